@@ -1,0 +1,157 @@
+//! The policy documents that contain an actor.
+//!
+//! A user's inline policies share 2,048 characters and a role's 10,240, white space not
+//! counted, so documents are written without any.
+
+use serde_json::{Value, json};
+
+use super::{RoleSession, Strength};
+
+/// What nobody needs who is not about to destroy backups, evidence or the guards themselves.
+///
+/// INVARIANT: with it, a user's policy stays under 2,048 characters. It also stops ordinary
+/// deletes of objects, which a suspect can do without.
+const DESTRUCTIVE: &[&str] = &[
+    "backup:Delete*",
+    "backup:Disassociate*",
+    "backup:Put*",
+    "backup:Update*",
+    "backup:StopBackupJob",
+    "backup:CancelLegalHold",
+    "s3:Delete*",
+    "s3:Put*Configuration",
+    "s3:PutBucketVersioning",
+    "s3:PutBucketPolicy",
+    "s3:PutEncryptionConfiguration",
+    "s3:BypassGovernanceRetention",
+    "s3:PutObjectRetention",
+    "rds:Delete*",
+    "rds:Modify*",
+    "rds:StartExportTask",
+    "dynamodb:Delete*",
+    "dynamodb:UpdateContinuousBackups",
+    "dynamodb:UpdateTable",
+    "ec2:DeleteSnapshot",
+    "ec2:DeleteVolume",
+    "ec2:DeregisterImage",
+    "ec2:ModifySnapshotAttribute",
+    "ec2:UnlockSnapshot",
+    "rbin:*",
+    "dlm:*",
+    "kms:ScheduleKeyDeletion",
+    "kms:DisableKey",
+    "kms:PutKeyPolicy",
+    "kms:CreateGrant",
+    "kms:DeleteImportedKeyMaterial",
+    "iam:*",
+    "sts:AssumeRole",
+    "sts:GetFederationToken",
+    "organizations:*",
+    "account:*",
+    "cloudtrail:*",
+    "events:*",
+    "config:*",
+    "guardduty:*",
+];
+
+/// The inline policy that contains an IAM user, and every session made from its keys.
+#[must_use]
+pub fn user_policy(strength: Strength) -> String {
+    document("KeepwatchUser", strength, None)
+}
+
+/// The inline policy that contains one session of a role and leaves the role's others alone.
+#[must_use]
+pub fn session_policy(session: &RoleSession, strength: Strength) -> String {
+    let only = json!({
+        "StringLike": { "aws:userid": literal(&session.unique_id) },
+        "DateLessThan": { "aws:TokenIssueTime": session.issued_before },
+    });
+    document("KeepwatchSession", strength, Some(only))
+}
+
+fn document(sid: &str, strength: Strength, only: Option<Value>) -> String {
+    let action = match strength {
+        Strength::Hard => json!("*"),
+        Strength::Soft => json!(DESTRUCTIVE),
+    };
+    let mut statement = json!({ "Sid": sid, "Effect": "Deny", "Action": action, "Resource": "*" });
+    if let (Some(statement), Some(only)) = (statement.as_object_mut(), only) {
+        statement.insert("Condition".to_owned(), only);
+    }
+    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+}
+
+/// A value that matches only itself where IAM reads wildcards and variables.
+fn literal(value: &str) -> String {
+    let escaped = |letter: char| match letter {
+        '*' | '?' | '$' => format!("${{{letter}}}"),
+        plain => plain.to_string(),
+    };
+    value.chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> RoleSession {
+        RoleSession {
+            role: "Deploy".into(),
+            unique_id: "AROAEXAMPLEID:evil-session".into(),
+            issued_before: "2026-01-02T03:04:35Z".into(),
+        }
+    }
+
+    fn statement(document: &str) -> Value {
+        let mut document: Value = serde_json::from_str(document).unwrap();
+        assert_eq!(document["Version"], "2012-10-17");
+        assert_eq!(document["Statement"].as_array().unwrap().len(), 1);
+        document["Statement"][0].take()
+    }
+
+    #[test]
+    fn a_hard_quarantine_denies_everything() {
+        let denied = statement(&user_policy(Strength::Hard));
+        assert_eq!(denied, json!({"Sid": "KeepwatchUser", "Effect": "Deny", "Action": "*", "Resource": "*"}));
+    }
+
+    #[test]
+    fn a_soft_quarantine_denies_what_destroys() {
+        let denied = statement(&user_policy(Strength::Soft));
+        assert_eq!((&denied["Effect"], &denied["Resource"]), (&json!("Deny"), &json!("*")));
+        assert_eq!(denied["Action"].as_array().unwrap().len(), 40);
+        for action in ["backup:Delete*", "s3:PutBucketVersioning", "kms:ScheduleKeyDeletion", "cloudtrail:*", "iam:*"] {
+            assert!(denied["Action"].as_array().unwrap().contains(&json!(action)), "{action}");
+        }
+    }
+
+    #[test]
+    fn a_sessions_quarantine_is_for_that_session_only() {
+        for strength in [Strength::Soft, Strength::Hard] {
+            let condition = statement(&session_policy(&session(), strength))["Condition"].take();
+            let expected = json!({
+                "StringLike": {"aws:userid": "AROAEXAMPLEID:evil-session"},
+                "DateLessThan": {"aws:TokenIssueTime": "2026-01-02T03:04:35Z"},
+            });
+            assert_eq!(condition, expected);
+        }
+    }
+
+    #[test]
+    fn a_wildcard_in_a_sessions_name_matches_only_itself() {
+        let odd = RoleSession { unique_id: "AROA:*${x}?".into(), ..session() };
+        let condition = statement(&session_policy(&odd, Strength::Hard))["Condition"].take();
+        assert_eq!(condition["StringLike"]["aws:userid"], "AROA:${*}${$}{x}${?}");
+    }
+
+    #[test]
+    fn every_document_fits_and_wastes_no_character() {
+        let documents = [Strength::Soft, Strength::Hard]
+            .map(|strength| [user_policy(strength), session_policy(&session(), strength)]);
+        for document in documents.iter().flatten() {
+            assert!(document.len() < 2048, "{} characters", document.len());
+            assert!(!document.contains(char::is_whitespace), "{document}");
+        }
+    }
+}

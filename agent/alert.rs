@@ -1,0 +1,140 @@
+//! What people are told. Rendering is pure; delivery takes notices from the store and tries
+//! until they have arrived, so that an alert is never lost and never holds up containment.
+
+pub mod deliver;
+mod facts;
+pub mod outlet;
+pub mod slack;
+pub mod slack_api;
+pub mod text;
+
+#[cfg(test)]
+mod examples;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{AccountId, Mode};
+use crate::event::Event;
+use crate::event::principal::Principal;
+use crate::execute::StepOutcome;
+use crate::policy::{Finding, Verb};
+
+/// The event that a notice is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventFacts {
+    /// CloudTrail's `eventID`.
+    pub id: String,
+    /// `eventSource`.
+    pub source: String,
+    /// `eventName`.
+    pub name: String,
+    /// When the call was made.
+    pub time: Timestamp,
+    /// Where the call came from.
+    pub source_ip: Option<String>,
+    /// The caller's user agent.
+    pub user_agent: Option<String>,
+    /// Who made the call.
+    pub principal: Principal,
+    /// `errorCode`, when the call failed.
+    pub error_code: Option<String>,
+}
+
+/// A step as people are told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// The word in a rule that led to it.
+    pub verb: Verb,
+    /// What was or would be done, in words.
+    pub deed: String,
+    /// What would take it back, in words.
+    pub undo: String,
+    /// What came of it; `None` while it waits for a person's word.
+    pub outcome: Option<StepOutcome>,
+}
+
+/// Why something was done, or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The rule's id; empty when it is about no single rule.
+    pub rule: String,
+    /// The least of the modes that apply.
+    pub mode: Mode,
+    /// In words, such as "account `payments` is in mode `observe`".
+    pub because: String,
+}
+
+impl Reason {
+    /// Something that was decided and could not be planned.
+    #[must_use]
+    pub const fn failure(because: String) -> Self {
+        Self { rule: String::new(), mode: Mode::Enforce, because }
+    }
+}
+
+impl EventFacts {
+    /// What people need to know of an event.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        Self {
+            id: event.id.clone(),
+            source: event.source.clone(),
+            name: event.name.clone(),
+            time: event.time,
+            source_ip: event.source_ip.clone(),
+            user_agent: event.user_agent.clone(),
+            principal: event.principal.clone(),
+            error_code: event.error_code.clone(),
+        }
+    }
+}
+
+/// What led to a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// Rules fired and the agent dealt with it.
+    Response,
+    /// A person took a plan back.
+    Undo,
+    /// A person approved a plan.
+    Approval,
+}
+
+/// One thing that responders must know: findings and what was done about them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What led to it.
+    pub occasion: Occasion,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The account's id.
+    pub account: AccountId,
+    /// What people call the account.
+    pub account_name: String,
+    /// Where it happened.
+    pub region: String,
+    /// The event, unless a sweep found it.
+    pub event: Option<EventFacts>,
+    /// What the rules found.
+    pub findings: Vec<Finding>,
+    /// Why the agent did what it did, or did not.
+    pub reasons: Vec<Reason>,
+    /// Id of the plan, for `keepwatch undo` and `keepwatch approve`; none when nothing was
+    /// planned.
+    pub plan: Option<String>,
+    /// What was done, or waits for a word.
+    pub steps: Vec<StepReport>,
+    /// Who asked for it, for an undo or an approval.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<String>,
+}
+
+impl Notice {
+    /// Whether anybody is told: what is only observed is recorded and nothing more.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.occasion != Occasion::Response || self.reasons.iter().any(|reason| reason.mode >= Mode::Alert)
+    }
+}

@@ -1,0 +1,127 @@
+//! Where notices go: a Slack channel, or stdout where none is configured.
+
+use std::io::Write as _;
+
+use super::slack::{self, Message};
+use super::slack_api::{Api, Mark, SetupError, SlackError};
+use super::{Notice, text};
+use crate::config::Notify;
+use crate::fault;
+use crate::ledger::{Incident, Thread};
+
+/// Where notices go.
+pub enum Outlet {
+    /// A thread for each incident in one channel.
+    Slack {
+        /// The workspace.
+        api: Api,
+        /// The channel's id.
+        channel: String,
+    },
+    /// Text on stdout.
+    Stdout,
+}
+
+impl Outlet {
+    /// The outlet that the configuration names.
+    ///
+    /// # Errors
+    /// When Slack is named and there is no token for it.
+    pub fn from_config(notify: &Notify) -> Result<Self, SetupError> {
+        let Some(slack) = &notify.slack else {
+            return Ok(Self::Stdout);
+        };
+        let api = Api::from_environment(slack.token_file.as_deref())?;
+        Ok(Self::Slack { api, channel: slack.channel.clone() })
+    }
+
+    /// The incident's thread, begun when it has none. `tried` says that an earlier try may
+    /// have begun it.
+    pub(super) async fn begin(
+        &self,
+        incident: &Incident,
+        told: &[&Notice],
+        tried: Tried,
+    ) -> Result<Option<Thread>, SlackError> {
+        let Self::Slack { api, channel } = self else {
+            return Ok(None);
+        };
+        let message = slack::root(incident, told);
+        let mark = Mark { incident: incident.id.clone(), numbers: Vec::new() };
+        let ts = send(api, channel, None, &message, (&mark, tried)).await?;
+        Ok(Some(Thread { channel: channel.clone(), ts, shown: 0 }))
+    }
+
+    /// Tells notices of one incident, in its thread where it has one.
+    pub(super) async fn tell(
+        &self,
+        incident: &Incident,
+        notices: &[&Notice],
+        thread: Option<&Thread>,
+        mark: (&Mark, Tried),
+    ) -> Result<(), SlackError> {
+        match (self, thread) {
+            (Self::Slack { api, .. }, Some(thread)) => {
+                let message = slack::reply(incident, notices);
+                send(api, &thread.channel, Some(&thread.ts), &message, mark).await.map(drop)
+            }
+            (Self::Slack { .. } | Self::Stdout, _) => {
+                let mut out = std::io::stdout().lock();
+                let said = notices.iter().try_for_each(|notice| writeln!(out, "{}", text::render(incident, notice)));
+                said.map_err(|error| SlackError::Unavailable(error.to_string()))
+            }
+        }
+    }
+
+    /// Makes a thread's first message say how the incident stands now.
+    pub(super) async fn refresh(
+        &self,
+        incident: &Incident,
+        told: &[&Notice],
+        thread: &Thread,
+    ) -> Result<(), SlackError> {
+        match self {
+            Self::Slack { api, .. } => {
+                let mark = Mark { incident: incident.id.clone(), numbers: Vec::new() };
+                api.update(&thread.channel, &thread.ts, &slack::root(incident, told), &mark).await
+            }
+            Self::Stdout => Ok(()),
+        }
+    }
+}
+
+/// Whether a message may have been sent already by a try whose end nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// It was never tried.
+    Never,
+    /// It may have arrived.
+    Perhaps,
+}
+
+/// Posts a message once: after a try whose end nobody knows, Slack is asked first.
+async fn send(
+    api: &Api,
+    channel: &str,
+    thread: Option<&str>,
+    message: &Message,
+    (mark, tried): (&Mark, Tried),
+) -> Result<String, SlackError> {
+    if tried == Tried::Perhaps
+        && let Some(ts) = api.find(channel, thread, mark).await?
+    {
+        return Ok(ts);
+    }
+    fault::point("before-post");
+    let posted = match api.post(channel, thread, message, mark).await {
+        // Better an ugly alert than none.
+        Err(SlackError::Blocks(why)) => {
+            tracing::error!("Slack refused our blocks, the alert goes out as plain text: {why}");
+            let plain = Message { text: message.text.clone(), blocks: Vec::new() };
+            api.post(channel, thread, &plain, mark).await
+        }
+        answer => answer,
+    };
+    fault::point("after-post");
+    posted
+}

@@ -1,0 +1,206 @@
+//! Notices as Slack messages in Block Kit. Pure.
+//!
+//! Names, user agents and ARNs are the attacker's to choose: they are escaped, and Slack reads
+//! no markup, link or mention in them. Limits hold by construction: 50 blocks, 3,000
+//! characters a text, 150 a header (Slack's Block Kit reference).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Notice;
+use super::facts::{command, facts, finding_line, heading, headline, reasons, step_line, who};
+use crate::ledger::Incident;
+
+const HEADER_CHARS: usize = 150;
+const TEXT_CHARS: usize = 2_900;
+/// One block is kept for saying that there is more.
+const BLOCKS: usize = 49;
+
+/// What is posted: the blocks, and the text for notifications.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// For notifications and for clients without blocks.
+    pub text: String,
+    /// Block Kit.
+    pub blocks: Vec<Value>,
+}
+
+/// The first message of an incident's thread: how it stands, from everything told so far.
+#[must_use]
+pub fn root(incident: &Incident, told: &[&Notice]) -> Message {
+    let text = headline(incident, told);
+    let mut lines: Vec<String> = Vec::new();
+    for (state, count) in tally(told) {
+        lines.push(format!("{count} × {state}"));
+    }
+    let actor = told.iter().find_map(|notice| notice.event.as_ref()).map(|event| who(&event.principal));
+    let mut blocks = vec![header(&text), section(&lines.join("\n"))];
+    blocks.extend(actor.map(|actor| section(&format!("*who* {}", escape(&actor)))));
+    blocks.push(context(&format!("all of it: `keepwatch incident show {}` · details in this thread", incident.id)));
+    Message { text, blocks }
+}
+
+/// A reply in an incident's thread: one notice in full, or a storm of them in short.
+#[must_use]
+pub fn reply(incident: &Incident, notices: &[&Notice]) -> Message {
+    match notices {
+        [notice] => alone(notice),
+        _ => storm(incident, notices),
+    }
+}
+
+fn alone(notice: &Notice) -> Message {
+    let text = notice.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
+    let text = format!("{}: {text}", heading(notice));
+    let mut blocks =
+        vec![section(&format!("*{}*\n{}", heading(notice), escape(&join(notice.findings.iter().map(finding_line)))))];
+    blocks
+        .push(section(&join(facts(notice).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));
+    blocks.extend(done(notice));
+    let why = join(reasons(notice).map(|because| format!("• {}", escape(because))));
+    blocks.extend((!why.is_empty()).then(|| section(&format!("*because*\n{why}"))));
+    blocks.extend(command(notice).map(|command| section(&format!("`{}`", escape(&command)))));
+    blocks.push(context(&escape(&references(notice))));
+    Message { text, blocks }
+}
+
+fn done(notice: &Notice) -> Option<Value> {
+    let steps = join(
+        notice.steps.iter().map(|step| format!("• {}\n      undo: {}", escape(&step_line(step)), escape(&step.undo))),
+    );
+    (!steps.is_empty()).then(|| section(&steps))
+}
+
+/// Many notices at once: counted, with every step that was taken.
+fn storm(incident: &Incident, notices: &[&Notice]) -> Message {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for notice in notices {
+        let rules: Vec<&str> = notice.findings.iter().map(|finding| finding.rule.id.as_str()).collect();
+        let what = match &notice.event {
+            Some(event) => format!("{} by {} ({})", event.name, who(&event.principal), rules.join(", ")),
+            None => format!("drift ({})", rules.join(", ")),
+        };
+        *counts.entry(what).or_default() += 1;
+    }
+    let lines = join(counts.iter().map(|(what, count)| format!("{count} × {}", escape(what))));
+    let text = format!("{} more notices of {}", notices.len(), incident.id);
+    let mut blocks = vec![section(&lines)];
+    for notice in notices {
+        blocks.extend(notice.findings.iter().map(|finding| section(&escape(&finding_line(finding)))).take(1));
+        blocks.extend(done(notice));
+        blocks.extend(command(notice).map(|command| section(&format!("`{}`", escape(&command)))));
+    }
+    if blocks.len() > BLOCKS {
+        blocks.truncate(BLOCKS);
+        blocks.push(context(&format!("and more: `keepwatch incident show {}`", incident.id)));
+    }
+    Message { text, blocks }
+}
+
+/// How an incident stands: what came of its notices, counted.
+fn tally(told: &[&Notice]) -> BTreeMap<&'static str, usize> {
+    told.iter().fold(BTreeMap::new(), |mut counts, notice| {
+        *counts.entry(heading(notice)).or_default() += 1;
+        counts
+    })
+}
+
+fn references(notice: &Notice) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for finding in &notice.findings {
+        words.extend(finding.rule.attack.iter().map(|id| format!("ATT&CK {id}")));
+        words.extend(finding.rule.controls.iter().cloned());
+        words.extend(finding.rule.runbook.iter().map(|path| format!("runbook {path}")));
+    }
+    words.dedup();
+    if words.is_empty() { "no references".to_owned() } else { words.join(" · ") }
+}
+
+fn join(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Slack reads `&`, `<` and `>` as markup; `*`, `_`, `~` and backticks as style. The first
+/// three are escaped as Slack asks; style can only change how our own line looks.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '\n' => safe.push('\n'),
+            control if control.is_control() => safe.push(' '),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+fn header(text: &str) -> Value {
+    json!({"type": "header", "text": {"type": "plain_text", "text": cut(text, HEADER_CHARS)}})
+}
+
+fn section(text: &str) -> Value {
+    // `verbatim` keeps Slack from making links and mentions of what looks like one.
+    json!({"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text": cut(text, TEXT_CHARS)}})
+}
+
+fn context(text: &str) -> Value {
+    json!({"type": "context", "elements": [{"type": "mrkdwn", "verbatim": true, "text": cut(text, TEXT_CHARS)}]})
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    text.chars().take(limit - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::examples;
+
+    fn said(message: &Message) -> String {
+        serde_json::to_string(&message.blocks).expect("JSON")
+    }
+
+    #[test]
+    fn a_reply_says_who_what_what_was_done_and_how_to_undo_it() {
+        let said = said(&reply(&examples::incident(), &[&examples::contained()]));
+        for word in
+            ["BKP-01", "mallory", "198.51.100.7", "key ending in 7Q2X", "2.250 s later", "undo KW-7F3A2C01.1", "T1490"]
+        {
+            assert!(said.contains(word), "{word} is missing in {said}");
+        }
+        assert!(!said.contains("AKIAEXAMPLE"), "a key is never shown whole");
+    }
+
+    #[test]
+    fn names_that_an_attacker_chose_are_no_markup() {
+        let mut notice = examples::contained();
+        notice.findings[0].message = "`<!channel>` did it <https://evil.example|ok> &".to_owned();
+        let said = said(&reply(&examples::incident(), &[&notice]));
+        assert!(!said.contains("<!channel>") && !said.contains("<https"), "{said}");
+    }
+
+    #[test]
+    fn a_storm_is_one_reply_within_slacks_limits() {
+        let notice = examples::contained();
+        let message = reply(&examples::incident(), &vec![&notice; 127]);
+        assert!(message.blocks.len() <= 50);
+        assert!(said(&message).contains("127 × DeleteRecoveryPoint by iam user mallory"));
+    }
+
+    #[test]
+    fn texts_are_cut_to_what_slack_takes() {
+        let mut notice = examples::contained();
+        notice.findings[0].message = "é".repeat(10_000);
+        for block in reply(&examples::incident(), &[&notice]).blocks {
+            let text = block.pointer("/text/text").and_then(Value::as_str).unwrap_or_default();
+            assert!(text.chars().count() <= 3_000);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! AWS STS: who the agent is, and the roles it assumes.
+
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::Credentials;
+
+use super::error::sort;
+use super::sessions::Pass;
+use super::waited;
+use crate::cloud::CloudError;
+use crate::config::AccountId;
+
+/// Set on every session, and kept by AWS through every role assumed from it.
+pub const SOURCE_IDENTITY: &str = "keepwatch";
+
+/// Whom AWS takes the agent for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The agent's own account.
+    pub account: AccountId,
+    /// ARN of its user or role session.
+    pub arn: String,
+}
+
+/// Assumes a role.
+pub(super) async fn assume_role(sts: &Client, pass: &Pass) -> Result<Credentials, CloudError> {
+    let request = sts
+        .assume_role()
+        .role_arn(&pass.role_arn)
+        .role_session_name(&pass.session_name)
+        .external_id(&pass.external_id)
+        .source_identity(SOURCE_IDENTITY)
+        .duration_seconds(pass.seconds)
+        .set_policy(pass.policy.clone());
+    let answer = waited::during(Box::pin(request.send()))
+        .await
+        .map_err(|error| sort("sts:AssumeRole", &pass.role_arn, &error))?;
+    let given = answer.credentials.ok_or_else(|| CloudError::Failed {
+        call: "sts:AssumeRole".into(),
+        target: pass.role_arn.clone(),
+        detail: "the answer holds no credentials".into(),
+    })?;
+    Ok(Credentials::new(given.access_key_id, given.secret_access_key, Some(given.session_token), None, "keepwatch"))
+}
+
+/// Who the agent is.
+pub(super) async fn caller_identity(sts: &Client) -> Result<Identity, CloudError> {
+    const CALL: &str = "sts:GetCallerIdentity";
+    let answer = waited::during(Box::pin(sts.get_caller_identity().send()))
+        .await
+        .map_err(|error| sort(CALL, "the agent", &error))?;
+    let account = answer.account().unwrap_or_default().parse().map_err(|error| CloudError::Failed {
+        call: CALL.into(),
+        target: "the agent".into(),
+        detail: format!("{error}"),
+    })?;
+    Ok(Identity { account, arn: answer.arn.unwrap_or_default() })
+}

@@ -1,0 +1,209 @@
+//! The command line: one file per command, and what they share.
+//!
+//! Answers go to stdout, everything else to stderr. A command exits with 0 when all is well,
+//! 1 when it found something wrong or failed, 2 when it was called wrongly.
+
+mod doctor;
+mod incident;
+mod ledger;
+mod policy;
+mod replay;
+mod run;
+mod sweep;
+mod undo;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use tokio::sync::Notify;
+
+use crate::aws::Aws;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::ledger::sqlite::Sqlite;
+use crate::metrics::Metrics;
+use crate::policy::Policies;
+use crate::respond::Agent;
+use crate::strategy::Strategies;
+
+/// Guards an AWS organisation's backups: contains the attacker, puts the resource back,
+/// tells responders.
+#[derive(Debug, Parser)]
+#[command(name = "keepwatch", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the queue and respond, until told to stop.
+    Run(run::Arguments),
+    /// Judge recorded CloudTrail events; no account needed.
+    Replay(replay::Arguments),
+    /// Judge every resource of every account as it is now.
+    Sweep(sweep::Arguments),
+    /// Build, test, check and start policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Read the hash-chained ledger.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Read incidents: who, what, what was done.
+    #[command(subcommand)]
+    Incident(incident::Command),
+    /// Take back what was done, by plan or by incident.
+    Undo(undo::Arguments),
+    /// Carry out a plan that waits for a person's word.
+    Approve(undo::ApproveArguments),
+    /// Find out what is not set up: roles, queue, rule, missing accounts.
+    Doctor(doctor::Arguments),
+}
+
+/// Where things are, for the commands that need the whole agent.
+#[derive(Debug, Clone, Args)]
+struct Places {
+    /// The accounts that are watched.
+    #[arg(long, env = "KEEPWATCH_CONFIG", default_value = "accounts.toml")]
+    config: PathBuf,
+    #[command(flatten)]
+    policies: PolicyPlace,
+    #[command(flatten)]
+    store: StorePlace,
+}
+
+/// Where the policies are.
+#[derive(Debug, Clone, Args)]
+struct PolicyPlace {
+    /// A policy bundle, or a folder of policies (which takes `opa` to build).
+    #[arg(long, env = "KEEPWATCH_POLICIES", default_value = "policies")]
+    policies: PathBuf,
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, Args)]
+struct StorePlace {
+    /// The store: one SQLite file, made when it is not there.
+    #[arg(long, env = "KEEPWATCH_STORE", default_value = "keepwatch.db")]
+    store: PathBuf,
+}
+
+/// What a command found, for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Well,
+    /// Something is wrong; it was printed.
+    Wrong,
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let started = Instant::now();
+    let cli = Cli::parse();
+    log_to_stderr();
+    match dispatch(cli.command, started) {
+        Ok(Verdict::Well) => ExitCode::SUCCESS,
+        Ok(Verdict::Wrong) => ExitCode::FAILURE,
+        Err(error) => {
+            print_chain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
+    match command {
+        Command::Run(arguments) => on_runtime(run::run(arguments, started)),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Sweep(arguments) => on_runtime(sweep::run(arguments, started)),
+        Command::Policy(command) => policy::run(&command),
+        Command::Ledger(command) => on_runtime(ledger::run(command)),
+        Command::Incident(command) => on_runtime(incident::run(command)),
+        Command::Undo(arguments) => on_runtime(undo::run(arguments, started)),
+        Command::Approve(arguments) => on_runtime(undo::approve(arguments, started)),
+        Command::Doctor(arguments) => on_runtime(doctor::run(arguments)),
+    }
+}
+
+/// The agent waits far more than it computes: two threads serve hundreds of accounts.
+fn on_runtime(work: impl Future<Output = anyhow::Result<Verdict>>) -> anyhow::Result<Verdict> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(work)
+}
+
+/// Puts the agent together.
+async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
+    let config = load_config(&places.config)?;
+    let policies = {
+        let path = places.policies.policies.clone();
+        tokio::task::spawn_blocking(move || load_policies(&path))
+    };
+    let clouds = Aws::connect(&config).await?;
+    let ledger = open_store(&places.store)?;
+    let policies = policies.await??;
+    let strategies = Strategies::from_data(policies.data())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = Metrics::new(started);
+    Ok(Agent {
+        config,
+        policies,
+        strategies,
+        clouds,
+        ledger,
+        clock,
+        metrics,
+        told: Notify::new(),
+        turns: crate::respond::Turns::default(),
+    })
+}
+
+fn load_config(path: &Path) -> anyhow::Result<Config> {
+    Config::load(path).context("cannot start without its accounts")
+}
+
+fn load_policies(path: &Path) -> anyhow::Result<Policies> {
+    Policies::load(path).with_context(|| format!("cannot use the policies in `{}`", path.display()))
+}
+
+fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
+    Sqlite::open(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
+}
+
+/// Prints a line to stdout. A reader that went away (`| head`) is no error of ours.
+fn say(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        answer => Ok(answer?),
+    }
+}
+
+fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    say(serde_json::to_string_pretty(value)?)
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("KEEPWATCH_LOG").unwrap_or_else(|_| EnvFilter::new("warn,keepwatch=info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        log.init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+}
+
+/// `error: what`, then each cause on a line of its own.
+fn print_chain(error: &anyhow::Error) {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("  caused by: {cause}\n"));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes()); // nowhere is left to complain
+}

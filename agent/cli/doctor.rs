@@ -1,0 +1,152 @@
+//! `keepwatch doctor`: what is not set up, where, and what to do next. Reads only.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{PolicyPlace, Verdict, load_config, load_policies, say, say_json};
+use crate::action::Action;
+use crate::aws::Aws;
+use crate::cloud::Clouds as _;
+use crate::config::{Account, Config};
+use crate::strategy::Strategies;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The accounts that are watched.
+    #[arg(long, env = "KEEPWATCH_CONFIG", default_value = "accounts.toml")]
+    config: std::path::PathBuf,
+    #[command(flatten)]
+    policies: PolicyPlace,
+    /// Look at this account only.
+    #[arg(long)]
+    account: Option<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Look {
+    /// What, and where.
+    what: String,
+    /// What is wrong; nothing when all is well.
+    wrong: Option<String>,
+    /// What to do about it.
+    next: Option<String>,
+}
+
+impl Look {
+    fn at(what: impl Into<String>, answer: Result<(), impl ToString>, next: impl Into<String>) -> Self {
+        let wrong = answer.err().map(|error| error.to_string());
+        let next = wrong.is_some().then(|| next.into());
+        Self { what: what.into(), wrong, next }
+    }
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
+    let config = load_config(&arguments.config)?;
+    let mut looks = vec![policies(&arguments.policies), slack(&config)];
+    match Aws::connect(&config).await {
+        Ok(aws) => looks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
+        Err(error) => looks.push(Look::at("the agent's own credentials", Err(error), "run it with the hub's role")),
+    }
+    if arguments.json {
+        say_json(&looks)?;
+    } else {
+        looks.iter().try_for_each(show)?;
+    }
+    Ok(if looks.iter().all(|look| look.wrong.is_none()) { Verdict::Well } else { Verdict::Wrong })
+}
+
+fn show(look: &Look) -> anyhow::Result<()> {
+    let Some(wrong) = &look.wrong else {
+        return say(format!("ok     {}", look.what));
+    };
+    say(format!("WRONG  {}: {wrong}", look.what))?;
+    look.next.iter().try_for_each(|next| say(format!("       next: {next}")))
+}
+
+fn policies(place: &PolicyPlace) -> Look {
+    let usable =
+        load_policies(&place.policies).and_then(|policies| Ok(Strategies::from_data(policies.data()).map(drop)?));
+    let usable = usable.map_err(|error| format!("{error:#}"));
+    Look::at(format!("policies in `{}`", place.policies.display()), usable, "run `keepwatch policy check`")
+}
+
+fn slack(config: &Config) -> Look {
+    let outlet = crate::alert::outlet::Outlet::from_config(&config.notify).map(drop);
+    Look::at("where people are told", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
+}
+
+async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Look> {
+    let who = aws.identity().await.map(drop);
+    let mut looks =
+        vec![Look::at("the agent's own credentials", who, "run it with the role that deploy/hub.yaml makes")];
+    looks.push(queue(aws, config).await);
+    looks.push(rule(aws, config).await);
+    for account in config.accounts() {
+        if only.is_none_or(|only| only == account.id.as_str()) {
+            looks.append(&mut roles(aws, config, account).await);
+        }
+    }
+    looks.append(&mut missing(aws, config).await);
+    looks
+}
+
+async fn queue(aws: &Aws, config: &Config) -> Look {
+    let intake = &config.intake;
+    let what = format!("queues `{}` and `{}` in {}", intake.queue, intake.dead_letters, intake.region);
+    Look::at(what, aws.queue(intake).await.map(drop), "deploy deploy/hub.yaml in the agent's account")
+}
+
+/// Whether an enabled rule of the bus points at the queue.
+async fn rule(aws: &Aws, config: &Config) -> Look {
+    let (bus, queue) = (&config.intake.bus, &config.intake.queue);
+    let what = format!("a rule of bus `{bus}` that feeds `{queue}`");
+    Look::at(what, fed(aws, bus, queue).await, "deploy deploy/hub.yaml again, or enable the rule")
+}
+
+async fn fed(aws: &Aws, bus: &str, queue: &str) -> Result<(), String> {
+    let suffix = format!(":{queue}");
+    let rules = aws.rules(bus).await.map_err(|error| error.to_string())?;
+    for rule in rules.iter().filter(|rule| rule.enabled) {
+        let targets = aws.targets(bus, &rule.name).await.map_err(|error| error.to_string())?;
+        if targets.iter().any(|target| target.ends_with(&suffix)) {
+            return Ok(());
+        }
+    }
+    Err("none of its enabled rules points at the queue".to_owned())
+}
+
+async fn roles(aws: &Aws, config: &Config, account: &Account) -> Vec<Look> {
+    let deploy = "deploy deploy/member.yaml there; its external id and hub account must be those of accounts.toml";
+    let read = aws.reader(account).await.map(drop);
+    // Entering is enough: this deed is never carried out.
+    let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
+    let respond = aws.writer(account, "doctor", &harmless).await.map(drop);
+    let what = |role: &str| format!("role `{role}` in account `{}` ({})", account.name, account.id);
+    vec![Look::at(what(&config.roles.read), read, deploy), Look::at(what(&config.roles.respond), respond, deploy)]
+}
+
+/// The organisation's active accounts that accounts.toml does not name.
+async fn missing(aws: &Aws, config: &Config) -> Vec<Look> {
+    let what = "the organisation's list of accounts";
+    match aws.organisation().await {
+        Err(error) => {
+            let next = "make the agent's account a delegated administrator of the organisation";
+            vec![Look::at(what, Err(error), next)]
+        }
+        Ok(members) => {
+            let unknown = members.into_iter().filter(|one| one.status == "ACTIVE" && config.account(&one.id).is_none());
+            let look = |member: crate::aws::Member| {
+                let next =
+                    format!("add an [[account]] with id = \"{}\", and deploy deploy/member.yaml there", member.id);
+                Look::at(format!("account `{}` ({})", member.name, member.id), Err("not in accounts.toml"), next)
+            };
+            let mut looks: Vec<Look> = unknown.map(look).collect();
+            looks.insert(0, Look::at(what, Ok::<(), String>(()), ""));
+            looks
+        }
+    }
+}

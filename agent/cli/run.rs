@@ -1,0 +1,88 @@
+//! `keepwatch run`: the agent itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::{Places, Verdict, agent};
+use crate::alert::deliver::deliver;
+use crate::alert::outlet::Outlet;
+use crate::aws::Aws;
+use crate::ledger::Ledger as _;
+use crate::ledger::sqlite::Sqlite;
+use crate::respond::Agent;
+use crate::{intake, serve};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    places: Places,
+    /// Where /healthz and /metrics are served.
+    #[arg(long, env = "KEEPWATCH_LISTEN", default_value = "127.0.0.1:9464")]
+    listen: SocketAddr,
+}
+
+pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
+    let agent = Arc::new(agent(&arguments.places, started).await?);
+    let outlet = Outlet::from_config(&agent.config.notify)?;
+    let queue = agent
+        .clouds
+        .queue(&agent.config.intake)
+        .await
+        .context("cannot open the queue; `keepwatch doctor` says what is missing")?;
+    let (stop, stopped) = watch::channel(false);
+
+    let listener =
+        serve::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    tokio::spawn(serve::run(listener, metrics_of(&agent)));
+    agent.resume().await.context("cannot finish what an earlier run began")?;
+    let telling = {
+        let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
+        tokio::spawn(async move { deliver(&agent.ledger, outlet, &agent.told, agent.clock.as_ref(), stopped).await })
+    };
+    tokio::spawn(sweep_often(Arc::clone(&agent)));
+    tokio::spawn(async move { stop_on_signal(&stop).await });
+
+    intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
+    agent.told.notify_one();
+    telling.await.context("the delivery of notices broke down")?;
+    info!("stopped");
+    Ok(Verdict::Well)
+}
+
+fn metrics_of(agent: &Arc<Agent<Aws, Sqlite>>) -> Arc<serve::Render> {
+    let agent = Arc::clone(agent);
+    Arc::new(move || agent.metrics.render(agent.ledger.writes()))
+}
+
+/// The first sweep comes with the first tick, at once: what happened while no agent ran is
+/// found by looking.
+async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
+    let every = Duration::from_secs(60 * u64::from(agent.config.sweep.every_minutes.max(1)));
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let swept = agent.sweep().await;
+        info!("swept {} resource(s), {} could not be judged", swept.judged, swept.failed.len());
+    }
+}
+
+async fn stop_on_signal(stop: &watch::Sender<bool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return warn!("cannot listen for signals: only a kill will stop the agent");
+    };
+    tokio::select! {
+        _ = terminate.recv() => info!("told to stop"),
+        _ = interrupt.recv() => info!("interrupted"),
+    }
+    stop.send_replace(true);
+}

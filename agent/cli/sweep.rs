@@ -1,0 +1,50 @@
+//! `keepwatch sweep`: judges every resource of every account as it is now.
+
+use std::time::Instant;
+
+use clap::Args;
+
+use super::{Places, Verdict, agent, say, say_json};
+use crate::sweep::Swept;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    places: Places,
+    /// Sweep one time and stop; the running agent sweeps by itself.
+    #[arg(long, required = true)]
+    once: bool,
+    /// Print what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
+    let agent = agent(&arguments.places, started).await?;
+    let swept = if arguments.dry_run {
+        let (foreseen, swept) = agent.preview().await;
+        if arguments.json {
+            say_json(&foreseen)?;
+        } else {
+            foreseen.iter().try_for_each(say)?;
+        }
+        swept
+    } else {
+        agent.sweep().await
+    };
+    tell(&swept, &arguments)?;
+    Ok(if swept.failed.is_empty() { Verdict::Well } else { Verdict::Wrong })
+}
+
+fn tell(swept: &Swept, arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.json {
+        return if arguments.dry_run { Ok(()) } else { say_json(swept) };
+    }
+    if !arguments.dry_run {
+        say(format!("{} resource(s) judged", swept.judged))?;
+    }
+    swept.failed.iter().try_for_each(|failure| say(format!("not judged: {failure}")))
+}

@@ -1,0 +1,101 @@
+//! `keepwatch undo` and `keepwatch approve`: what a person says to a plan.
+
+use std::time::Instant;
+
+use clap::Args;
+
+use super::{Places, Verdict, agent, say, say_json};
+use crate::execute::{Outcome, StepOutcome};
+use crate::ledger::Stored;
+use crate::plan::Plan;
+use crate::undo::Undoable;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A plan's id (`KW-7F3A2C01.1`), or an incident's for all that was done in it.
+    id: String,
+    /// Who asks for it.
+    #[arg(long)]
+    by: String,
+    /// A second person, where an actor or a vault is released.
+    #[arg(long)]
+    with: Option<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApproveArguments {
+    /// The plan's id, such as `KW-7F3A2C01.2`.
+    id: String,
+    /// Who approves it.
+    #[arg(long)]
+    by: String,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, Args)]
+struct How {
+    #[command(flatten)]
+    places: Places,
+    /// Print what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
+    let Arguments { id, by, with, how } = arguments;
+    let agent = agent(&how.places, started).await?;
+    let people: Vec<String> = std::iter::once(by).chain(with).collect();
+    let undoable = agent.undoable(&id).await?;
+    if undoable.is_empty() {
+        say(format!("nothing to take back: `{id}` changed nothing, or is taken back already"))?;
+    }
+    let outcomes = if how.dry_run { Vec::new() } else { agent.undo(&undoable, &people).await? };
+    let mut outcomes = outcomes.iter();
+    let mut verdict = Verdict::Well;
+    for Undoable { stored, plan } in &undoable {
+        let outcome = outcomes.next();
+        show(stored, plan, outcome, how.json)?;
+        verdict = outcome.map_or(verdict, |outcome| judged(verdict, outcome));
+    }
+    Ok(verdict)
+}
+
+pub(super) async fn approve(arguments: ApproveArguments, started: Instant) -> anyhow::Result<Verdict> {
+    let ApproveArguments { id, by, how } = arguments;
+    let agent = agent(&how.places, started).await?;
+    if how.dry_run {
+        let stored = agent.proposed(&id).await?;
+        show(&stored, &stored.plan, None, how.json)?;
+        return Ok(Verdict::Well);
+    }
+    let (stored, outcome) = agent.approve(&id, &by).await?;
+    show(&stored, &stored.plan, Some(&outcome), how.json)?;
+    Ok(judged(Verdict::Well, &outcome))
+}
+
+fn show(stored: &Stored, plan: &Plan, outcome: Option<&Outcome>, json: bool) -> anyhow::Result<()> {
+    if json {
+        return say_json(&serde_json::json!({ "plan": stored.id, "steps": plan.steps, "outcome": outcome }));
+    }
+    say(format!("{}:", stored.id))?;
+    let mut outcomes = outcome.iter().flat_map(|outcome| &outcome.steps);
+    for step in &plan.steps {
+        let result = outcomes.next().map_or_else(|| "would be done".to_owned(), ToString::to_string);
+        say(format!("- {}: {result}", step.action))?;
+    }
+    if plan.steps.is_empty() {
+        say("- nothing to do")?;
+    }
+    Ok(())
+}
+
+fn judged(verdict: Verdict, outcome: &Outcome) -> Verdict {
+    let failed = |step: &StepOutcome| matches!(step, StepOutcome::Failed { .. } | StepOutcome::Postponed { .. });
+    if outcome.steps.iter().any(failed) { Verdict::Wrong } else { verdict }
+}

@@ -1,0 +1,433 @@
+//! `accounts.toml`: the organisation, its accounts, and how far the agent may go in each.
+//!
+//! Read once at the start; what it does not understand is an error that points at the line.
+//! Secrets never stand in it: they come from the environment or from a file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// How far a judgement may go. Ordered: what happens is the least of the global, the
+/// account's and the rule's mode.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Record the finding; tell nobody, change nothing.
+    #[default]
+    Observe,
+    /// Tell people; change nothing.
+    Alert,
+    /// Tell people and wait for one of them.
+    Approve,
+    /// Act at once.
+    Enforce,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Observe => "observe",
+            Self::Alert => "alert",
+            Self::Approve => "approve",
+            Self::Enforce => "enforce",
+        })
+    }
+}
+
+/// What an account is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountClass {
+    /// Runs the business and makes the backups.
+    Production,
+    /// Isolated: holds copies of backups.
+    Backup,
+    /// Holds logs and security tooling.
+    Log,
+    /// The organisation's management account.
+    Management,
+}
+
+/// A 12-digit AWS account id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An account id that is not 12 digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an AWS account id: it takes 12 digits, in quotes")]
+pub struct NotAnAccountId(String);
+
+impl FromStr for AccountId {
+    type Err = NotAnAccountId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAnAccountId(text.to_owned()))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Everything that `accounts.toml` says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The most that may happen anywhere. `observe` until it says otherwise.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The AWS organisation.
+    pub organisation: Organisation,
+    /// Where events come from.
+    pub intake: Intake,
+    /// How accounts are entered.
+    pub roles: Roles,
+    /// Who is never contained.
+    #[serde(default)]
+    pub never: Never,
+    /// Who is told.
+    #[serde(default)]
+    pub notify: Notify,
+    /// How much may be done in an hour.
+    #[serde(default)]
+    pub budgets: Budgets,
+    /// Rules that do not apply to a resource for a while.
+    #[serde(default, rename = "exemption")]
+    pub exemptions: Vec<Exemption>,
+    /// How often every resource is read.
+    #[serde(default)]
+    pub sweep: Sweep,
+    /// Every account that the agent watches.
+    #[serde(rename = "account")]
+    accounts: Vec<Account>,
+}
+
+/// The AWS organisation that the accounts belong to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organisation {
+    /// Its id, `o-…`.
+    pub id: String,
+}
+
+/// The queue that events arrive in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intake {
+    /// The queue's name, in the agent's own account.
+    pub queue: String,
+    /// The queue for messages that cannot be handled.
+    pub dead_letters: String,
+    /// The Region that both are in.
+    pub region: String,
+    /// Name of the event bus that feeds the queue.
+    #[serde(default = "default_bus")]
+    pub bus: String,
+    /// How many messages are handled at once.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: usize,
+}
+
+/// The roles that the agent assumes in every account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roles {
+    /// Name of the agent's own role in the account it runs in.
+    #[serde(default = "default_agent_role")]
+    pub agent: String,
+    /// Name of the role that reads.
+    pub read: String,
+    /// Name of the role that acts.
+    pub respond: String,
+    /// The external id that both demand.
+    pub external_id: String,
+}
+
+/// Principals that are never contained, beyond those that the code names.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Never {
+    /// Exact ARNs of break-glass users and roles: always alerted, never contained.
+    pub break_glass: BTreeSet<String>,
+    /// ARNs of users and roles, `*` matching any run of characters.
+    pub contain: Vec<String>,
+}
+
+/// Who is told, and how.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// Slack; without it, alerts go to stdout.
+    pub slack: Option<Slack>,
+}
+
+/// A Slack workspace. The token comes from `KEEPWATCH_SLACK_TOKEN` or from a file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slack {
+    /// Id of the channel that gets a thread for each incident.
+    pub channel: String,
+    /// File that holds the bot token, when the environment does not.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// How much may be done on its own authority in any hour; beyond it, people are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budgets {
+    /// Hard quarantines in one account. 3 unless set.
+    pub hard_containments: u32,
+    /// Soft quarantines in one account. 10 unless set.
+    pub soft_containments: u32,
+    /// Changes to resources in one account. 20 unless set.
+    pub repairs: u32,
+    /// Repairs of one resource: as many in an hour are a fight, and the next one is not
+    /// made. 3 unless set.
+    pub repairs_of_one_resource: u32,
+    /// The organisation's allowance, as a multiple of an account's. 3 unless set.
+    pub organisation_factor: u32,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            hard_containments: 3,
+            soft_containments: 10,
+            repairs: 20,
+            repairs_of_one_resource: 3,
+            organisation_factor: 3,
+        }
+    }
+}
+
+/// A rule that does not apply to a resource for a while.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exemption {
+    /// The rule's id, such as `BKT-01`.
+    pub rule: String,
+    /// ARN of the resource, `*` matching any run of characters.
+    pub resource: String,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day on which it holds; it is over at that day's end in UTC.
+    pub expires: jiff::civil::Date,
+}
+
+/// How often every resource of every account is read.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sweep {
+    /// Minutes between the starts of two sweeps. 60 unless set.
+    pub every_minutes: u32,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self { every_minutes: 60 }
+    }
+}
+
+/// One account that the agent watches.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Its id, 12 digits in quotes.
+    #[schemars(with = "String")]
+    pub id: AccountId,
+    /// What people call it.
+    pub name: String,
+    /// What it is for.
+    pub class: AccountClass,
+    /// Regions that are read in sweeps.
+    #[serde(skip_serializing)]
+    pub regions: Vec<String>,
+    /// How far the agent may go in it. `observe` until it says otherwise.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The organisational unit it is in.
+    #[serde(default)]
+    pub ou: Option<String>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Why `accounts.toml` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what it should be; the text shows line and caret.
+    #[error("`{}` is not valid\n{detail}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where.
+        detail: String,
+    },
+}
+
+impl Config {
+    /// Reads `accounts.toml`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has a key that is not known, a value of another type, or
+    /// two accounts of the same id.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|detail| ConfigError::Invalid { path: path.to_owned(), detail })
+    }
+
+    /// Reads the text of an `accounts.toml`; the error is a text with line and caret.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.check(text)?;
+        Ok(config)
+    }
+
+    /// The account with this id, if the agent watches it.
+    #[must_use]
+    pub fn account(&self, id: &AccountId) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.id == *id)
+    }
+
+    /// Every account that the agent watches, in the file's order.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// What the types cannot say.
+    fn check(&self, text: &str) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for account in &self.accounts {
+            if !seen.insert(&account.id) {
+                return Err(pointed(text, account.id.as_str(), "this account id stands twice"));
+            }
+            if account.regions.is_empty() {
+                return Err(pointed(text, account.id.as_str(), "this account has no `regions`: name at least one"));
+            }
+        }
+        if self.intake.concurrency == 0 {
+            return Err(pointed(text, "concurrency", "`concurrency` must be at least 1"));
+        }
+        Ok(())
+    }
+}
+
+/// An error text that shows the last line with this word, with a caret under it.
+fn pointed(text: &str, word: &str, complaint: &str) -> String {
+    let found = text.lines().enumerate().filter_map(|(number, line)| Some((number, line, line.find(word)?))).last();
+    let Some((number, line, column)) = found else {
+        return complaint.to_owned();
+    };
+    let number = number + 1;
+    let gutter = " ".repeat(number.to_string().len());
+    let (indent, carets) = (" ".repeat(column), "^".repeat(word.len()));
+    format!(
+        "at line {number}, column {}\n{gutter} |\n{number} | {line}\n{gutter} | {indent}{carets}\n{complaint}",
+        column + 1
+    )
+}
+
+fn default_bus() -> String {
+    "keepwatch".to_owned()
+}
+
+fn default_agent_role() -> String {
+    "KeepwatchAgent".to_owned()
+}
+
+const fn default_concurrency() -> usize {
+    16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHIPPED: &str = include_str!("../accounts.toml");
+
+    fn complaint(change: impl Fn(&str) -> String) -> String {
+        Config::parse(&change(SHIPPED)).expect_err("it should be refused")
+    }
+
+    #[test]
+    fn the_shipped_file_is_valid_and_watches_three_accounts() {
+        let config = Config::parse(SHIPPED).expect("valid");
+        assert_eq!(config.accounts().len(), 3);
+        assert_eq!(config.mode, Mode::Enforce);
+    }
+
+    #[test]
+    fn an_account_observes_until_it_says_otherwise() {
+        let silent = SHIPPED.replace("mode = \"enforce\"\n", "");
+        let config = Config::parse(&silent).expect("valid");
+        assert_eq!(config.mode, Mode::Observe);
+        assert!(config.accounts().iter().any(|account| account.mode == Mode::Observe));
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_with_line_and_caret() {
+        let complaint = complaint(|text| text.replace("class = \"log\"", "klass = \"log\""));
+        insta::assert_snapshot!(complaint, @r#"
+        TOML parse error at line 56, column 1
+           |
+        56 | klass = "log"
+           | ^^^^^
+        unknown field `klass`, expected one of `id`, `name`, `class`, `regions`, `mode`, `ou`, `tags`
+        "#);
+    }
+
+    #[test]
+    fn an_account_id_takes_twelve_digits() {
+        let complaint = complaint(|text| text.replace("333344445555", "33334444555"));
+        assert!(complaint.contains("`33334444555` is not an AWS account id: it takes 12 digits"), "{complaint}");
+    }
+
+    #[test]
+    fn an_account_stands_once() {
+        let complaint = complaint(|text| text.replace("222233334444", "111122223333"));
+        assert!(complaint.contains("this account id stands twice"), "{complaint}");
+        assert!(complaint.contains("^^^^^^^^^^^^"), "{complaint}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Carries out a plan. The only module that opens the write door.
+//!
+//! Every step is taken before any is read back, so that looking at the first never delays
+//! the last. Nothing here decides what to do or reads events.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cloud::{CloudError, CloudWrite, Clouds};
+use crate::config::{Account, Config};
+use crate::fault;
+use crate::metrics::Stopwatch;
+use crate::plan::{Plan, Step, is_true};
+use crate::policy::Verb;
+
+/// How often a step is read back before it is called unverified.
+const LOOKS: u32 = 4;
+
+/// What came of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// It was done, and reading back shows it.
+    Done,
+    /// It was done, but reading back does not show it yet.
+    Unverified,
+    /// It was true already.
+    Already,
+    /// What it was for is gone.
+    Gone,
+    /// It failed and will fail again.
+    Failed {
+        /// Why, for people.
+        error: String,
+    },
+    /// It failed and may succeed later.
+    Postponed {
+        /// Why, for people.
+        error: String,
+    },
+}
+
+/// What came of a plan, step by step.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// One for each step, in the plan's order.
+    pub steps: Vec<StepOutcome>,
+}
+
+impl Outcome {
+    /// Why the plan is worth another try, if it is.
+    #[must_use]
+    pub fn worth_retrying(&self) -> Option<&str> {
+        self.steps.iter().find_map(|step| match step {
+            StepOutcome::Postponed { error } => Some(error.as_str()),
+            StepOutcome::Done
+            | StepOutcome::Unverified
+            | StepOutcome::Already
+            | StepOutcome::Gone
+            | StepOutcome::Failed { .. } => None,
+        })
+    }
+}
+
+impl fmt::Display for StepOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Unverified => f.write_str("done, but not seen yet when read back"),
+            Self::Already => f.write_str("was so already"),
+            Self::Gone => f.write_str("nothing left to do it to"),
+            Self::Failed { error } => write!(f, "failed: {error}"),
+            Self::Postponed { error } => write!(f, "postponed: {error}"),
+        }
+    }
+}
+
+impl StepOutcome {
+    /// Whether the step changed something that an undo must take back.
+    #[must_use]
+    pub const fn changed(&self) -> bool {
+        match self {
+            Self::Done | Self::Unverified | Self::Already => true,
+            Self::Gone | Self::Failed { .. } | Self::Postponed { .. } => false,
+        }
+    }
+}
+
+/// What carrying out a plan needs besides the plan.
+pub struct Executor<'a, C> {
+    /// The way into accounts.
+    pub clouds: &'a C,
+    /// The accounts.
+    pub config: &'a Config,
+    /// The incident, which the sessions' names carry.
+    pub incident: &'a str,
+    /// Measures how long the first containment took to begin.
+    pub stopwatch: &'a Stopwatch<'a>,
+}
+
+impl<C: Clouds> Executor<'_, C> {
+    /// Takes every step, then reads each one back. A step that fails stops no other.
+    pub async fn execute(&self, plan: &Plan) -> Outcome {
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            fault::point("before-step");
+            steps.push(self.take(step).await);
+            fault::point("after-step");
+        }
+        for (step, outcome) in plan.steps.iter().zip(&mut steps) {
+            if *outcome == StepOutcome::Done {
+                *outcome = self.look(step).await;
+            }
+        }
+        Outcome { steps }
+    }
+
+    /// Takes one step.
+    async fn take(&self, step: &Step) -> StepOutcome {
+        match self.apply(step).await {
+            Ok(()) => StepOutcome::Done,
+            Err(CloudError::Gone { .. }) => StepOutcome::Gone,
+            Err(error) if error.is_transient() => StepOutcome::Postponed { error: error.to_string() },
+            // An attempt that died may have done it: AWS then refuses to do it again.
+            Err(error) => match self.is_true(step).await {
+                Ok(true) => StepOutcome::Already,
+                Ok(false) | Err(_) => StepOutcome::Failed { error: error.to_string() },
+            },
+        }
+    }
+
+    async fn apply(&self, step: &Step) -> Result<(), CloudError> {
+        let door = self.clouds.writer(self.account(step)?, self.incident, &step.action).await?;
+        if step.verb == Verb::Contain || step.verb == Verb::ContainHard {
+            self.stopwatch.containing();
+        }
+        door.apply(&step.action).await
+    }
+
+    /// Reads back what a step should have made true. IAM and S3 may take a moment to show it.
+    async fn look(&self, step: &Step) -> StepOutcome {
+        for look in 0..LOOKS {
+            match self.is_true(step).await {
+                Ok(true) => return StepOutcome::Done,
+                Err(CloudError::Gone { .. }) => return StepOutcome::Gone,
+                Ok(false) | Err(_) => tokio::time::sleep(Duration::from_millis(100 << (2 * look))).await,
+            }
+        }
+        StepOutcome::Unverified
+    }
+
+    async fn is_true(&self, step: &Step) -> Result<bool, CloudError> {
+        let cloud = self.clouds.reader(self.account(step)?).await?;
+        is_true(&step.action, &cloud).await
+    }
+
+    fn account(&self, step: &Step) -> Result<&Account, CloudError> {
+        self.config.account(&step.account).ok_or_else(|| CloudError::Failed {
+            call: "sts:AssumeRole".to_owned(),
+            target: step.account.to_string(),
+            detail: "the account is no longer in accounts.toml".to_owned(),
+        })
+    }
+}

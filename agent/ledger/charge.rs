@@ -1,0 +1,102 @@
+//! What a step costs the hourly budgets, and which resource it repairs.
+//!
+//! Written down beside each stored step, so that counting never reads a plan again.
+
+use crate::action::{Action, Strength};
+use crate::config::AccountId;
+use crate::execute::StepOutcome;
+use crate::resource::{Kind, Place};
+
+/// The budget that a step is charged to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charge {
+    /// A hard quarantine.
+    Hard,
+    /// A soft quarantine.
+    Soft,
+    /// A change to a resource.
+    Repair,
+    /// None: it goes with a step that is charged, or gives back what one took.
+    Free,
+}
+
+impl Charge {
+    /// What a step of this action costs.
+    #[must_use]
+    pub const fn of(action: &Action) -> Self {
+        match action {
+            Action::QuarantineUser { strength, .. } | Action::QuarantineSession { strength, .. } => match strength {
+                Strength::Soft => Self::Soft,
+                Strength::Hard => Self::Hard,
+            },
+            Action::AttachDenyAll { .. } => Self::Hard,
+            Action::ReleaseUser { .. }
+            | Action::DetachDenyAll { .. }
+            | Action::SetAccessKey { .. }
+            | Action::ReleaseSession { .. }
+            | Action::ReleaseHold { .. } => Self::Free,
+            Action::HoldVault { .. }
+            | Action::SetVersioning { .. }
+            | Action::SetLifecycle { .. }
+            | Action::SetVaultPolicy { .. }
+            | Action::CancelKeyDeletion { .. }
+            | Action::EnableKey { .. }
+            | Action::DisableKey { .. }
+            | Action::CreateTrail { .. }
+            | Action::UpdateTrail { .. }
+            | Action::SetLogging { .. }
+            | Action::CopyRecoveryPoint { .. } => Self::Repair,
+        }
+    }
+
+    /// The word for it in the store.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Repair => "repair",
+            Self::Free => "free",
+        }
+    }
+}
+
+/// ARN of the protected resource that an action changes; `None` when it acts on an identity.
+#[must_use]
+pub fn resource(action: &Action, account: &AccountId) -> Option<String> {
+    let arn = |kind, region: &str, name: &str| {
+        Some(Place { kind, account: account.clone(), region: region.to_owned(), name: name.to_owned() }.arn())
+    };
+    match action {
+        Action::QuarantineUser { .. }
+        | Action::ReleaseUser { .. }
+        | Action::AttachDenyAll { .. }
+        | Action::DetachDenyAll { .. }
+        | Action::SetAccessKey { .. }
+        | Action::QuarantineSession { .. }
+        | Action::ReleaseSession { .. }
+        | Action::ReleaseHold { .. } => None,
+        Action::HoldVault { region, vault, .. }
+        | Action::SetVaultPolicy { region, vault, .. }
+        | Action::CopyRecoveryPoint { region, vault, .. } => arn(Kind::Vault, region, vault),
+        Action::SetVersioning { region, bucket, .. } | Action::SetLifecycle { region, bucket, .. } => {
+            arn(Kind::Bucket, region, bucket)
+        }
+        Action::CancelKeyDeletion { key, .. } | Action::EnableKey { key, .. } | Action::DisableKey { key, .. } => {
+            Some(key.clone())
+        }
+        Action::CreateTrail { region, trail, .. }
+        | Action::UpdateTrail { region, trail, .. }
+        | Action::SetLogging { region, trail, .. } => arn(Kind::Trail, region, trail),
+    }
+}
+
+/// Whether a step with this outcome counts as done. What was `Already` so was planned as
+/// needed: an interrupted attempt of the same plan did it.
+#[must_use]
+pub const fn counts(outcome: &StepOutcome) -> bool {
+    match outcome {
+        StepOutcome::Done | StepOutcome::Unverified | StepOutcome::Already => true,
+        StepOutcome::Gone | StepOutcome::Failed { .. } | StepOutcome::Postponed { .. } => false,
+    }
+}

@@ -1,0 +1,133 @@
+//! What people must still be told, and the threads in which they are.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Params, Row, Transaction, params};
+use serde_json::Value;
+
+use super::rows::{self, Trouble, micros, to_json};
+use crate::alert::{Notice, Occasion, Reason};
+use crate::ledger::{Delivery, Incident, Thread};
+
+/// Stores a notice for delivery.
+pub(super) fn put(db: &Transaction<'_>, incident: &Incident, notice: &Notice) -> Result<(), Trouble> {
+    db.prepare_cached("INSERT INTO deliveries (incident, notice) VALUES (?, ?)")?
+        .execute(params![incident.id, readable(notice)?])?;
+    Ok(())
+}
+
+/// A notice as JSON that can be read back: evidence nested so deeply that it could not is
+/// left out, or an attacker could make the alert about the attack unreadable.
+pub(super) fn readable(notice: &Notice) -> Result<String, Trouble> {
+    let text = to_json(notice)?;
+    if serde_json::from_str::<Notice>(&text).is_ok() {
+        return Ok(text);
+    }
+    let mut shallow = notice.clone();
+    for finding in &mut shallow.findings {
+        finding.evidence = Value::Null;
+    }
+    to_json(&shallow)
+}
+
+const DELIVERIES: &str = "d.number, d.notice, d.tries FROM deliveries d JOIN incidents i ON i.id = d.incident";
+
+/// See [`crate::ledger::Ledger::undelivered`]. Of one incident no more than a few messages'
+/// worth, so that a storm does not fill the memory or hide the others.
+pub(super) fn undelivered(db: &Connection) -> Result<Vec<Delivery>, Trouble> {
+    let sql = format!(
+        "SELECT {}, {DELIVERIES} JOIN (
+             SELECT number, row_number() OVER (PARTITION BY incident ORDER BY number) AS place
+             FROM deliveries WHERE delivered IS NULL
+         ) w ON w.number = d.number WHERE w.place <= 500 ORDER BY d.number",
+        rows::INCIDENT
+    );
+    deliveries(db, &sql, [])
+}
+
+/// See [`crate::ledger::Ledger::told`].
+pub(super) fn told(db: &Connection, incident: &str) -> Result<Vec<Delivery>, Trouble> {
+    let sql = format!("SELECT {}, {DELIVERIES} WHERE d.incident = ? ORDER BY d.number", rows::INCIDENT);
+    deliveries(db, &sql, [incident])
+}
+
+fn deliveries(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<Delivery>, Trouble> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found = statement.query(parameters)?;
+    let mut deliveries = Vec::new();
+    while let Some(row) = found.next()? {
+        deliveries.push(delivery(row)?);
+    }
+    Ok(deliveries)
+}
+
+fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
+    let incident = rows::incident(row)?;
+    let (number, text): (i64, String) = (row.get(5)?, row.get(6)?);
+    let notice = serde_json::from_str(&text).unwrap_or_else(|error| unreadable(&incident, number, &error));
+    Ok(Delivery { number, incident, notice, tries: row.get(7)? })
+}
+
+/// What people are told in place of a notice that is damaged: that there was one.
+fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> Notice {
+    let because = format!("notice {number} of this incident is damaged in the store and cannot be shown: {error}");
+    Notice {
+        occasion: Occasion::Response,
+        at: incident.opened,
+        account: incident.account.clone(),
+        account_name: String::new(),
+        region: String::new(),
+        event: None,
+        findings: Vec::new(),
+        reasons: vec![Reason::failure(because)],
+        plan: None,
+        steps: Vec::new(),
+        people: Vec::new(),
+    }
+}
+
+pub(super) fn trying(db: &Transaction<'_>, numbers: &[i64]) -> Result<(), Trouble> {
+    let mut statement = db.prepare_cached("UPDATE deliveries SET tries = tries + 1 WHERE number = ?")?;
+    numbers.iter().try_for_each(|number| Ok(statement.execute([number]).map(drop)?))
+}
+
+pub(super) fn delivered(db: &Transaction<'_>, numbers: &[i64], now: Timestamp) -> Result<(), Trouble> {
+    let sql = "UPDATE deliveries SET delivered = ? WHERE number = ? AND delivered IS NULL";
+    let mut statement = db.prepare_cached(sql)?;
+    numbers.iter().try_for_each(|number| Ok(statement.execute(params![micros(now), number]).map(drop)?))
+}
+
+pub(super) fn thread(db: &Connection, incident: &str) -> Result<Option<Thread>, Trouble> {
+    let mut statement = db.prepare_cached("SELECT channel, ts, shown FROM threads WHERE incident = ?")?;
+    let mut found = statement.query([incident])?;
+    let read = |row: &Row<'_>| Ok(Thread { channel: row.get(0)?, ts: row.get(1)?, shown: row.get(2)? });
+    found.next()?.map(read).transpose()
+}
+
+pub(super) fn keep_thread(db: &Transaction<'_>, incident: &str, thread: &Thread) -> Result<(), Trouble> {
+    db.prepare_cached(
+        "INSERT INTO threads (incident, channel, ts, shown) VALUES (?, ?, ?, ?)
+         ON CONFLICT (incident) DO UPDATE SET channel = excluded.channel, ts = excluded.ts, shown = excluded.shown",
+    )?
+    .execute(params![incident, thread.channel, thread.ts, thread.shown])?;
+    Ok(())
+}
+
+/// See [`crate::ledger::Ledger::stale_threads`].
+pub(super) fn stale_threads(db: &Connection) -> Result<Vec<(Incident, Thread)>, Trouble> {
+    let sql = format!(
+        "SELECT {}, t.channel, t.ts, t.shown FROM threads t JOIN incidents i ON i.id = t.incident
+         WHERE EXISTS (
+             SELECT 1 FROM deliveries d
+             WHERE d.incident = t.incident AND d.number > t.shown AND d.delivered IS NOT NULL
+         ) ORDER BY t.shown",
+        rows::INCIDENT
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut found = statement.query([])?;
+    let mut stale = Vec::new();
+    while let Some(row) = found.next()? {
+        let thread = Thread { channel: row.get(5)?, ts: row.get(6)?, shown: row.get(7)? };
+        stale.push((rows::incident(row)?, thread));
+    }
+    Ok(stale)
+}

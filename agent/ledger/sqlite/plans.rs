@@ -1,0 +1,277 @@
+//! Incidents and plans: claimed, extended, proposed, recorded, each in one transaction with
+//! its entry in the chain.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, Transaction, params};
+use serde_json::json;
+
+use super::outbox;
+use super::rows::{self, Trouble, append, from_json, micros, moment, to_json, word};
+use crate::alert::Notice;
+use crate::execute::Outcome;
+use crate::ledger::charge::{self, Charge};
+use crate::ledger::{Case, Incident, Repeat, State, Stored};
+use crate::plan::{Plan, Step};
+
+/// How long after its last case an incident still takes another one in.
+const STAYS_OPEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// What [`claim`] stores.
+pub(super) struct Claim {
+    pub(super) plan: Plan,
+    pub(super) notice: Notice,
+    pub(super) now: Timestamp,
+}
+
+/// What [`record`] stores.
+pub(super) struct Record {
+    pub(super) outcome: Outcome,
+    pub(super) state: State,
+    pub(super) notice: Option<Notice>,
+    pub(super) now: Timestamp,
+}
+
+pub(super) fn open_incident(db: &Connection, correlation: &str, now: Timestamp) -> Result<Option<Incident>, Trouble> {
+    let sql = format!(
+        "SELECT {} FROM incidents i WHERE i.correlation = ? AND i.active > ? ORDER BY i.active DESC LIMIT 1",
+        rows::INCIDENT
+    );
+    let since = now.saturating_sub(STAYS_OPEN).unwrap_or(Timestamp::MIN);
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut found = statement.query(params![correlation, micros(since)])?;
+    found.next()?.map(rows::incident).transpose()
+}
+
+/// See [`crate::ledger::Ledger::claim`]. The transaction holds the write lock from its
+/// start, so of two that claim one case the second sees the first one's plan.
+pub(super) fn claim(db: &Transaction<'_>, case: &Case, claim: &Claim) -> Result<Option<Stored>, Trouble> {
+    let latest = one(db, "WHERE p.case_key = ? ORDER BY p.attempt DESC LIMIT 1", [&case.key])?;
+    match (latest.as_ref().map(|stored| stored.state), case.repeat) {
+        (Some(State::Claimed), _) => return Ok(latest),
+        (Some(State::Proposed), _) | (Some(State::Done | State::Undone), Repeat::Once) => return Ok(None),
+        (Some(State::Done | State::Undone), Repeat::WhenFinished) | (None, _) => {}
+    }
+    let incident = settle_incident(db, &case.incident, claim.now)?;
+    let id = insert_plan(db, &incident, &case.key, claim)?;
+    insert_steps(db, &id, &claim.plan.steps)?;
+    let body = json!({ "plan": id, "case": case.key, "proposed": claim.plan.proposed, "steps": claim.plan.steps });
+    append(db, claim.now, "claimed", body)?;
+    by_id(db, &id)
+}
+
+/// The incident that a new plan joins, now active. Two cases of one correlation that began
+/// at the same time become one incident; an id that stands for something else gets a suffix.
+fn settle_incident(db: &Transaction<'_>, wanted: &Incident, now: Timestamp) -> Result<Incident, Trouble> {
+    let incident = match open_incident(db, &wanted.correlation, now)? {
+        Some(open) if correlation_of(db, &wanted.id)?.is_none() => open,
+        Some(_) | None => Incident { id: free_id(db, wanted)?, ..wanted.clone() },
+    };
+    db.prepare_cached(
+        "INSERT INTO incidents (id, correlation, account, title, opened, active) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET active = max(active, excluded.active)",
+    )?
+    .execute(params![
+        incident.id,
+        incident.correlation,
+        incident.account.as_str(),
+        incident.title,
+        micros(incident.opened),
+        micros(now)
+    ])?;
+    Ok(incident)
+}
+
+fn correlation_of(db: &Connection, id: &str) -> Result<Option<String>, Trouble> {
+    let mut statement = db.prepare_cached("SELECT correlation FROM incidents WHERE id = ?")?;
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+}
+
+/// The incident's own id, unless an incident of another correlation has it.
+fn free_id(db: &Connection, wanted: &Incident) -> Result<String, Trouble> {
+    let mut id = wanted.id.clone();
+    let mut suffix = 1;
+    while correlation_of(db, &id)?.is_some_and(|taken| taken != wanted.correlation) {
+        suffix += 1;
+        id = format!("{}-{suffix}", wanted.id);
+    }
+    Ok(id)
+}
+
+fn insert_plan(db: &Transaction<'_>, incident: &Incident, case: &str, claim: &Claim) -> Result<String, Trouble> {
+    let next = |sql: &str, key: &str| -> Result<u32, Trouble> {
+        Ok(db.prepare_cached(sql)?.query_row([key], |row| row.get(0))?)
+    };
+    let number = next("SELECT coalesce(max(number), 0) + 1 FROM plans WHERE incident = ?", &incident.id)?;
+    let attempt = next("SELECT coalesce(max(attempt), 0) + 1 FROM plans WHERE case_key = ?", case)?;
+    let id = format!("{}.{number}", incident.id);
+    db.prepare_cached(
+        "INSERT INTO plans (id, incident, number, case_key, attempt, account, authority, state, plan, notice, claimed)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, ?, ?)",
+    )?
+    .execute(params![
+        id,
+        incident.id,
+        number,
+        case,
+        attempt,
+        claim.plan.account.as_str(),
+        authority(case, &claim.plan),
+        to_json(&claim.plan)?,
+        outbox::readable(&claim.notice)?,
+        micros(claim.now)
+    ])?;
+    Ok(id)
+}
+
+/// Who lets a plan be carried out: only what the agent does by itself costs its budgets.
+fn authority(case: &str, plan: &Plan) -> &'static str {
+    if case.starts_with("undo:") {
+        "undo"
+    } else if plan.proposed {
+        "approval"
+    } else {
+        "agent"
+    }
+}
+
+/// Stores steps behind those that the plan has.
+fn insert_steps(db: &Transaction<'_>, plan: &str, steps: &[Step]) -> Result<(), Trouble> {
+    let mut statement = db.prepare_cached(
+        "INSERT INTO steps (plan, place, charge, resource)
+         SELECT ?1, coalesce(max(place), 0) + 1, ?2, ?3 FROM steps WHERE plan = ?1",
+    )?;
+    for step in steps {
+        let resource = charge::resource(&step.action, &step.account);
+        statement.execute(params![plan, Charge::of(&step.action).word(), resource])?;
+    }
+    Ok(())
+}
+
+/// See [`crate::ledger::Ledger::extend`].
+pub(super) fn extend(db: &Transaction<'_>, id: &str, steps: &[Step], now: Timestamp) -> Result<Stored, Trouble> {
+    let stored = by_id(db, id)?.ok_or_else(|| Trouble::damaged("plan", format!("`{id}` is not stored")))?;
+    if stored.state != State::Claimed {
+        return Err(Trouble::damaged("plan", format!("`{id}` is {} and takes no more steps", word(stored.state))));
+    }
+    let mut extended = stored;
+    extended.plan.steps.extend_from_slice(steps);
+    db.prepare_cached("UPDATE plans SET plan = ? WHERE id = ?")?.execute(params![to_json(&extended.plan)?, id])?;
+    insert_steps(db, id, steps)?;
+    append(db, now, "extended", json!({ "plan": id, "steps": steps }))?;
+    Ok(extended)
+}
+
+/// See [`crate::ledger::Ledger::record`].
+pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<(), Trouble> {
+    let stored = by_id(db, id)?.ok_or_else(|| Trouble::damaged("plan", format!("`{id}` is not stored")))?;
+    if !follows(stored.state, record.state) {
+        return Ok(()); // somebody recorded it already
+    }
+    let outcome = (!record.outcome.steps.is_empty()).then_some(&record.outcome);
+    let outcome = outcome.map(to_json).transpose()?;
+    db.prepare_cached("UPDATE plans SET state = ?, outcome = coalesce(?, outcome) WHERE id = ?")?.execute(params![
+        word(record.state),
+        outcome,
+        id
+    ])?;
+    for (place, step) in (1_i64..).zip(&record.outcome.steps) {
+        db.prepare_cached("UPDATE steps SET counts = ? WHERE plan = ? AND place = ?")?.execute(params![
+            charge::counts(step),
+            id,
+            place
+        ])?;
+    }
+    let body = json!({ "plan": id, "state": record.state, "outcome": record.outcome.steps });
+    append(db, record.now, kind(record.state), body)?;
+    record.notice.as_ref().map_or(Ok(()), |notice| outbox::put(db, &stored.incident, notice))
+}
+
+/// Whether a plan that stands so may come to stand so.
+const fn follows(before: State, after: State) -> bool {
+    match (before, after) {
+        (State::Claimed, State::Proposed | State::Done | State::Undone)
+        | (State::Proposed, State::Done | State::Undone)
+        | (State::Done, State::Undone) => true,
+        (_, State::Claimed | State::Proposed)
+        | (State::Done | State::Undone, State::Done)
+        | (State::Undone, State::Undone) => false,
+    }
+}
+
+/// The word in the chain for a plan that came to stand so.
+const fn kind(state: State) -> &'static str {
+    match state {
+        State::Claimed => "claimed",
+        State::Proposed => "proposed",
+        State::Done => "recorded",
+        State::Undone => "undone",
+    }
+}
+
+/// See [`crate::ledger::Ledger::take_proposed`].
+pub(super) fn take_proposed(db: &Transaction<'_>, id: &str, now: Timestamp) -> Result<Option<Stored>, Trouble> {
+    let taken = db
+        .prepare_cached("UPDATE plans SET state = 'claimed', approved = 1 WHERE id = ? AND state = 'proposed'")?
+        .execute([id])?;
+    if taken == 0 {
+        return Ok(None);
+    }
+    append(db, now, "approved", json!({ "plan": id }))?;
+    by_id(db, id)
+}
+
+/// See [`crate::ledger::Ledger::unfinished`].
+pub(super) fn unfinished(db: &Connection) -> Result<Vec<Stored>, Trouble> {
+    let waiting = "WHERE p.state = 'claimed' AND (p.authority <> 'approval' OR p.approved) ORDER BY p.claimed, p.id";
+    all(db, waiting, [])
+}
+
+/// See [`crate::ledger::Ledger::incidents`].
+pub(super) fn incidents(db: &Connection) -> Result<Vec<(Incident, Vec<Stored>)>, Trouble> {
+    let mut incidents: Vec<(Incident, Vec<Stored>)> = Vec::new();
+    for stored in all(db, "ORDER BY i.opened DESC, i.id, p.number", [])? {
+        match incidents.last_mut() {
+            Some((incident, plans)) if *incident == stored.incident => plans.push(stored),
+            Some(_) | None => incidents.push((stored.incident.clone(), vec![stored])),
+        }
+    }
+    Ok(incidents)
+}
+
+pub(super) fn by_id(db: &Connection, id: &str) -> Result<Option<Stored>, Trouble> {
+    one(db, "WHERE p.id = ?", [id])
+}
+
+fn one(db: &Connection, condition: &str, parameters: impl Params) -> Result<Option<Stored>, Trouble> {
+    Ok(all(db, condition, parameters)?.pop())
+}
+
+fn all(db: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Stored>, Trouble> {
+    let sql = format!(
+        "SELECT {}, p.id, p.case_key, p.plan, p.notice, p.state, p.outcome, p.claimed
+         FROM plans p JOIN incidents i ON i.id = p.incident {condition}",
+        rows::INCIDENT
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut found = statement.query(parameters)?;
+    let mut plans = Vec::new();
+    while let Some(row) = found.next()? {
+        plans.push(stored(row)?);
+    }
+    Ok(plans)
+}
+
+fn stored(row: &Row<'_>) -> Result<Stored, Trouble> {
+    let (plan, notice, state): (String, String, String) = (row.get(7)?, row.get(8)?, row.get(9)?);
+    let outcome: Option<String> = row.get(10)?;
+    Ok(Stored {
+        id: row.get(5)?,
+        case: row.get(6)?,
+        incident: rows::incident(row)?,
+        plan: from_json("plan", &plan)?,
+        notice: from_json("notice", &notice)?,
+        state: rows::state(&state)?,
+        outcome: outcome.map(|text| from_json("outcome", &text)).transpose()?,
+        claimed: moment(row.get(11)?)?,
+    })
+}

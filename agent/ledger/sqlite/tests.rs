@@ -1,0 +1,522 @@
+use std::sync::Barrier;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::action::{Action, Strength, Undo, Versioning};
+use crate::alert::{EventFacts, Occasion, Reason, StepReport};
+use crate::config::Mode;
+use crate::event::principal::{Flags, Principal, PrincipalKind};
+use crate::execute::StepOutcome;
+use crate::ledger::{Repeat, chain};
+use crate::policy::{Finding, Rule, Severity, Verb};
+use crate::resource::Kind;
+
+const ACCOUNT: &str = "111122223333";
+
+fn at(minute: u32) -> Timestamp {
+    format!("2026-03-01T{:02}:{:02}:00Z", 10 + minute / 60, minute % 60).parse().unwrap()
+}
+
+fn account() -> AccountId {
+    ACCOUNT.parse().unwrap()
+}
+
+fn incident(id: &str) -> Incident {
+    Incident {
+        id: id.to_owned(),
+        correlation: format!("{ACCOUNT}/mallory"),
+        account: account(),
+        title: "Recovery point deleted by hand".to_owned(),
+        opened: at(0),
+    }
+}
+
+fn case(key: &str, repeat: Repeat) -> Case {
+    Case { key: key.to_owned(), repeat, incident: incident("KW-7F3A2C") }
+}
+
+fn once(key: &str) -> Case {
+    case(key, Repeat::Once)
+}
+
+fn quarantine(strength: Strength) -> Step {
+    let policy = "keepwatch-KW-7F3A2C".to_owned();
+    let release = Action::ReleaseUser { user: "mallory".to_owned(), policy: policy.clone() };
+    Step {
+        account: account(),
+        verb: Verb::Contain,
+        action: Action::QuarantineUser { user: "mallory".to_owned(), policy, strength },
+        undo: Undo::By { action: release },
+    }
+}
+
+fn versioning(bucket: &str) -> Step {
+    let set =
+        |versioning| Action::SetVersioning { region: "eu-west-1".to_owned(), bucket: bucket.to_owned(), versioning };
+    Step {
+        account: account(),
+        verb: Verb::Restore,
+        action: set(Versioning::Enabled),
+        undo: Undo::By { action: set(Versioning::Suspended) },
+    }
+}
+
+fn plan(steps: Vec<Step>) -> Plan {
+    Plan { account: account(), steps, proposed: false }
+}
+
+fn proposal(steps: Vec<Step>) -> Plan {
+    Plan { proposed: true, ..plan(steps) }
+}
+
+fn outcome(steps: &[StepOutcome]) -> Outcome {
+    Outcome { steps: steps.to_vec() }
+}
+
+fn notice() -> Notice {
+    Notice {
+        occasion: Occasion::Response,
+        at: at(1),
+        account: account(),
+        account_name: "payments-prod".to_owned(),
+        region: "eu-west-1".to_owned(),
+        event: Some(EventFacts {
+            id: "e-1".to_owned(),
+            source: "backup.amazonaws.com".to_owned(),
+            name: "DeleteRecoveryPoint".to_owned(),
+            time: at(0),
+            source_ip: None,
+            user_agent: None,
+            principal: mallory(),
+            error_code: None,
+        }),
+        findings: vec![finding(json!({ "points": 3 }))],
+        reasons: vec![Reason { rule: "BKP-01".to_owned(), mode: Mode::Enforce, because: "enforced".to_owned() }],
+        plan: None,
+        steps: Vec::<StepReport>::new(),
+        people: Vec::new(),
+    }
+}
+
+fn mallory() -> Principal {
+    Principal {
+        kind: PrincipalKind::IamUser,
+        account: Some(ACCOUNT.to_owned()),
+        name: Some("mallory".to_owned()),
+        arn: None,
+        session: None,
+        unique_id: None,
+        access_key: None,
+        issued_at: None,
+        source_identity: None,
+        invoked_by: None,
+        flags: Flags::default(),
+    }
+}
+
+fn finding(evidence: Value) -> Finding {
+    Finding {
+        rule: Rule {
+            id: "BKP-01".to_owned(),
+            title: "Recovery point deleted by hand".to_owned(),
+            severity: Severity::Critical,
+            mode: Mode::Enforce,
+            controls: Vec::new(),
+            attack: Vec::new(),
+            runbook: None,
+        },
+        message: "recovery point `1` was deleted".to_owned(),
+        resource: None,
+        propose: vec![Verb::Contain],
+        evidence,
+    }
+}
+
+fn memory() -> Sqlite {
+    Sqlite::open_in_memory().unwrap()
+}
+
+async fn claimed(ledger: &Sqlite, case: &Case, plan: &Plan) -> Stored {
+    ledger.claim(case, plan, &notice(), at(1)).await.unwrap().expect("a plan to carry out")
+}
+
+/// Claims and records a plan whose steps were all done.
+async fn finished(ledger: &Sqlite, case: &Case, plan: &Plan) -> Stored {
+    let stored = claimed(ledger, case, plan).await;
+    let done = outcome(&vec![StepOutcome::Done; plan.steps.len()]);
+    ledger.record(&stored, &done, State::Done, Some(&notice()), at(2)).await.unwrap();
+    stored
+}
+
+async fn kinds(ledger: &Sqlite) -> Vec<String> {
+    ledger.entries().await.unwrap().into_iter().map(|entry| entry.kind).collect()
+}
+
+#[tokio::test]
+async fn a_new_case_gets_the_plan_that_was_made_for_it() {
+    let ledger = memory();
+    let wanted = plan(vec![quarantine(Strength::Soft)]);
+    let stored = claimed(&ledger, &once("act:1"), &wanted).await;
+    assert_eq!((stored.id.as_str(), stored.state), ("KW-7F3A2C.1", State::Claimed));
+    assert_eq!((stored.plan, stored.notice, stored.claimed), (wanted, notice(), at(1)));
+    assert_eq!(kinds(&ledger).await, ["claimed"]);
+}
+
+#[tokio::test]
+async fn an_interrupted_attempt_s_plan_is_carried_out_not_the_new_one() {
+    let ledger = memory();
+    let first = plan(vec![quarantine(Strength::Soft)]);
+    let stored = claimed(&ledger, &once("act:1"), &first).await;
+    let again = claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    assert_eq!(again, stored);
+    assert_eq!(kinds(&ledger).await, ["claimed"]);
+}
+
+#[tokio::test]
+async fn a_finished_event_is_not_handled_again_and_writes_nothing() {
+    let ledger = memory();
+    finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    let before = ledger.writes();
+    let again = ledger.claim(&once("act:1"), &plan(Vec::new()), &notice(), at(3)).await.unwrap();
+    assert_eq!((again, ledger.writes()), (None, before));
+}
+
+#[tokio::test]
+async fn drift_that_comes_back_is_repaired_again() {
+    let ledger = memory();
+    let drift = case("state:bucket", Repeat::WhenFinished);
+    finished(&ledger, &drift, &plan(vec![versioning("logs")])).await;
+    let second = claimed(&ledger, &drift, &plan(vec![versioning("logs")])).await;
+    assert_eq!(second.id, "KW-7F3A2C.2");
+}
+
+#[tokio::test]
+async fn a_proposal_waits_and_is_taken_by_one_person_only() {
+    let ledger = memory();
+    let ask = case("ask:bucket", Repeat::WhenFinished);
+    let stored = claimed(&ledger, &ask, &proposal(vec![versioning("logs")])).await;
+    ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notice()), at(2)).await.unwrap();
+    assert_eq!(ledger.claim(&ask, &plan(Vec::new()), &notice(), at(3)).await.unwrap(), None);
+
+    let taken = ledger.take_proposed(&stored.id, at(4)).await.unwrap().unwrap();
+    assert_eq!((taken.state, taken.outcome), (State::Claimed, None));
+    assert_eq!(ledger.take_proposed(&stored.id, at(5)).await.unwrap(), None);
+    assert_eq!(kinds(&ledger).await, ["claimed", "proposed", "approved"]);
+}
+
+#[tokio::test]
+async fn only_an_approved_proposal_is_unfinished() {
+    let ledger = memory();
+    let crashed = claimed(&ledger, &once("ask:1"), &proposal(vec![versioning("logs")])).await;
+    assert_eq!(ledger.unfinished().await.unwrap(), [], "nobody said yes to it");
+    ledger.record(&crashed, &Outcome::default(), State::Proposed, None, at(2)).await.unwrap();
+    let taken = ledger.take_proposed(&crashed.id, at(3)).await.unwrap().unwrap();
+    assert_eq!(ledger.unfinished().await.unwrap(), [taken]);
+}
+
+#[tokio::test]
+async fn what_a_dead_agent_had_begun_is_unfinished_until_it_is_recorded() {
+    let ledger = memory();
+    let stored = claimed(&ledger, &once("act:1"), &plan(vec![quarantine(Strength::Soft)])).await;
+    finished(&ledger, &once("act:2"), &plan(Vec::new())).await;
+    assert_eq!(ledger.unfinished().await.unwrap(), [stored]);
+}
+
+#[tokio::test]
+async fn steps_can_be_added_until_a_plan_is_recorded() {
+    let ledger = memory();
+    let stored = claimed(&ledger, &once("act:1"), &plan(vec![quarantine(Strength::Soft)])).await;
+    let extended = ledger.extend(&stored, &[versioning("logs")], at(2)).await.unwrap();
+    assert_eq!(ledger.plan(&stored.id).await.unwrap(), Some(extended.clone()));
+    assert_eq!(extended.plan.steps, [quarantine(Strength::Soft), versioning("logs")]);
+    assert_eq!(ledger.repairs_of("arn:aws:s3:::logs", at(0)).await.unwrap(), 1);
+
+    let done = outcome(&[StepOutcome::Done, StepOutcome::Done]);
+    ledger.record(&extended, &done, State::Done, None, at(3)).await.unwrap();
+    ledger.extend(&extended, &[versioning("logs")], at(4)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn recording_twice_tells_nobody_twice() {
+    let ledger = memory();
+    let stored = finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    let before = ledger.writes();
+    ledger.record(&stored, &Outcome::default(), State::Done, Some(&notice()), at(9)).await.unwrap();
+    assert_eq!(ledger.writes(), before);
+    assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
+    assert_eq!(kinds(&ledger).await, ["claimed", "recorded"]);
+}
+
+#[tokio::test]
+async fn an_undone_plan_stays_undone_and_keeps_what_came_of_it() {
+    let ledger = memory();
+    let stored = finished(&ledger, &once("act:1"), &plan(vec![quarantine(Strength::Soft)])).await;
+    let done = outcome(&[StepOutcome::Done]);
+    ledger.record(&stored, &done, State::Undone, None, at(3)).await.unwrap();
+    ledger.record(&stored, &done, State::Done, None, at(4)).await.unwrap();
+    let read = ledger.plan(&stored.id).await.unwrap().unwrap();
+    assert_eq!((read.state, read.outcome), (State::Undone, Some(done)));
+}
+
+#[tokio::test]
+async fn cases_of_one_actor_within_an_hour_are_one_incident() {
+    let ledger = memory();
+    finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    let mine = incident("KW-7F3A2C");
+    assert_eq!(ledger.open_incident(&mine.correlation, at(60)).await.unwrap(), Some(mine.clone()));
+    assert_eq!(ledger.open_incident(&mine.correlation, at(61)).await.unwrap(), None);
+    assert_eq!(ledger.open_incident("somebody else", at(2)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn two_that_open_an_incident_at_once_end_in_the_same() {
+    let ledger = memory();
+    claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    let late = Case { incident: incident("KW-OTHER"), ..once("act:2") };
+    assert_eq!(claimed(&ledger, &late, &plan(Vec::new())).await.id, "KW-7F3A2C.2");
+}
+
+#[tokio::test]
+async fn an_incident_s_id_never_stands_for_two() {
+    let ledger = memory();
+    claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    let other = Incident { correlation: "somebody else".to_owned(), ..incident("KW-7F3A2C") };
+    let stored = claimed(&ledger, &Case { incident: other, ..once("act:2") }, &plan(Vec::new())).await;
+    assert_eq!(stored.id, "KW-7F3A2C-2.1");
+}
+
+#[tokio::test]
+async fn the_budget_counts_what_the_agent_did_by_itself() {
+    let ledger = memory();
+    let steps = vec![quarantine(Strength::Hard), quarantine(Strength::Soft), versioning("logs")];
+    finished(&ledger, &once("act:1"), &plan(steps.clone())).await;
+    finished(&ledger, &once("undo:KW-7F3A2C.1"), &plan(steps.clone())).await;
+    finished(&ledger, &once("ask:1"), &proposal(steps)).await;
+    let expected = Usage { hard: 1, soft: 1, repairs: 1 };
+    assert_eq!(ledger.usage(Some(&account()), at(0)).await.unwrap(), expected);
+    assert_eq!(ledger.usage(None, at(0)).await.unwrap(), expected);
+    assert_eq!(ledger.usage(None, at(2)).await.unwrap(), Usage::default(), "an hour later it is forgotten");
+    let other = "444455556666".parse().unwrap();
+    assert_eq!(ledger.usage(Some(&other), at(0)).await.unwrap(), Usage::default());
+}
+
+#[tokio::test]
+async fn a_step_that_did_nothing_costs_nothing_once_recorded() {
+    let ledger = memory();
+    let stored = claimed(&ledger, &once("act:1"), &plan(vec![quarantine(Strength::Hard), versioning("logs")])).await;
+    assert_eq!(ledger.usage(None, at(0)).await.unwrap(), Usage { hard: 1, soft: 0, repairs: 1 });
+    let failed = StepOutcome::Failed { error: "denied".to_owned() };
+    ledger.record(&stored, &outcome(&[failed, StepOutcome::Already]), State::Done, None, at(2)).await.unwrap();
+    assert_eq!(ledger.usage(None, at(0)).await.unwrap(), Usage { hard: 0, soft: 0, repairs: 1 });
+}
+
+#[tokio::test]
+async fn a_repair_of_many_steps_is_one_repair() {
+    let ledger = memory();
+    finished(&ledger, &once("state:1"), &plan(vec![versioning("logs"), versioning("logs")])).await;
+    finished(&ledger, &once("undo:KW-7F3A2C.1"), &plan(vec![versioning("logs")])).await;
+    assert_eq!(ledger.repairs_of("arn:aws:s3:::logs", at(0)).await.unwrap(), 1);
+    assert_eq!(ledger.repairs_of("arn:aws:s3:::other", at(0)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_baseline_is_kept_and_the_same_one_is_not_written_again() {
+    let ledger = memory();
+    let place = Place { kind: Kind::Bucket, account: account(), region: String::new(), name: "logs".to_owned() };
+    let desired = Desired { versioning: Some(Versioning::Enabled), ..Desired::default() };
+    assert_eq!(ledger.baseline(&place).await.unwrap(), None);
+    ledger.keep_baseline(&place, &desired, at(1)).await.unwrap();
+    let before = ledger.writes();
+    ledger.keep_baseline(&place, &desired, at(2)).await.unwrap();
+    assert_eq!(ledger.baseline(&place).await.unwrap(), Some(desired));
+    assert_eq!(ledger.writes(), before);
+    assert_eq!(kinds(&ledger).await, ["baseline"]);
+}
+
+#[tokio::test]
+async fn looking_writes_nothing() {
+    let ledger = memory();
+    ledger.open_incident("x", at(0)).await.unwrap();
+    ledger.usage(None, at(0)).await.unwrap();
+    ledger.undelivered().await.unwrap();
+    ledger.stale_threads().await.unwrap();
+    assert_eq!(ledger.writes(), 0);
+}
+
+#[tokio::test]
+async fn a_notice_waits_until_it_was_delivered() {
+    let ledger = memory();
+    finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    finished(&ledger, &once("act:2"), &plan(Vec::new())).await;
+    ledger.trying(&[1]).await.unwrap();
+    let waiting = ledger.undelivered().await.unwrap();
+    let numbers: Vec<(i64, u32)> = waiting.iter().map(|delivery| (delivery.number, delivery.tries)).collect();
+    assert_eq!(numbers, [(1, 1), (2, 0)]);
+    assert_eq!(waiting[0].notice, notice());
+
+    ledger.delivered(&[1], at(3)).await.unwrap();
+    assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
+    assert_eq!(ledger.told("KW-7F3A2C").await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_thread_is_stale_until_it_shows_what_was_delivered() {
+    let ledger = memory();
+    finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    let thread = Thread { channel: "C1".to_owned(), ts: "1.2".to_owned(), shown: 0 };
+    ledger.keep_thread("KW-7F3A2C", &thread).await.unwrap();
+    assert_eq!(ledger.stale_threads().await.unwrap(), [], "nothing arrived yet");
+    ledger.delivered(&[1], at(3)).await.unwrap();
+    assert_eq!(ledger.stale_threads().await.unwrap(), [(incident("KW-7F3A2C"), thread.clone())]);
+    ledger.keep_thread("KW-7F3A2C", &Thread { shown: 1, ..thread }).await.unwrap();
+    assert_eq!(ledger.stale_threads().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn evidence_that_could_not_be_read_back_does_not_hide_the_alert() {
+    let ledger = memory();
+    let deep = (0..126).fold(json!(1), |inner, _| json!([inner]));
+    let loud = Notice { findings: vec![finding(deep)], ..notice() };
+    let stored = ledger.claim(&once("act:1"), &plan(Vec::new()), &loud, at(1)).await.unwrap().unwrap();
+    ledger.record(&stored, &Outcome::default(), State::Done, Some(&loud), at(2)).await.unwrap();
+    assert_eq!(ledger.undelivered().await.unwrap()[0].notice.findings, [finding(Value::Null)]);
+}
+
+#[tokio::test]
+async fn a_damaged_notice_is_told_of_and_stops_no_other() {
+    let ledger = memory();
+    finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    finished(&ledger, &once("act:2"), &plan(Vec::new())).await;
+    ledger.writer.lock().unwrap().execute("UPDATE deliveries SET notice = '{' WHERE number = 1", []).unwrap();
+    let waiting = ledger.undelivered().await.unwrap();
+    assert!(waiting[0].notice.is_told());
+    assert!(waiting[0].notice.reasons[0].because.starts_with("notice 1 of this incident is damaged"));
+    assert_eq!(waiting[1].notice, notice());
+}
+
+#[tokio::test]
+async fn incidents_are_listed_newest_first_with_their_plans() {
+    let ledger = memory();
+    claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    claimed(&ledger, &once("act:2"), &plan(Vec::new())).await;
+    let newer = Incident { correlation: "x".to_owned(), opened: at(5), ..incident("KW-NEWER") };
+    claimed(&ledger, &Case { incident: newer, ..once("act:3") }, &plan(Vec::new())).await;
+    let incidents = ledger.incidents().await.unwrap();
+    let ids: Vec<(&str, usize)> = incidents.iter().map(|(one, plans)| (one.id.as_str(), plans.len())).collect();
+    assert_eq!(ids, [("KW-NEWER", 1), ("KW-7F3A2C", 2)]);
+}
+
+#[tokio::test]
+async fn the_ledger_s_entries_cannot_be_changed_through_the_store() {
+    let ledger = memory();
+    finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    let tries = [
+        "UPDATE entries SET body = '{}'",
+        "DELETE FROM entries",
+        "INSERT OR REPLACE INTO entries SELECT number, at, 'x', body, previous, hash FROM entries",
+    ];
+    for sql in tries {
+        let error = ledger.writer.lock().unwrap().execute(sql, []).unwrap_err();
+        assert!(error.to_string().contains("append-only"), "{error}");
+    }
+    assert_eq!(chain::verify(&ledger.entries().await.unwrap()), Ok(2));
+}
+
+#[tokio::test]
+async fn tampering_with_the_file_is_found() {
+    let tampering = [
+        "UPDATE entries SET body = replace(body, 'KW-7F3A2C', 'KW-7F3A2D') WHERE number = 2",
+        "UPDATE entries SET at = '2020-01-01T00:00:00Z' WHERE number = 1",
+        "UPDATE entries SET kind = 'undone' WHERE number = 2",
+        "DELETE FROM entries WHERE number = 2",
+        "DELETE FROM entries WHERE number = 1",
+        "UPDATE entries SET number = 9 WHERE number = 2",
+    ];
+    for sql in tampering {
+        let ledger = memory();
+        finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
+        finished(&ledger, &once("act:2"), &plan(Vec::new())).await;
+        assert_eq!(chain::verify(&ledger.entries().await.unwrap()), Ok(4));
+        let tamper = "DROP TRIGGER entries_are_not_edited; DROP TRIGGER entries_are_not_deleted;";
+        ledger.writer.lock().unwrap().execute_batch(&format!("{tamper}{sql}")).unwrap();
+        chain::verify(&ledger.entries().await.unwrap()).expect_err(sql);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_outlives_the_process_that_made_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keepwatch.db");
+    let steps = plan(vec![quarantine(Strength::Soft)]);
+    let before = claimed(&Sqlite::open(&path).unwrap(), &once("act:1"), &steps).await;
+    let reopened = Sqlite::open(&path).unwrap();
+    let after = claimed(&reopened, &once("act:1"), &plan(Vec::new())).await;
+    assert_eq!(after, before);
+    assert_eq!(chain::verify(&reopened.entries().await.unwrap()), Ok(1));
+}
+
+#[test]
+fn two_agents_that_race_for_a_case_get_the_same_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keepwatch.db");
+    let start = Barrier::new(2);
+    let race = |strength| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ledger = Sqlite::open(&path).unwrap();
+        let mine = plan(vec![quarantine(strength)]);
+        (0..20)
+            .map(|round| {
+                start.wait();
+                runtime.block_on(claimed(&ledger, &once(&format!("act:{round}")), &mine))
+            })
+            .collect::<Vec<_>>()
+    };
+    let (soft, hard) = std::thread::scope(|scope| {
+        let soft = scope.spawn(|| race(Strength::Soft));
+        let hard = scope.spawn(|| race(Strength::Hard));
+        (soft.join().unwrap(), hard.join().unwrap())
+    });
+    assert_eq!(soft, hard);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let entries = runtime.block_on(Sqlite::open(&path).unwrap().entries()).unwrap();
+    assert_eq!(chain::verify(&entries), Ok(20), "one new plan for each case");
+}
+
+#[tokio::test]
+async fn it_can_be_read_while_an_agent_writes_but_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keepwatch.db");
+    let agent = Sqlite::open(&path).unwrap();
+    let stored = claimed(&agent, &once("act:1"), &plan(Vec::new())).await;
+    let looker = Sqlite::open_read_only(&path).unwrap();
+    assert_eq!(looker.plan(&stored.id).await.unwrap(), Some(stored));
+    looker.trying(&[1]).await.unwrap_err();
+    Sqlite::open_read_only(&folder.path().join("none.db")).unwrap_err();
+}
+
+#[tokio::test]
+async fn nobody_but_the_owner_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keepwatch.db");
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ledger = Sqlite::open(&path).unwrap();
+    claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.path().display());
+    }
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keepwatch.db");
+    drop(Sqlite::open(&path).unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = Sqlite::open(&path).unwrap_err();
+    assert_eq!(error.to_string(), "a stored schema is damaged: a newer version of keepwatch wrote it");
+}

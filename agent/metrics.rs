@@ -1,0 +1,161 @@
+//! What the agent measures of itself, for `/metrics` and for the demo's figures.
+//!
+//! The time from a message's arrival to the first containing call is split: what the agent
+//! needed itself, and what it waited for AWS's answers.
+
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+/// Counts since the start, each named as `/metrics` names it.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages received.
+    pub received: AtomicU64,
+    /// Messages whose consequences are stored, or that had none.
+    pub handled: AtomicU64,
+    /// Messages without a finding that touched nothing.
+    pub noise: AtomicU64,
+    /// Messages given back to the queue for a later try.
+    pub released: AtomicU64,
+    /// Messages put into the dead-letter queue.
+    pub dead_lettered: AtomicU64,
+    /// Findings of rules.
+    pub findings: AtomicU64,
+    /// Steps taken in accounts.
+    pub steps: AtomicU64,
+}
+
+/// Everything that the agent measures.
+#[derive(Debug)]
+pub struct Metrics {
+    started: Instant,
+    /// Counts.
+    pub count: Counters,
+    ready_ms: AtomicU64,
+    containment_own: Mutex<Histogram<u64>>,
+    containment_waited: Mutex<Histogram<u64>>,
+}
+
+impl Metrics {
+    /// Starts measuring; `started` is the process's first moment.
+    ///
+    /// # Panics
+    /// Never: the histograms' bounds are constants that are known to be valid.
+    #[must_use]
+    pub fn new(started: Instant) -> Self {
+        Self {
+            started,
+            count: Counters::default(),
+            ready_ms: AtomicU64::new(0),
+            containment_own: Mutex::new(microseconds()),
+            containment_waited: Mutex::new(microseconds()),
+        }
+    }
+
+    /// Notes that the agent polls its queue from now on.
+    pub fn ready(&self) {
+        let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.ready_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// Adds one.
+    pub fn add(counter: &AtomicU64, more: u64) {
+        counter.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// A stopwatch for one message, running.
+    #[must_use]
+    pub fn stopwatch(&self) -> Stopwatch<'_> {
+        Stopwatch { metrics: Some(self), began: Instant::now(), stopped: AtomicBool::new(false) }
+    }
+
+    /// Everything in Prometheus's text format; `writes` are the store's.
+    #[must_use]
+    pub fn render(&self, writes: u64) -> String {
+        let mut text = String::new();
+        let counts = [
+            ("keepwatch_messages_received_total", &self.count.received),
+            ("keepwatch_messages_handled_total", &self.count.handled),
+            ("keepwatch_messages_noise_total", &self.count.noise),
+            ("keepwatch_messages_released_total", &self.count.released),
+            ("keepwatch_messages_dead_lettered_total", &self.count.dead_lettered),
+            ("keepwatch_findings_total", &self.count.findings),
+            ("keepwatch_steps_total", &self.count.steps),
+        ];
+        for (name, counter) in counts {
+            line(&mut text, name, "counter", counter.load(Ordering::Relaxed));
+        }
+        line(&mut text, "keepwatch_store_writes_total", "counter", writes);
+        line(&mut text, "keepwatch_ready_milliseconds", "gauge", self.ready_ms.load(Ordering::Relaxed));
+        line(&mut text, "process_resident_memory_bytes", "gauge", resident_bytes());
+        summary(&mut text, "keepwatch_containment_own_microseconds", &self.containment_own);
+        summary(&mut text, "keepwatch_containment_waited_microseconds", &self.containment_waited);
+        text
+    }
+}
+
+/// Measures one message from its arrival to its first containing call.
+#[derive(Debug)]
+pub struct Stopwatch<'a> {
+    metrics: Option<&'a Metrics>,
+    began: Instant,
+    stopped: AtomicBool,
+}
+
+impl Stopwatch<'_> {
+    /// A stopwatch whose time nobody keeps: a person asked, no message arrived.
+    #[must_use]
+    pub fn idle() -> Self {
+        Self { metrics: None, began: Instant::now(), stopped: AtomicBool::new(false) }
+    }
+
+    /// Notes that a containing call is about to be made; only the first one counts.
+    pub fn containing(&self) {
+        let Some(metrics) = self.metrics else { return };
+        if self.stopped.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let waited = crate::aws::waited::so_far();
+        keep(&metrics.containment_own, self.began.elapsed().saturating_sub(waited));
+        keep(&metrics.containment_waited, waited);
+    }
+}
+
+/// Up to an hour, to three digits.
+#[expect(clippy::expect_used, reason = "the bounds are constants")]
+fn microseconds() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("constant bounds are valid")
+}
+
+fn keep(histogram: &Mutex<Histogram<u64>>, time: Duration) {
+    if let Ok(mut histogram) = histogram.lock() {
+        histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+}
+
+fn line(text: &mut String, name: &str, kind: &str, value: u64) {
+    let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}"); // writing to a String cannot fail
+}
+
+fn summary(text: &mut String, name: &str, histogram: &Mutex<Histogram<u64>>) {
+    let Ok(histogram) = histogram.lock() else { return };
+    let _ = writeln!(text, "# TYPE {name} summary");
+    for quantile in [0.5, 0.9, 0.99, 1.0] {
+        let _ = writeln!(text, "{name}{{quantile=\"{quantile}\"}} {}", histogram.value_at_quantile(quantile));
+    }
+    let _ = writeln!(text, "{name}_count {}", histogram.len());
+}
+
+/// Resident memory of this process; 0 where the system does not say.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}

@@ -1,0 +1,258 @@
+//! What the organisation forbids: Rego rules compiled to wasm, and the findings they return.
+//!
+//! A rule is judged on one document and can reach nothing else. This module never decides
+//! what happens next: a [`Finding`] proposes, [`crate::decision`] disposes.
+
+pub mod build;
+pub mod bundle;
+pub mod catalogue;
+pub mod engine;
+pub mod error;
+pub mod fixtures;
+pub mod input;
+
+mod builtins;
+mod findings;
+mod instance;
+mod module;
+mod sprintf;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::Mode;
+use crate::resource::Kind;
+use bundle::Bundle;
+use catalogue::{Catalogue, Entry};
+use engine::{Engine, Failure, Limits};
+use input::{ActInput, StateInput};
+
+pub use error::PolicyError;
+
+/// How bad it is when a rule fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Low,
+    /// Worth fixing this week.
+    Medium,
+    /// Worth waking somebody in office hours.
+    High,
+    /// Worth waking somebody now.
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// What a rule may propose; the agent alone knows the API calls behind each word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Deny the actor destructive actions.
+    Contain,
+    /// Deny the actor everything.
+    ContainHard,
+    /// Freeze what is left of a vault.
+    Hold,
+    /// Bring the resource back to its desired state.
+    Restore,
+    /// Bring detection itself back.
+    Rearm,
+    /// Make the missing copy.
+    Copy,
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Contain => "contain",
+            Self::ContainHard => "contain_hard",
+            Self::Hold => "hold",
+            Self::Restore => "restore",
+            Self::Rearm => "rearm",
+            Self::Copy => "copy",
+        })
+    }
+}
+
+/// What a rule is, from the METADATA block on its entry point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The pack's id of the rule, such as `BKP-01`.
+    pub id: String,
+    /// One line that a responder reads first.
+    pub title: String,
+    /// How bad it is when it fires.
+    pub severity: Severity,
+    /// The most that its findings may cause, whatever the account allows.
+    pub mode: Mode,
+    /// Compliance controls it supports, as `framework control`.
+    #[serde(default)]
+    pub controls: Vec<String>,
+    /// MITRE ATT&CK techniques it detects.
+    #[serde(default)]
+    pub attack: Vec<String>,
+    /// Where the runbook lies, from the project's root.
+    #[serde(default)]
+    pub runbook: Option<String>,
+}
+
+/// One violation of one rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The rule that fired.
+    pub rule: Rule,
+    /// What happened or what is wrong, in one sentence.
+    pub message: String,
+    /// ARN of the resource that `restore`, `hold`, `copy` and `rearm` act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// What the rule would have done about it.
+    #[serde(default)]
+    pub propose: Vec<Verb>,
+    /// What the rule saw, small enough to show.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub evidence: Value,
+}
+
+/// The rules in force, compiled and ready. Cheap to clone; every clone is the same set.
+#[derive(Clone)]
+pub struct Policies(Arc<Loaded>);
+
+struct Loaded {
+    catalogue: Catalogue,
+    engine: Engine,
+    data: Value,
+    digest: String,
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies").field("digest", &self.0.digest).finish_non_exhaustive()
+    }
+}
+
+impl Policies {
+    /// Loads a bundle; of a folder, builds one first.
+    ///
+    /// # Errors
+    /// When the bundle cannot be built, read or run, or one of its rules does not say what it
+    /// must.
+    pub fn load(path: &Path) -> Result<Self, PolicyError> {
+        Self::load_within(path, Limits::default())
+    }
+
+    /// Loads a bundle or a folder, with limits of one's own.
+    ///
+    /// # Errors
+    /// As [`Policies::load`].
+    pub fn load_within(path: &Path, limits: Limits) -> Result<Self, PolicyError> {
+        let bundle = if path.is_dir() { build::in_passing(path)? } else { Bundle::read(path)? };
+        let engine = Engine::new(&bundle, limits)?;
+        let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
+        let Bundle { data, digest, .. } = bundle;
+        Ok(Self(Arc::new(Loaded { catalogue, engine, data, digest })))
+    }
+
+    /// Every rule, in the order of their ids.
+    #[must_use]
+    pub fn rules(&self) -> &[Entry] {
+        self.0.catalogue.entries()
+    }
+
+    /// SHA-256 of the bundle: which rules these are.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// The bundle's data, which rules and agent share.
+    #[must_use]
+    pub fn data(&self) -> &Value {
+        &self.0.data
+    }
+
+    /// Whether any rule judges events of this source and name. Most events end here.
+    #[must_use]
+    pub fn wants_act(&self, source: &str, name: &str) -> bool {
+        self.0.catalogue.of_act(source, name).next().is_some()
+    }
+
+    /// Whether any rule judges resources of this kind.
+    #[must_use]
+    pub fn wants_state(&self, kind: Kind) -> bool {
+        self.0.catalogue.of_state(kind).next().is_some()
+    }
+
+    /// How many calls of builtins were undefined because of their arguments.
+    #[must_use]
+    pub fn refused_builtins(&self) -> u64 {
+        self.0.engine.refused()
+    }
+
+    /// Judges what somebody did by the rules that asked for it.
+    #[must_use]
+    pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {
+        let (source, name) = act.route();
+        self.judge(self.0.catalogue.of_act(source, name), act, act.now)
+    }
+
+    /// Judges what is true of a resource by the rules for its kind.
+    #[must_use]
+    pub fn judge_state(&self, state: &StateInput<'_>) -> Vec<Finding> {
+        self.judge(self.0.catalogue.of_state(state.resource.kind), state, state.now)
+    }
+
+    /// Judges a document by one rule, whether it asked for it or not: how a rule's own
+    /// examples are tried. `now` is what `time.now_ns` answers.
+    #[must_use]
+    pub fn judge_by(&self, entry: &Entry, document: &Value, now: Timestamp) -> Vec<Finding> {
+        self.judge(std::iter::once(entry), document, now)
+    }
+
+    /// A rule's bare answer to a document: OPA's result set as JSON.
+    ///
+    /// # Errors
+    /// When the rule does not come to its end.
+    pub fn evaluate(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<u8>, Failure> {
+        self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(entry.id)
+    }
+
+    fn judge<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let mut entries = entries.peekable();
+        if entries.peek().is_none() {
+            return Vec::new();
+        }
+        let json = serde_json::to_vec(document).unwrap_or_default();
+        let mut judging = self.0.engine.judge(json, nanoseconds(now));
+        let mut found: Vec<_> =
+            entries.flat_map(|entry| findings::findings(&entry.rule, judging.evaluate(entry.id))).collect();
+        findings::sort(&mut found);
+        found
+    }
+}
+
+/// A moment as `time.now_ns` answers it; those that do not fit are beyond the year 2262.
+fn nanoseconds(moment: Timestamp) -> i64 {
+    i64::try_from(moment.as_nanosecond()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,331 @@
+//! Which rules there are, and which of them an event or a resource concerns.
+//!
+//! All of it comes from the METADATA blocks in the bundle's manifest; a block that does not
+//! say what the agent must know refuses the whole bundle. Finding the rules of an event
+//! allocates nothing and costs the same however many rules there are.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+
+use super::bundle::{Annotation, Entrypoint, Manifest};
+use super::engine::EntrypointId;
+use super::error::PolicyError;
+use super::{Rule, Severity};
+use crate::config::Mode;
+use crate::resource::Kind;
+
+/// A rule in the catalogue.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The rule.
+    pub rule: Rule,
+    /// What it is about, in a sentence or two.
+    pub description: String,
+    /// The path of its entry point.
+    pub entrypoint: String,
+    /// What it judges.
+    pub wants: Wants,
+    /// The number by which the module knows it.
+    pub(super) id: EntrypointId,
+}
+
+/// What a rule judges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wants {
+    /// Acts: these events.
+    Acts(Vec<EventPattern>),
+    /// States: resources of this kind.
+    States(Kind),
+}
+
+/// Events of one source by their name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPattern {
+    /// CloudTrail's `eventSource`.
+    pub source: String,
+    /// Its `eventName`, or how it begins.
+    pub name: Name,
+}
+
+/// The name of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// This one.
+    Is(String),
+    /// Any that begins so.
+    BeginsWith(String),
+}
+
+impl Name {
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Is(own), Self::Is(name)) => own == name,
+            (Self::Is(_), Self::BeginsWith(_)) => false,
+            (Self::BeginsWith(start), Self::Is(name) | Self::BeginsWith(name)) => name.starts_with(start.as_str()),
+        }
+    }
+}
+
+/// `custom` in a METADATA block.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Custom {
+    id: String,
+    severity: Severity,
+    mode: Mode,
+    #[serde(default)]
+    events: Vec<String>,
+    kind: Option<Kind>,
+    #[serde(default)]
+    controls: Vec<String>,
+    #[serde(default)]
+    attack: Vec<String>,
+    runbook: Option<String>,
+}
+
+/// Every rule of a bundle, in the order of their ids, and who wants what.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    entries: Vec<Entry>,
+    by_source: HashMap<String, Source>,
+    by_kind: BTreeMap<Kind, Vec<usize>>,
+}
+
+/// The rules that want events of one source, as places in the catalogue.
+#[derive(Debug, Default)]
+struct Source {
+    exact: HashMap<String, Vec<usize>>,
+    prefixes: Vec<(String, usize)>,
+}
+
+impl Catalogue {
+    /// Reads a manifest. `number` finds an entry point in the module.
+    ///
+    /// # Errors
+    /// When there is no rule, or one that has no METADATA, an incomplete one, the id of
+    /// another rule, or is not in the module.
+    pub fn read(manifest: &Manifest, number: impl Fn(&str) -> Option<EntrypointId>) -> Result<Self, PolicyError> {
+        if manifest.entrypoints.is_empty() {
+            return Err(PolicyError::Module("no rule in it is an entry point".to_owned()));
+        }
+        let mut entries = Vec::new();
+        for entrypoint in &manifest.entrypoints {
+            let entry = entry(entrypoint, number(&entrypoint.path));
+            let named = |detail| PolicyError::Rule { entrypoint: entrypoint.path.clone(), detail };
+            entries.push(entry.map_err(named)?);
+        }
+        entries.sort_by(|a, b| a.rule.id.cmp(&b.rule.id));
+        refuse_twins(&entries)?;
+        Ok(Self::index(entries))
+    }
+
+    /// Every rule, in the order of their ids.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The rules that judge an event.
+    pub fn of_act(&self, source: &str, name: &str) -> impl Iterator<Item = &Entry> {
+        let source = self.by_source.get(source);
+        let exact = source.and_then(|source| source.exact.get(name)).into_iter().flatten();
+        let prefixes = source.into_iter().flat_map(|source| &source.prefixes);
+        let begun = prefixes.filter(move |(start, _)| name.starts_with(start.as_str())).map(|(_, place)| place);
+        exact.chain(begun).filter_map(|place| self.entries.get(*place))
+    }
+
+    /// The rules that judge a kind of resource.
+    pub fn of_state(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+        self.by_kind.get(&kind).into_iter().flatten().filter_map(|place| self.entries.get(*place))
+    }
+
+    fn index(entries: Vec<Entry>) -> Self {
+        let mut catalogue = Self::default();
+        for (place, entry) in entries.iter().enumerate() {
+            match &entry.wants {
+                Wants::Acts(patterns) => patterns.iter().for_each(|pattern| catalogue.add(pattern, place)),
+                Wants::States(kind) => catalogue.by_kind.entry(*kind).or_default().push(place),
+            }
+        }
+        Self { entries, ..catalogue }
+    }
+
+    fn add(&mut self, pattern: &EventPattern, place: usize) {
+        let source = self.by_source.entry(pattern.source.clone()).or_default();
+        match &pattern.name {
+            Name::Is(name) => source.exact.entry(name.clone()).or_default().push(place),
+            Name::BeginsWith(start) => source.prefixes.push((start.clone(), place)),
+        }
+    }
+}
+
+/// The catalogue's entry for an entry point, or what is wrong with its METADATA.
+fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result<Entry, String> {
+    let id = id.ok_or("the module does not have it")?;
+    let [Annotation { title, description, custom }] = entrypoint.annotations.as_slice() else {
+        return Err("it has no METADATA block of its own".to_owned());
+    };
+    let custom: Custom =
+        Custom::deserialize(custom).map_err(|error| format!("`custom` in its METADATA is not right: {error}"))?;
+    for (field, text) in [("title", title), ("custom.id", &custom.id)] {
+        if text.trim().is_empty() {
+            return Err(format!("its METADATA has no `{field}`"));
+        }
+    }
+    let wants = wants(&entrypoint.path, &custom.events, custom.kind)?;
+    let Custom { id: name, severity, mode, controls, attack, runbook, .. } = custom;
+    let rule = Rule { id: name, title: title.clone(), severity, mode, controls, attack, runbook };
+    Ok(Entry { rule, description: description.clone(), entrypoint: entrypoint.path.clone(), wants, id })
+}
+
+/// What a rule judges: its folder says which, its METADATA what exactly.
+fn wants(path: &str, events: &[String], kind: Option<Kind>) -> Result<Wants, String> {
+    match (path.split('/').next(), events, kind) {
+        (Some("acts"), [], None) => Err("it judges acts, so its METADATA needs `custom.events`".to_owned()),
+        (Some("acts"), _, None) => patterns(events).map(Wants::Acts),
+        (Some("states"), [], Some(kind)) => Ok(Wants::States(kind)),
+        (Some("states"), [], None) => Err("it judges states, so its METADATA needs `custom.kind`".to_owned()),
+        (Some("acts" | "states"), ..) => Err("`custom.events` is for acts and `custom.kind` for states".to_owned()),
+        (Some(_) | None, ..) => Err("its package is neither in `acts` nor in `states`".to_owned()),
+    }
+}
+
+/// A rule's events. What another of its patterns covers is left out, or the rule would judge
+/// an event twice.
+fn patterns(events: &[String]) -> Result<Vec<EventPattern>, String> {
+    let mut kept: Vec<EventPattern> = Vec::new();
+    for event in events {
+        let new = pattern(event).ok_or_else(|| {
+            format!("`{event}` in its `custom.events` is not `source:Name`, such as `backup.amazonaws.com:DeleteRecoveryPoint`")
+        })?;
+        let covers = |a: &EventPattern, b: &EventPattern| a.source == b.source && a.name.covers(&b.name);
+        if !kept.iter().any(|old| covers(old, &new)) {
+            kept.retain(|old| !covers(&new, old));
+            kept.push(new);
+        }
+    }
+    Ok(kept)
+}
+
+fn pattern(event: &str) -> Option<EventPattern> {
+    let (source, name) = event.split_once(':')?;
+    let (start, open) = name.strip_suffix('*').map_or((name, false), |start| (start, true));
+    let spelt = |text: &str, more: &[char]| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(&c));
+    let sound = !source.is_empty() && source == source.to_ascii_lowercase() && spelt(source, &['.', '-']);
+    if !sound || name.is_empty() || !spelt(start, &['_', '-']) {
+        return None;
+    }
+    let name = if open { Name::BeginsWith(start.to_owned()) } else { Name::Is(start.to_owned()) };
+    Some(EventPattern { source: source.to_owned(), name })
+}
+
+/// Ids name rules in exemptions and ledgers, so no two rules may share one.
+fn refuse_twins(sorted: &[Entry]) -> Result<(), PolicyError> {
+    let twins = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a.rule.id == b.rule.id);
+    let Some((first, second)) = twins else {
+        return Ok(());
+    };
+    let detail = format!("its id `{}` is that of `{}` too", first.rule.id, first.entrypoint);
+    Err(PolicyError::Rule { entrypoint: second.entrypoint.clone(), detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn custom(id: &str) -> Value {
+        json!({"id": id, "severity": "high", "mode": "enforce"})
+    }
+
+    fn with(mut custom: Value, key: &str, value: Value) -> Value {
+        custom[key] = value;
+        custom
+    }
+
+    fn read(rules: &[(&str, Value)]) -> Result<Catalogue, PolicyError> {
+        let entrypoint = |(path, custom): &(&str, Value)| json!({"entrypoint": path, "module": "/policy.wasm", "annotations": [{"title": "T", "custom": custom}]});
+        let manifest = json!({"wasm": rules.iter().map(entrypoint).collect::<Vec<_>>()});
+        Catalogue::read(&serde_json::from_value(manifest).unwrap(), |path| u32::try_from(path.len()).ok())
+    }
+
+    fn acts(id: &str, events: &[&str]) -> Value {
+        with(custom(id), "events", json!(events))
+    }
+
+    fn ids<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<&'a str> {
+        entries.map(|entry| entry.rule.id.as_str()).collect()
+    }
+
+    #[test]
+    fn an_event_meets_the_rules_that_asked_for_it_and_no_others() {
+        let rules = read(&[
+            ("acts/a/findings", acts("A-1", &["s3.amazonaws.com:PutBucketPolicy", "s3.amazonaws.com:Delete*"])),
+            ("acts/b/findings", acts("B-1", &["s3.amazonaws.com:PutBucketPolicy"])),
+            ("acts/c/findings", acts("C-1", &["iam.amazonaws.com:*"])),
+            ("states/d/findings", with(custom("D-1"), "kind", json!("vault"))),
+        ])
+        .unwrap();
+        assert_eq!(ids(rules.of_act("s3.amazonaws.com", "PutBucketPolicy")), ["A-1", "B-1"]);
+        assert_eq!(ids(rules.of_act("s3.amazonaws.com", "DeleteBucket")), ["A-1"]);
+        assert_eq!(ids(rules.of_act("iam.amazonaws.com", "AnyThing")), ["C-1"]);
+        assert_eq!(ids(rules.of_act("s3.amazonaws.com", "PutBucketPolic")), [""; 0]);
+        assert_eq!(ids(rules.of_act("kms.amazonaws.com", "PutBucketPolicy")), [""; 0]);
+        assert_eq!(ids(rules.of_state(Kind::Vault)), ["D-1"]);
+        assert_eq!(ids(rules.of_state(Kind::Key)), [""; 0]);
+    }
+
+    #[test]
+    fn a_rule_judges_an_event_once_however_often_it_asks() {
+        let twice = ["s3.amazonaws.com:PutObject", "s3.amazonaws.com:Put*", "s3.amazonaws.com:PutObject*"];
+        let rules = read(&[("acts/a/findings", acts("A-1", &twice))]).unwrap();
+        assert_eq!(ids(rules.of_act("s3.amazonaws.com", "PutObject")), ["A-1"]);
+    }
+
+    #[test]
+    fn a_rule_that_is_not_right_is_named() {
+        let refused = [
+            ("acts/a", custom("A"), "it judges acts, so its METADATA needs `custom.events`"),
+            ("states/a", custom("A"), "it judges states, so its METADATA needs `custom.kind`"),
+            ("lib/a", acts("A", &["s:N"]), "its package is neither in `acts` nor in `states`"),
+            ("states/a", acts("A", &["s:N"]), "`custom.events` is for acts and `custom.kind` for states"),
+            ("states/a", with(custom("A"), "kind", json!("moon")), "unknown variant `moon`"),
+            ("acts/a", with(acts("A", &["s:N"]), "severity", json!("dire")), "unknown variant `dire`"),
+            ("acts/a", with(acts("A", &["s:N"]), "mode", json!("obey")), "unknown variant `obey`"),
+            ("acts/a", with(acts("A", &["s:N"]), "event", json!([])), "unknown field `event`"),
+            ("acts/a", acts(" ", &["s:N"]), "its METADATA has no `custom.id`"),
+            ("acts/a", json!({"severity": "low", "mode": "observe"}), "missing field `id`"),
+            ("acts/a", Value::Null, "`custom` in its METADATA is not right"),
+            ("acts/a", acts("A", &["PutObject"]), "`PutObject` in its `custom.events` is not `source:Name`"),
+            ("acts/a", acts("A", &["s3*.amazonaws.com:N"]), "is not `source:Name`"),
+            ("acts/a", acts("A", &["S3.amazonaws.com:N"]), "is not `source:Name`"),
+            ("acts/a", acts("A", &["s3.amazonaws.com:P*t"]), "is not `source:Name`"),
+        ];
+        for (path, custom, complaint) in refused {
+            let error = read(&[(path, custom)]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("rule `{path}`: ")) && error.contains(complaint), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_id_belongs_to_one_rule() {
+        let error = read(&[("acts/a", acts("A", &["s:N"])), ("acts/b", acts("A", &["s:N"]))]).unwrap_err();
+        assert_eq!(error.to_string(), "rule `acts/b`: its id `A` is that of `acts/a` too");
+    }
+
+    #[test]
+    fn a_bundle_without_rules_would_see_nothing() {
+        assert!(read(&[]).unwrap_err().to_string().ends_with("no rule in it is an entry point"));
+    }
+
+    #[test]
+    fn an_entry_point_needs_metadata_and_a_module() {
+        let bare: Manifest = serde_json::from_value(json!({"wasm": [{"entrypoint": "acts/a"}]})).unwrap();
+        let error = Catalogue::read(&bare, |_| Some(1)).unwrap_err().to_string();
+        assert_eq!(error, "rule `acts/a`: it has no METADATA block of its own");
+        let error = Catalogue::read(&bare, |_| None).unwrap_err().to_string();
+        assert_eq!(error, "rule `acts/a`: the module does not have it");
+    }
+}

@@ -1,0 +1,165 @@
+//! From what a rule returned to [`Finding`]s. Whatever is not a set of findings becomes a
+//! finding itself: a rule that cannot be judged must be seen, not missed.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::engine::Failure;
+use super::{Finding, Rule, Verb};
+use crate::config::Mode;
+
+/// OPA's answer to one query.
+#[derive(Deserialize)]
+struct Answer {
+    result: Value,
+}
+
+/// A finding as a rule writes it. An unknown key is an error: a misspelt `propose` would
+/// silently propose nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    message: String,
+    resource: Option<String>,
+    propose: Vec<Verb>,
+    #[serde(default)]
+    evidence: Value,
+}
+
+/// What a rule found, or why it could not be judged.
+pub(super) fn findings(rule: &Rule, answer: Result<Vec<u8>, Failure>) -> Vec<Finding> {
+    match answer.and_then(|result_set| members(&result_set)) {
+        Ok(members) => members.into_iter().map(|member| finding(rule, member)).collect(),
+        Err(failure) => vec![unjudged(rule, &failure)],
+    }
+}
+
+/// Puts findings in an order that does not hang on how a set was stored.
+pub(super) fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by_cached_key(|finding| {
+        (finding.rule.id.clone(), finding.message.clone(), finding.resource.clone(), finding.evidence.to_string())
+    });
+    findings.dedup();
+}
+
+/// The members of the set that a rule is.
+fn members(result_set: &[u8]) -> Result<Vec<Value>, Failure> {
+    match result_set {
+        b"[]" => return Err(Failure::Undefined),
+        br#"[{"result":[]}]"# => return Ok(Vec::new()),
+        _ => {}
+    }
+    let answers: Vec<Answer> = serde_json::from_slice(result_set).map_err(|error| malformed(&error))?;
+    match answers.into_iter().next().map(|answer| answer.result) {
+        None => Err(Failure::Undefined),
+        Some(Value::Array(members)) => Ok(members),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            Err(Failure::Malformed("a set of findings is due".to_owned()))
+        }
+    }
+}
+
+fn finding(rule: &Rule, member: Value) -> Finding {
+    match serde_json::from_value(member) {
+        Ok(Written { message, resource, propose, evidence }) => {
+            Finding { rule: rule.clone(), message, resource, propose, evidence }
+        }
+        Err(error) => unjudged(rule, &malformed(&error)),
+    }
+}
+
+/// The finding that stands for a rule that could not be judged. It proposes nothing and goes
+/// no further than telling people.
+fn unjudged(rule: &Rule, failure: &Failure) -> Finding {
+    Finding {
+        rule: Rule { mode: rule.mode.min(Mode::Alert), ..rule.clone() },
+        message: format!("rule `{}` could not be judged: {failure}", rule.id),
+        resource: None,
+        propose: Vec::new(),
+        evidence: json!({ "failure": failure.word() }),
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> Failure {
+    Failure::Malformed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Severity;
+
+    fn rule() -> Rule {
+        Rule {
+            id: "BKP-01".to_owned(),
+            title: "Recovery point deleted".to_owned(),
+            severity: Severity::Critical,
+            mode: Mode::Enforce,
+            controls: Vec::new(),
+            attack: Vec::new(),
+            runbook: None,
+        }
+    }
+
+    fn read(result_set: &str) -> Vec<Finding> {
+        let mut read = findings(&rule(), Ok(result_set.as_bytes().to_vec()));
+        sort(&mut read);
+        read
+    }
+
+    #[test]
+    fn an_empty_set_is_no_finding() {
+        assert_eq!(read(r#"[{"result":[]}]"#), []);
+        assert_eq!(read(r#"[ {"result": []} ]"#), []);
+    }
+
+    #[test]
+    fn findings_carry_their_rule_and_stand_in_order() {
+        let found = read(
+            r#"[{"result":[{"message":"b","propose":["contain","contain_hard"],"evidence":{"n":1}},
+                           {"message":"a","resource":"arn:x","propose":[]}]}]"#,
+        );
+        assert_eq!(found.iter().map(|one| one.message.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(found[0].resource.as_deref(), Some("arn:x"));
+        assert_eq!(found[1].propose, [Verb::Contain, Verb::ContainHard]);
+        assert_eq!(found[1].rule, rule());
+    }
+
+    #[test]
+    fn undefined_is_a_finding_that_proposes_nothing() {
+        let found = read("[]");
+        assert_eq!(found[0].message, "rule `BKP-01` could not be judged: its result is undefined");
+        assert_eq!((found[0].rule.mode, found[0].rule.severity), (Mode::Alert, Severity::Critical));
+        assert!(found[0].propose.is_empty());
+        assert_eq!(found[0].evidence["failure"], "undefined");
+    }
+
+    #[test]
+    fn a_rule_that_observes_is_not_raised_to_an_alert() {
+        let observed = Rule { mode: Mode::Observe, ..rule() };
+        assert_eq!(findings(&observed, Err(Failure::Undefined))[0].rule.mode, Mode::Observe);
+    }
+
+    #[test]
+    fn a_malformed_finding_does_not_hide_a_good_one() {
+        let found = read(r#"[{"result":[{"message":"m","propose":["explode"]},{"message":"a","propose":["hold"]}]}]"#);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].propose, [Verb::Hold]);
+        assert!(found[1].message.contains("could not be judged: its result is not what a rule returns"));
+        assert!(found[1].message.contains("unknown variant `explode`"), "{}", found[1].message);
+    }
+
+    #[test]
+    fn anything_else_than_a_set_of_findings_is_malformed() {
+        for odd in [
+            r#"[{"result":true}]"#,
+            r#"[{"result":{"message":"m","propose":[]}}]"#,
+            r#"[{"result":["text"]}]"#,
+            r#"[{"result":[{"message":"m"}]}]"#,
+            r#"[{"result":[{"message":"m","propose":[],"actor":"x"}]}]"#,
+            "no json",
+        ] {
+            assert_eq!(read(odd)[0].evidence["failure"], "malformed", "{odd}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The story of one resource: an event or a sweep says where to look, the live state says
+//! what is true.
+
+use tracing::info;
+
+use crate::cloud::{CloudError, Clouds};
+use crate::config::Account;
+use crate::event::Event;
+use crate::ledger::{Ledger, LedgerError};
+use crate::metrics::Stopwatch;
+use crate::plan::Wishes as _;
+use crate::policy::Finding;
+use crate::policy::input::{Resource, StateInput};
+use crate::resource::{self, Desired, Live, Place};
+use crate::respond::{Agent, HandleError, Occurrence, Subject};
+use crate::strategy::is_protected;
+
+/// A resource that was looked at: what it is, and what the rules say of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// As AWS reports it now.
+    pub live: Live,
+    /// What the rules found.
+    pub findings: Vec<Finding>,
+}
+
+impl<C: Clouds, L: Ledger> Agent<C, L> {
+    /// Judges one resource as it is now, and deals with what is found. `cause` is the event
+    /// that led here; a sweep has none.
+    ///
+    /// # Errors
+    /// When its account or the store could not be reached: worth another try.
+    pub async fn reconcile(&self, place: &Place, cause: Option<&Event>) -> Result<(), HandleError> {
+        let account = self.config.account(&place.account);
+        let account = account.ok_or_else(|| HandleError::UnknownAccount(place.account.clone()))?;
+        let Some(Judged { live, findings }) = self.judge(place, account).await? else {
+            return Ok(());
+        };
+        if findings.is_empty() && cause.is_none() {
+            self.learn(place, &live).await?;
+        }
+        let (subject, stopwatch) = (Subject::State(place, cause), &Stopwatch::idle());
+        self.respond(Occurrence { account, subject, findings: &findings, stopwatch }).await
+    }
+
+    /// Reads a resource and asks the rules. `None` when it is gone or not ours to protect.
+    ///
+    /// # Errors
+    /// When its account or the store could not be reached.
+    pub async fn judge(&self, place: &Place, account: &Account) -> Result<Option<Judged>, HandleError> {
+        let desired = self.desired(place).await?;
+        let cloud = self.clouds.reader(account).await?;
+        let live = match resource::read(place, &desired, &cloud).await {
+            Err(CloudError::Gone { target }) => {
+                info!(account.id = %account.id, "`{target}` is gone: nothing to judge");
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        if !is_protected(self.strategies.desired(place).as_ref(), &live) {
+            return Ok(None);
+        }
+        let findings = self.policies.judge_state(&StateInput {
+            resource: Resource::new(place, &live),
+            desired: (desired != Desired::default()).then_some(&desired),
+            account,
+            now: self.clock.now(),
+        });
+        Ok(Some(Judged { live, findings }))
+    }
+
+    /// Keeps the first state that a sweep finds right as the resource's baseline. What an
+    /// event led to is never learnt: an attacker could teach it.
+    async fn learn(&self, place: &Place, live: &Live) -> Result<(), LedgerError> {
+        if self.ledger.baseline(place).await?.is_some() {
+            return Ok(());
+        }
+        self.ledger.keep_baseline(place, &Desired::from_live(live), self.clock.now()).await
+    }
+}

@@ -1,0 +1,84 @@
+//! The agent is killed at every step of the pipeline, and started again: nothing is lost,
+//! nothing is done twice, and undo is still right.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::support::lab::{As, Lab, PRODUCTION};
+
+/// Every point at which a crash would matter, in the order in which an event passes them.
+const POINTS: &[&str] = &[
+    "received",
+    "judged",
+    "planned",
+    "claimed",
+    "before-step",
+    "after-step",
+    "before-step:2",
+    "after-step:2",
+    "executed",
+    "recorded",
+    "reconciled",
+    "handled",
+    "settled",
+    "before-post",
+    "after-post",
+];
+
+#[test]
+fn a_killed_agent_finishes_what_it_began_and_repeats_nothing() {
+    for point in POINTS {
+        let lab = Lab::start();
+        let swept = lab.run(&["sweep", "--once"]);
+        assert!(swept.status.success());
+        let mut doomed = lab.agent(&[("KEEPWATCH_FAULT", point)]);
+        let params = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": lab.recovery_point(0)});
+        lab.done(As::Attacker, "backup", "delete_recovery_point", params);
+        lab.eventually(&format!("it dies at `{point}`"), || doomed.has_died());
+        make_visible(&lab);
+
+        let _agent = lab.agent(&[]);
+        lab.eventually(&format!("killed at `{point}`: contained"), || lab.quarantined("ci-deployer"));
+        lab.eventually(&format!("killed at `{point}`: told"), || lab.slack_text().contains("BKP-01"));
+        lab.eventually(&format!("killed at `{point}`: recorded"), || lab.finished().len() == 1);
+        lab.eventually(&format!("killed at `{point}`: the queue is empty"), || is_empty(&lab));
+
+        let done = count(lab.deeds());
+        assert_eq!(lab.incidents().len(), 1, "killed at `{point}`");
+        assert!(done.get("CreateLegalHold") <= Some(&2), "killed at `{point}`: {done:?}");
+        assert_eq!(holds(&lab), 1, "killed at `{point}`: one legal hold, not two");
+        let alerts = lab.slack().len();
+        assert_eq!(alerts, 1 + usize::from(alerts > 1), "killed at `{point}`: {:#?}", lab.slack());
+
+        let id = lab.incidents()[0]["incident"]["id"].as_str().unwrap().to_owned();
+        assert!(lab.run(&["undo", &id, "--by", "alice", "--with", "bob"]).status.success(), "killed at `{point}`");
+        assert!(!lab.quarantined("ci-deployer"), "killed at `{point}`");
+        assert_eq!(holds(&lab), 0, "killed at `{point}`");
+        assert!(lab.run(&["ledger", "verify"]).status.success(), "killed at `{point}`");
+    }
+}
+
+/// A dead agent's messages come back when their visibility ends; nobody waits a minute here.
+fn make_visible(lab: &Lab) {
+    lab.control("clock", Some(json!({"advance_seconds": 120})));
+}
+
+fn is_empty(lab: &Lab) -> bool {
+    let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+    let params = json!({"QueueUrl": lab.world("queue_url"), "AttributeNames": names});
+    let answer = lab.done(As::Root(crate::support::lab::SECURITY), "sqs", "get_queue_attributes", params);
+    names.iter().all(|name| answer["Attributes"][name] == "0")
+}
+
+fn holds(lab: &Lab) -> usize {
+    let holds = lab.done(As::Root(PRODUCTION), "backup", "list_legal_holds", json!({}));
+    holds["LegalHolds"].as_array().unwrap().iter().filter(|hold| hold["Status"] == "ACTIVE").count()
+}
+
+fn count(deeds: Vec<String>) -> BTreeMap<String, usize> {
+    deeds.into_iter().fold(BTreeMap::new(), |mut counts, deed| {
+        *counts.entry(deed).or_default() += 1;
+        counts
+    })
+}

@@ -1,0 +1,78 @@
+//! Our own rules about the code, as tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn modules() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    collect(Path::new("agent"), &mut found);
+    assert!(found.len() > 30, "the agent's modules are somewhere else now");
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+}
+
+/// A module's text without its unit tests.
+fn production(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text)
+}
+
+#[test]
+fn only_the_edge_names_the_aws_sdk() {
+    for (path, text) in modules() {
+        let edge = path.starts_with("agent/aws") || path == Path::new("agent/aws.rs");
+        assert!(edge || !text.contains("aws_sdk_"), "`{}` names the SDK", path.display());
+        assert!(edge || !text.contains("aws_smithy"), "`{}` names the SDK's runtime", path.display());
+    }
+}
+
+#[test]
+fn only_execute_opens_the_write_door() {
+    for (path, text) in modules() {
+        let may = ["agent/execute.rs", "agent/cloud.rs", "agent/aws.rs"].iter().any(|may| path == Path::new(may))
+            || path.starts_with("agent/aws");
+        assert!(may || !text.contains("CloudWrite"), "`{}` mentions the write door", path.display());
+    }
+}
+
+#[test]
+fn every_module_says_what_it_is_for_and_stays_small() {
+    for (path, text) in modules() {
+        assert!(text.starts_with("//! "), "`{}` does not say what it is for", path.display());
+        let lines = production(&text).lines().count();
+        assert!(lines <= 500, "`{}` has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn decisions_and_words_are_pure() {
+    for pure in ["agent/decision.rs", "agent/alert/text.rs", "agent/alert/slack.rs", "agent/action.rs"] {
+        let text = fs::read_to_string(pure).unwrap();
+        let text = production(&text);
+        for effect in ["async fn", ".await", "std::fs", "std::env", "Instant::now"] {
+            assert!(!text.contains(effect), "`{pure}` has `{effect}`");
+        }
+    }
+}
+
+#[test]
+fn the_story_of_an_event_and_of_a_resource_fit_on_a_screen() {
+    for (path, function) in
+        [("agent/pipeline.rs", "pub async fn handle("), ("agent/reconcile.rs", "pub async fn reconcile(")]
+    {
+        let text = fs::read_to_string(path).unwrap();
+        let body = text.split(function).nth(1).unwrap_or_else(|| panic!("`{path}` has no `{function}`"));
+        let lines = body.lines().take_while(|line| *line != "    }").count();
+        assert!(lines <= 40, "`{function}` of `{path}` has {lines} lines");
+    }
+}

@@ -1,0 +1,23 @@
+//! Every integration test, in one binary: each further one would link the AWS SDK again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+#![allow(missing_docs, reason = "a test's name is its documentation")]
+
+mod support;
+
+mod edge;
+mod engine_limits;
+mod engine_oracle;
+mod first_light;
+mod garbage;
+mod killed;
+mod layout;
+mod permissions;
+mod policy_build;
+mod reversible;
+mod round_trips;

@@ -1,0 +1,187 @@
+//! A property of every repair: acting is idempotent and reversible, whatever was there before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use keepwatch::action::{KeyStatus, Strength, Versioning};
+use keepwatch::cloud::{CloudError, UserState, VaultState};
+use keepwatch::config::Config;
+use keepwatch::decision::Deed;
+use keepwatch::event::principal::{Flags, Principal, PrincipalKind};
+use keepwatch::execute::{Executor, Outcome, StepOutcome};
+use keepwatch::metrics::Stopwatch;
+use keepwatch::plan::{Plan, Planner, Step, Wishes};
+use keepwatch::resource::bucket::LifecycleRule;
+use keepwatch::resource::key::KeyLive;
+use keepwatch::resource::trail::{TrailLive, TrailSettings};
+use keepwatch::resource::{Desired, Kind, Place};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::support::cloud::{FakeCloud, Inside, bucket};
+
+struct Wanted(Desired);
+
+impl Wishes for Wanted {
+    async fn desired(&self, _: &Place) -> Result<Desired, CloudError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn config() -> Config {
+    Config::parse(include_str!("../accounts.toml")).unwrap()
+}
+
+fn place(kind: Kind, name: &str) -> Place {
+    Place { kind, account: "111122223333".parse().unwrap(), region: "eu-west-1".to_owned(), name: name.to_owned() }
+}
+
+fn mallory() -> Box<Principal> {
+    Box::new(Principal {
+        kind: PrincipalKind::IamUser,
+        account: Some("111122223333".to_owned()),
+        name: Some("mallory".to_owned()),
+        arn: Some("arn:aws:iam::111122223333:user/mallory".to_owned()),
+        session: None,
+        unique_id: Some("AIDAMALLORY".to_owned()),
+        access_key: None,
+        issued_at: None,
+        source_identity: None,
+        invoked_by: None,
+        flags: Flags::default(),
+    })
+}
+
+async fn plan(deed: &Deed, cloud: &FakeCloud, wishes: &Wanted) -> Vec<Step> {
+    let config = config();
+    let planner = Planner { clouds: cloud, config: &config, wishes, incident: "KW-TEST", now: Timestamp::UNIX_EPOCH };
+    planner.steps(deed).await.unwrap()
+}
+
+async fn execute(steps: Vec<Step>, cloud: &FakeCloud) -> Outcome {
+    let (config, stopwatch) = (config(), Stopwatch::idle());
+    let executor = Executor { clouds: cloud, config: &config, incident: "KW-TEST", stopwatch: &stopwatch };
+    let plan = Plan { account: "111122223333".parse().unwrap(), steps, proposed: false };
+    executor.execute(&plan).await
+}
+
+/// Acts, plans again (nothing is left), undoes, and gives what is there then.
+async fn there_and_back(deed: Deed, inside: Inside, wishes: Wanted) -> Inside {
+    let cloud = FakeCloud { inside: Arc::new(std::sync::Mutex::new(inside)), ..FakeCloud::default() };
+    let steps = plan(&deed, &cloud, &wishes).await;
+    let outcome = execute(steps.clone(), &cloud).await;
+    assert!(outcome.steps.iter().all(|step| *step == StepOutcome::Done), "{outcome:?}");
+    let again = plan(&deed, &cloud, &wishes).await;
+    assert!(again.is_empty(), "left to do after it was done: {again:?}");
+    let undo: Vec<Step> = steps.iter().rev().filter_map(Step::inverse).collect();
+    execute(undo, &cloud).await;
+    let mut after = cloud.inside.lock().unwrap().clone();
+    after.applied.clear();
+    after
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(future)
+}
+
+fn any_rules() -> impl Strategy<Value = Vec<LifecycleRule>> {
+    prop::collection::vec((1..400_i32, any::<bool>()), 0..4).prop_map(|days| {
+        let rule = |(number, (days, current)): (usize, (i32, bool))| LifecycleRule {
+            id: format!("rule-{number}"),
+            status: "Enabled".to_owned(),
+            expiration_days: current.then_some(days),
+            noncurrent_days: (!current).then_some(days),
+            ..LifecycleRule::default()
+        };
+        days.into_iter().enumerate().map(rule).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_bucket_comes_back_and_its_former_state_can_be_brought_back(
+        before in any_rules(), wanted in any_rules(), suspended in any::<bool>()
+    ) {
+        let versioning = if suspended { Versioning::Suspended } else { Versioning::Enabled };
+        let mut live = bucket(versioning);
+        live.lifecycle = before;
+        let inside = Inside { buckets: BTreeMap::from([("b".to_owned(), live)]), ..Inside::default() };
+        let wishes = Wanted(Desired {
+            versioning: Some(Versioning::Enabled), lifecycle: Some(wanted), ..Desired::default()
+        });
+        let after = run(there_and_back(Deed::Restore(place(Kind::Bucket, "b")), inside.clone(), wishes));
+        prop_assert_eq!(after, inside);
+    }
+
+    #[test]
+    fn a_vault_policy_comes_back_and_its_former_one_can_be_brought_back(before in prop::option::of("[a-z]{1,8}")) {
+        let policy = before.map(|sid| json!({"Version": "2012-10-17", "Statement": [{"Sid": sid}]}));
+        let vault = VaultState { policy, ..VaultState::default() };
+        let inside = Inside { vaults: BTreeMap::from([("v".to_owned(), vault)]), ..Inside::default() };
+        let wishes = Wanted(Desired { policy: Some(json!({"Statement": []})), ..Desired::default() });
+        let after = run(there_and_back(Deed::Restore(place(Kind::Vault, "v")), inside.clone(), wishes));
+        prop_assert_eq!(after, inside);
+    }
+
+    #[test]
+    fn a_user_is_contained_and_released_whatever_it_had(
+        taken in 0..2_100_usize, keys in prop::collection::btree_map("AKIA[A-Z]{4}", any::<bool>(), 0..3), hard in any::<bool>()
+    ) {
+        let status = |active| if active { KeyStatus::Active } else { KeyStatus::Inactive };
+        let user = UserState {
+            inline: BTreeMap::from([("own".to_owned(), "x".repeat(taken))]),
+            attached: Vec::new(),
+            keys: keys.into_iter().map(|(id, active)| (id, status(active))).collect(),
+        };
+        let inside = Inside { users: BTreeMap::from([("mallory".to_owned(), user)]), ..Inside::default() };
+        let strength = if hard { Strength::Hard } else { Strength::Soft };
+        let deed = Deed::Contain { principal: mallory(), strength };
+        let after = run(there_and_back(deed, inside.clone(), Wanted(Desired::default())));
+        prop_assert_eq!(after, inside);
+    }
+}
+
+#[test]
+fn a_stopped_trail_logs_again_and_undo_stops_it() {
+    let settings = TrailSettings { bucket: "logs".to_owned(), ..TrailSettings::default() };
+    let trail = TrailLive { logging: false, settings, tags: BTreeMap::new() };
+    let inside = Inside { trails: BTreeMap::from([("t".to_owned(), trail)]), ..Inside::default() };
+    let wishes = Wanted(Desired { logging: Some(true), multi_region: Some(true), ..Desired::default() });
+    let after = run(there_and_back(Deed::Rearm(place(Kind::Trail, "t")), inside.clone(), wishes));
+    assert_eq!(after, inside);
+}
+
+#[test]
+fn a_key_whose_deletion_was_called_off_is_left_disabled_by_undo() {
+    let key = KeyLive { state: "PendingDeletion".to_owned(), deletion_date: None, tags: BTreeMap::new() };
+    let inside = Inside { keys: BTreeMap::from([("k".to_owned(), key)]), ..Inside::default() };
+    let after = run(there_and_back(Deed::Restore(place(Kind::Key, "k")), inside, Wanted(Desired::default())));
+    assert_eq!(after.keys["k"].state, "Disabled");
+}
+
+#[test]
+fn a_deleted_trail_is_made_again_from_its_baseline() {
+    let settings = TrailSettings { bucket: "logs".to_owned(), multi_region: true, ..TrailSettings::default() };
+    let wishes = Wanted(Desired { settings: Some(settings.clone()), logging: Some(true), ..Desired::default() });
+    let after = run(there_and_back(Deed::Rearm(place(Kind::Trail, "t")), Inside::default(), wishes));
+    assert_eq!(after.trails["t"].settings, settings);
+    assert!(!after.trails["t"].logging, "undo stops it; nothing deletes it");
+}
+
+#[test]
+fn a_throttled_step_is_postponed_and_stops_no_other() {
+    run(async {
+        let cloud = FakeCloud::default();
+        cloud.inside.lock().unwrap().users.insert(
+            "mallory".to_owned(),
+            UserState { keys: BTreeMap::from([("AKIA1".to_owned(), KeyStatus::Active)]), ..UserState::default() },
+        );
+        cloud.fail_next(CloudError::Throttled { call: "iam:PutUserPolicy".to_owned() });
+        let deed = Deed::Contain { principal: mallory(), strength: Strength::Hard };
+        let outcome = execute(plan(&deed, &cloud, &Wanted(Desired::default())).await, &cloud).await;
+        assert!(matches!(outcome.steps[0], StepOutcome::Postponed { .. }), "{outcome:?}");
+        assert_eq!(outcome.steps[1], StepOutcome::Done);
+        assert!(outcome.worth_retrying().is_some());
+    });
+}

@@ -1,0 +1,192 @@
+//! Every deed and its undo, against the lab; and a redelivered message changes nothing.
+
+use serde_json::{Value, json};
+
+use crate::support::lab::{As, Lab, PRODUCTION, REGION, SECURITY};
+
+/// An attack, and the part of the account that it, the repair and the undo change.
+struct Trip {
+    name: &'static str,
+    service: &'static str,
+    attack: (&'static str, Value),
+    look: (&'static str, Value, &'static str),
+}
+
+#[test]
+fn what_was_attacked_is_put_back_and_undo_brings_the_attackers_state() {
+    let lab = Lab::start();
+    let _agent = lab.watch();
+    for trip in trips(&lab) {
+        let before = look(&lab, &trip);
+        let keys = new_admin(&lab, trip.name);
+        let (operation, params) = trip.attack.clone();
+        lab.control("settings", Some(json!({"delivery_delay_seconds": 0.5})));
+        lab.done(As::Keys(&keys), trip.service, operation, params);
+        let attacked = look(&lab, &trip);
+        assert_ne!(before, attacked, "{}: the attack changed nothing", trip.name);
+
+        lab.eventually(&format!("{}: put back", trip.name), || look(&lab, &trip) == before);
+        lab.eventually(&format!("{}: contained", trip.name), || lab.quarantined(trip.name));
+        let id = incident_of(&lab, trip.name);
+        lab.eventually(&format!("{}: recorded", trip.name), || plans_are_done(&lab, &id));
+        let undone = lab.run(&["undo", &id, "--by", "alice", "--with", "bob"]);
+        assert!(undone.status.success(), "{}: {}", trip.name, String::from_utf8_lossy(&undone.stderr));
+        assert!(!lab.quarantined(trip.name), "{}", trip.name);
+        assert_eq!(look(&lab, &trip), attacked, "{}: undo brings back what the repair replaced", trip.name);
+    }
+}
+
+#[test]
+fn a_message_delivered_again_changes_nothing() {
+    let lab = Lab::start();
+    let _agent = lab.watch();
+    let params = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": lab.recovery_point(0)});
+    lab.done(As::Attacker, "backup", "delete_recovery_point", params);
+    lab.eventually("handled", || lab.finished().len() == 1);
+    lab.eventually("told", || lab.slack_text().contains("BKP-01"));
+    let (deeds, slack, incidents) = (lab.deeds(), lab.slack(), lab.incidents());
+
+    let records = lab.control("records?since=0", None);
+    let records = records.as_array().unwrap().iter().map(|one| &one["record"]);
+    let deletion = records.into_iter().find(|record| record["eventName"] == "DeleteRecoveryPoint").unwrap();
+    let envelope = json!({"version": "0", "id": "again", "detail-type": "AWS API Call via CloudTrail", "source": "aws.backup",
+        "account": PRODUCTION, "time": deletion["eventTime"], "region": REGION, "resources": [], "detail": deletion});
+    for _ in 0..3 {
+        let message = json!({"QueueUrl": lab.world("queue_url"), "MessageBody": envelope.to_string()});
+        lab.done(As::Root(SECURITY), "sqs", "send_message", message);
+    }
+    lab.eventually("the queue is empty again", || {
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let params = json!({"QueueUrl": lab.world("queue_url"), "AttributeNames": names});
+        let answer = lab.done(As::Root(SECURITY), "sqs", "get_queue_attributes", params);
+        names.iter().all(|name| answer["Attributes"][name] == "0")
+    });
+    assert_eq!(lab.deeds(), deeds);
+    assert_eq!(lab.slack(), slack);
+    assert_eq!(lab.incidents(), incidents);
+}
+
+#[test]
+fn hard_containment_takes_the_keys_too_and_undo_gives_them_back() {
+    let lab = Lab::start();
+    let policies = lab.folder.path().join("policies");
+    copy_folder(std::path::Path::new("policies"), &policies);
+    let rule = policies.join("acts/backup/recovery_point_deleted/recovery_point_deleted.rego");
+    let text = std::fs::read_to_string(&rule).unwrap().replace("[\"contain\", ", "[\"contain_hard\", ");
+    std::fs::write(&rule, text).unwrap();
+    let _agent = lab.agent(&[("KEEPWATCH_POLICIES", policies.to_str().unwrap())]);
+    let params = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": lab.recovery_point(0)});
+    lab.done(As::Attacker, "backup", "delete_recovery_point", params);
+    lab.eventually("every key is inactive", || key_statuses(&lab) == ["Inactive"]);
+    assert!(lab.quarantined("ci-deployer"));
+    lab.eventually("recorded", || lab.finished().len() == 1);
+    let id = incident_of(&lab, "ci-deployer");
+    assert!(lab.run(&["undo", &id, "--by", "alice", "--with", "bob"]).status.success());
+    assert_eq!(key_statuses(&lab), ["Active"]);
+    assert!(!lab.quarantined("ci-deployer"));
+}
+
+fn trips(lab: &Lab) -> Vec<Trip> {
+    let (bucket, vault) = ("securecart-images", lab.world("vault"));
+    let (key, trail) = (lab.world("kms_key_arn"), lab.world("trail"));
+    vec![
+        Trip {
+            name: "suspends-versioning",
+            service: "s3",
+            attack: (
+                "put_bucket_versioning",
+                json!({"Bucket": bucket, "VersioningConfiguration": {"Status": "Suspended"}}),
+            ),
+            look: ("get_bucket_versioning", json!({"Bucket": bucket}), "/Status"),
+        },
+        Trip {
+            name: "rewrites-lifecycle",
+            service: "s3",
+            attack: (
+                "put_bucket_lifecycle_configuration",
+                json!({"Bucket": bucket, "LifecycleConfiguration": {"Rules": [
+                {"ID": "soon", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]}}),
+            ),
+            look: ("get_bucket_lifecycle_configuration", json!({"Bucket": bucket}), "/Rules"),
+        },
+        Trip {
+            name: "opens-vault",
+            service: "backup",
+            attack: (
+                "put_backup_vault_access_policy",
+                json!({"BackupVaultName": vault, "Policy": json!({
+                "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+                "Action": ["backup:CopyIntoBackupVault"], "Resource": "*"}]}).to_string()}),
+            ),
+            look: ("get_backup_vault_access_policy", json!({"BackupVaultName": vault}), "/Policy"),
+        },
+        Trip {
+            name: "disables-key",
+            service: "kms",
+            attack: ("disable_key", json!({"KeyId": key})),
+            look: ("describe_key", json!({"KeyId": key}), "/KeyMetadata/KeyState"),
+        },
+        Trip {
+            name: "narrows-trail",
+            service: "cloudtrail",
+            attack: ("update_trail", json!({"Name": trail, "IsMultiRegionTrail": false})),
+            look: ("get_trail", json!({"Name": trail}), "/Trail/IsMultiRegionTrail"),
+        },
+        Trip {
+            name: "stops-trail",
+            service: "cloudtrail",
+            attack: ("stop_logging", json!({"Name": trail})),
+            look: ("get_trail_status", json!({"Name": trail}), "/IsLogging"),
+        },
+    ]
+}
+
+fn look(lab: &Lab, trip: &Trip) -> Value {
+    let (operation, params, pointer) = &trip.look;
+    let answer = lab.done(As::Root(PRODUCTION), trip.service, operation, params.clone());
+    let value = answer.pointer(pointer).cloned().unwrap_or_default();
+    value.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(value)
+}
+
+/// An admin of its own for each attack, so that each has an incident of its own.
+fn new_admin(lab: &Lab, name: &str) -> Value {
+    let root = As::Root(PRODUCTION);
+    lab.done(root, "iam", "create_user", json!({"UserName": name}));
+    let everything =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    let policy = json!({"UserName": name, "PolicyName": "all", "PolicyDocument": everything.to_string()});
+    lab.done(root, "iam", "put_user_policy", policy);
+    let key = lab.done(root, "iam", "create_access_key", json!({"UserName": name}))["AccessKey"].clone();
+    json!({"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]})
+}
+
+fn incident_of(lab: &Lab, user: &str) -> String {
+    let wanted = format!("user/{user}");
+    let of_user = |incident: &Value| incident["incident"]["correlation"].as_str().unwrap().ends_with(&wanted);
+    let incident = lab.incidents().into_iter().find(of_user).unwrap_or_else(|| panic!("no incident of {user}"));
+    incident["incident"]["id"].as_str().unwrap().to_owned()
+}
+
+fn plans_are_done(lab: &Lab, id: &str) -> bool {
+    let shown = lab.json(&["incident", "show", id, "--json"]);
+    shown["plans"].as_array().unwrap().iter().all(|plan| plan["state"] == "done")
+}
+
+fn key_statuses(lab: &Lab) -> Vec<String> {
+    let answer = lab.done(As::Root(PRODUCTION), "iam", "list_access_keys", json!({"UserName": "ci-deployer"}));
+    let keys = answer["AccessKeyMetadata"].as_array().unwrap().iter();
+    keys.map(|key| key["Status"].as_str().unwrap().to_owned()).collect()
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

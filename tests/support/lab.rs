@@ -1,0 +1,271 @@
+//! A lab of its own for each test, the agent's real binary in it, and real boto3 as whoever
+//! holds the keys.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+pub const PRODUCTION: &str = "111122223333";
+pub const BACKUP: &str = "222233334444";
+pub const SECURITY: &str = "333344445555";
+pub const REGION: &str = "eu-west-1";
+
+/// A local AWS with its own folder for the agent's store.
+pub struct Lab {
+    process: Child,
+    caller: Mutex<Caller>,
+    pub ready: Value,
+    pub folder: TempDir,
+}
+
+/// boto3, kept running.
+struct Caller {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+/// Who calls.
+#[derive(Clone, Copy)]
+pub enum As<'a> {
+    Attacker,
+    Root(&'a str),
+    Keys(&'a Value),
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn python(module: &str) -> Command {
+    let tools = std::env::var_os("KEEPWATCH_CACHE")
+        .map_or_else(|| root().join(".tools"), |cache| PathBuf::from(cache).join("tools"));
+    let python = tools.join("lab/bin/python");
+    assert!(python.exists(), "`{}` is missing: run `make tools`", python.display());
+    let mut command = Command::new(python);
+    command.args(["-m", module]).env("PYTHONPATH", root().join("tests")).current_dir(root());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+impl Lab {
+    /// Starts a lab with the world of the demo.
+    pub fn start() -> Self {
+        let mut process = python("lab").args(["--world", "first-light"]).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line).expect("the lab says when it is ready");
+        let mut caller = python("lab.client").spawn().unwrap();
+        let (input, output) = (caller.stdin.take().unwrap(), BufReader::new(caller.stdout.take().unwrap()));
+        let caller = Mutex::new(Caller { process: caller, input, output });
+        Self { process, caller, ready, folder: TempDir::new().unwrap() }
+    }
+
+    pub fn world(&self, key: &str) -> String {
+        self.ready["world"][key].as_str().unwrap_or_else(|| panic!("the world has no `{key}`")).to_owned()
+    }
+
+    pub fn recovery_point(&self, number: usize) -> String {
+        self.ready["world"]["recovery_points"][number].as_str().unwrap().to_owned()
+    }
+
+    /// One call in the home Region, as it is answered: `Err` holds AWS's error code and message.
+    pub fn call(&self, who: As, service: &str, operation: &str, params: Value) -> Result<Value, Value> {
+        self.at(REGION).call(who, service, operation, params)
+    }
+
+    /// A Region to call in.
+    pub fn at<'a>(&'a self, region: &'a str) -> At<'a> {
+        At { lab: self, region }
+    }
+
+    /// A call that must work.
+    pub fn done(&self, who: As, service: &str, operation: &str, params: Value) -> Value {
+        self.call(who, service, operation, params).unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    /// The control API.
+    pub fn control(&self, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}/_lab/{path}", self.ready["endpoint"].as_str().unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = reqwest::Client::new();
+            let request = body.map_or_else(|| client.get(&url), |body| client.post(&url).json(&body));
+            request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+        })
+    }
+
+    pub fn slack(&self) -> Vec<Value> {
+        self.control("slack/messages", None).as_array().unwrap().clone()
+    }
+
+    /// Everything that was posted to Slack, as one text.
+    pub fn slack_text(&self) -> String {
+        serde_json::to_string(&self.slack()).unwrap()
+    }
+
+    /// Calls of write operations that the agent made, by CloudTrail's names.
+    pub fn deeds(&self) -> Vec<String> {
+        let records = self.control("records?since=0", None);
+        let by_agent = |record: &&Value| {
+            record.pointer("/userIdentity/sessionContext/sessionIssuer/userName") == Some(&json!("KeepwatchRespond"))
+                && record["errorCode"].is_null()
+        };
+        let records = records.as_array().unwrap().iter().map(|one| &one["record"]);
+        records.filter(by_agent).map(|record| record["eventName"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("keepwatch.db")
+    }
+
+    /// The agent's binary in this lab.
+    pub fn keepwatch(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
+        let agent = &self.ready["agent"];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        command
+            .args(arguments)
+            .current_dir(root())
+            .env("AWS_ENDPOINT_URL", text(&self.ready["endpoint"]))
+            .env("AWS_REGION", REGION)
+            .env("AWS_ACCESS_KEY_ID", text(&agent["access_key_id"]))
+            .env("AWS_SECRET_ACCESS_KEY", text(&agent["secret_access_key"]))
+            .env("AWS_SESSION_TOKEN", text(&agent["session_token"]))
+            .env("KEEPWATCH_SLACK_API", text(&self.ready["slack"]))
+            .env("KEEPWATCH_SLACK_TOKEN", text(&self.ready["slack_token"]))
+            .env("KEEPWATCH_POLICIES", root().join("target/policies/bundle.tar.gz"))
+            .env("KEEPWATCH_STORE", self.store())
+            .env("KEEPWATCH_LISTEN", "127.0.0.1:0")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.keepwatch(arguments).output().unwrap()
+    }
+
+    /// The JSON that a command prints; it must end well.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Learns baselines, then starts the agent.
+    pub fn watch(&self) -> Agent {
+        let swept = self.run(&["sweep", "--once"]);
+        assert!(swept.status.success(), "{}", String::from_utf8_lossy(&swept.stderr));
+        self.agent(&[])
+    }
+
+    /// Starts the agent with more in its environment.
+    pub fn agent(&self, environment: &[(&str, &str)]) -> Agent {
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.folder.path().join("agent.log")).unwrap();
+        let process =
+            self.keepwatch(&["run"]).envs(environment.iter().copied()).stdout(Stdio::null()).stderr(log).spawn();
+        Agent { process: process.unwrap() }
+    }
+
+    /// Waits until something is true, and fails with the agent's log when it never is.
+    pub fn eventually(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            if began.elapsed() > PATIENCE {
+                let log = std::fs::read_to_string(self.folder.path().join("agent.log")).unwrap_or_default();
+                panic!("never came true: {what}\n{log}");
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn quarantined(&self, user: &str) -> bool {
+        let policies = self.done(As::Root(PRODUCTION), "iam", "list_user_policies", json!({"UserName": user}));
+        policies["PolicyNames"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|name| name.as_str().unwrap().starts_with("KeepwatchQuarantine-"))
+    }
+
+    pub fn incidents(&self) -> Vec<Value> {
+        self.json(&["incident", "list", "--json"]).as_array().unwrap().clone()
+    }
+
+    /// Plans that are finished, over all incidents.
+    pub fn finished(&self) -> Vec<Value> {
+        let plans = self.incidents().into_iter().flat_map(|incident| incident["plans"].as_array().unwrap().clone());
+        plans.filter(|plan| plan["state"] == "done").collect()
+    }
+}
+
+/// One Region of the lab.
+pub struct At<'a> {
+    lab: &'a Lab,
+    region: &'a str,
+}
+
+impl At<'_> {
+    /// One call, as it is answered: `Err` holds AWS's error code and message.
+    pub fn call(&self, who: As, service: &str, operation: &str, params: Value) -> Result<Value, Value> {
+        let credentials = match who {
+            As::Attacker => self.lab.ready["attacker"].clone(),
+            As::Root(account) => json!({"access_key_id": account, "secret_access_key": "test"}),
+            As::Keys(keys) => keys.clone(),
+        };
+        let endpoint = &self.lab.ready["endpoint"];
+        let request = json!({"id": 1, "endpoint": endpoint, "credentials": credentials, "region": self.region,
+            "service": service, "operation": operation, "params": params});
+        let mut caller = self.lab.caller.lock().unwrap();
+        writeln!(caller.input, "{request}").unwrap();
+        let mut line = String::new();
+        caller.output.read_line(&mut line).unwrap();
+        let mut answer: Value = serde_json::from_str(&line).unwrap();
+        match answer.get_mut("error") {
+            Some(error) => Err(error.take()),
+            None => Ok(answer["ok"].take()),
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.caller.lock().unwrap().process.kill();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A running agent.
+pub struct Agent {
+    process: Child,
+}
+
+impl Agent {
+    /// Stops it as an operator would, and tells how it ended.
+    pub fn stop(mut self) -> std::process::ExitStatus {
+        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        self.process.wait().unwrap()
+    }
+
+    /// Whether it has ended.
+    pub fn has_died(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
