@@ -12,7 +12,7 @@ use crate::action::Strength;
 use crate::alert::Reason;
 use crate::config::{Account, Config, Exemption, Mode};
 use crate::event::principal::{Principal, PrincipalKind};
-use crate::ledger::Usage;
+use crate::ledger::{Past, Usage};
 use crate::policy::{Finding, Verb};
 use crate::resource::Place;
 use crate::strategy::matches_glob;
@@ -72,8 +72,8 @@ pub struct Circumstances<'a> {
     pub usage: Usage,
     /// What was done everywhere in the last hour.
     pub usage_everywhere: Usage,
-    /// How often each resource was repaired in the last hour, by ARN.
-    pub repairs: &'a BTreeMap<String, u32>,
+    /// What was done to each resource lately, by ARN.
+    pub past: &'a BTreeMap<String, Past>,
     /// The present moment.
     pub now: Timestamp,
 }
@@ -216,6 +216,18 @@ impl Circumstances<'_> {
         }
     }
 
+    /// Why a resource is not repaired again without a person's word.
+    fn contested(&self, place: &Place) -> Option<String> {
+        let arn = place.arn();
+        let Past { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
+        if taken_back {
+            return Some(format!("people took back a repair of `{arn}` within the day"));
+        }
+        (repairs >= self.config.budgets.repairs_of_one_resource).then(|| {
+            format!("a fight over `{arn}`: repaired {repairs} times within the hour, somebody keeps changing it back")
+        })
+    }
+
     /// Which allowance a deed would go over.
     fn over_budget(&self, deed: &Deed) -> Option<String> {
         let budgets = &self.config.budgets;
@@ -228,12 +240,8 @@ impl Circumstances<'_> {
             }
             Deed::Hold(_) => return None,
             Deed::Restore(place) | Deed::Rearm(place) | Deed::Copy(place) => {
-                let repaired = self.repairs.get(&place.arn()).copied().unwrap_or(0);
-                if repaired >= budgets.repairs_of_one_resource {
-                    return Some(format!(
-                        "a fight over `{}`: repaired {repaired} times within the hour, somebody keeps changing it back",
-                        place.arn()
-                    ));
+                if let Some(because) = self.contested(place) {
+                    return Some(because);
                 }
                 (self.usage.repairs, self.usage_everywhere.repairs, budgets.repairs, "repairs")
             }

@@ -96,6 +96,8 @@ pub struct Executor<'a, C> {
     pub config: &'a Config,
     /// The incident, which the sessions' names carry.
     pub incident: &'a str,
+    /// Whether an attempt that died may have taken any of the steps.
+    pub begun: bool,
     /// Measures how long the first containment took to begin.
     pub stopwatch: &'a Stopwatch<'a>,
 }
@@ -117,8 +119,11 @@ impl<C: Clouds> Executor<'_, C> {
         Outcome { steps }
     }
 
-    /// Takes one step.
+    /// Takes one step, unless an attempt that died has taken it.
     async fn take(&self, step: &Step) -> StepOutcome {
+        if self.begun && self.is_true(step).await == Ok(true) {
+            return StepOutcome::Already;
+        }
         match self.apply(step).await {
             Ok(()) => StepOutcome::Done,
             Err(CloudError::Gone { .. }) => StepOutcome::Gone,

@@ -109,7 +109,21 @@ pub struct Stored {
     pub outcome: Option<crate::execute::Outcome>,
     /// When it was claimed.
     pub claimed: Timestamp,
+    /// Whether an earlier attempt claimed it, and may have carried out any of its steps.
+    pub resumed: bool,
 }
+
+impl Stored {
+    /// Whether the queue brings its case back: a message is deleted only when its plan is
+    /// recorded. Drift, undos and approvals come back to nobody.
+    #[must_use]
+    pub fn comes_again(&self) -> bool {
+        self.case.starts_with(ACT)
+    }
+}
+
+/// How the keys of cases begin that an event makes.
+pub const ACT: &str = "act:";
 
 /// What was done on the agent's own authority since a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -120,6 +134,15 @@ pub struct Usage {
     pub soft: u32,
     /// Changes to resources.
     pub repairs: u32,
+}
+
+/// What was done to a resource lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Past {
+    /// Repairs within the hour.
+    pub repairs: u32,
+    /// Whether people took a repair back within the day.
+    pub taken_back: bool,
 }
 
 /// Something that responders must still be told.
@@ -201,6 +224,9 @@ pub trait Ledger: Send + Sync {
 
     /// How often a resource was repaired since a moment.
     fn repairs_of(&self, arn: &str, since: Timestamp) -> impl Future<Output = Result<u32, LedgerError>> + Send;
+
+    /// Whether people took back a repair of a resource since a moment.
+    fn taken_back(&self, arn: &str, since: Timestamp) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 
     /// A stored plan by its id.
     fn plan(&self, id: &str) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;

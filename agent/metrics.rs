@@ -27,6 +27,8 @@ pub struct Counters {
     pub findings: AtomicU64,
     /// Steps taken in accounts.
     pub steps: AtomicU64,
+    /// Sweeps that came to their end.
+    pub sweeps: AtomicU64,
 }
 
 /// Everything that the agent measures.
@@ -85,6 +87,7 @@ impl Metrics {
             ("keepwatch_messages_dead_lettered_total", &self.count.dead_lettered),
             ("keepwatch_findings_total", &self.count.findings),
             ("keepwatch_steps_total", &self.count.steps),
+            ("keepwatch_sweeps_total", &self.count.sweeps),
         ];
         for (name, counter) in counts {
             line(&mut text, name, "counter", counter.load(Ordering::Relaxed));

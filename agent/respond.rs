@@ -22,7 +22,7 @@ use crate::decision::{Circumstances, Decision, Deed, decide};
 use crate::event::Event;
 use crate::execute::{Executor, Outcome};
 use crate::fault;
-use crate::ledger::{Case, Incident, Ledger, LedgerError, Repeat, State, Stored, chain};
+use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Past, Repeat, State, Stored, chain};
 use crate::metrics::{Metrics, Stopwatch};
 use crate::plan::{Plan, Planner, Step, Wishes};
 use crate::policy::{Finding, Policies};
@@ -32,6 +32,9 @@ pub use turns::Turns;
 
 /// The span in which budgets count and cases join an incident.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// The span in which a repair that people took back is not repeated without their word.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Why a message or a resource was not dealt with.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +117,7 @@ impl<'a> Subject<'a> {
     /// The identity under which the case is claimed.
     fn case(&self, plan: &Plan, findings: &[Finding]) -> (String, Repeat) {
         match (self, plan.proposed, plan.steps.is_empty()) {
-            (Self::Act(event), false, _) => (format!("act:{}", event.key()), Repeat::Once),
+            (Self::Act(event), false, _) => (format!("{ACT}{}", event.key()), Repeat::Once),
             (Self::Act(event), true, _) => (format!("ask:{}", event.key()), Repeat::Once),
             (Self::State(place, _), false, false) => (format!("state:{}", place.arn()), Repeat::WhenFinished),
             (Self::State(place, _), true, _) => (format!("ask:{}", place.arn()), Repeat::WhenFinished),
@@ -159,7 +162,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Metrics::add(&self.metrics.count.findings, it.findings.len() as u64);
         let correlation = it.subject.correlation(it.account);
         let _turn = self.turns.take(&correlation).await; // the second of two sees what the first did
-        let decision = decide(it.findings, &self.circumstances(&it, &self.repairs(it.findings).await?).await?);
+        let decision = decide(it.findings, &self.circumstances(&it, &self.past(it.findings).await?).await?);
         let incident = self.incident(&it, correlation).await?;
 
         let (urgent, rest) = decision.by_urgency();
@@ -188,7 +191,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// # Errors
     /// When an account or the store could not be reached.
     pub async fn foresee(&self, it: &Occurrence<'_>) -> Result<Foreseen, HandleError> {
-        let decision = decide(it.findings, &self.circumstances(it, &self.repairs(it.findings).await?).await?);
+        let decision = decide(it.findings, &self.circumstances(it, &self.past(it.findings).await?).await?);
         let incident = self.incident(it, it.subject.correlation(it.account)).await?;
         let mut notice = self.draft(it, &decision);
         let act = self.plan(&decision.act, &incident.id, &mut notice).await?;
@@ -222,7 +225,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// Carries out steps of a stored plan.
     pub async fn execute(&self, stored: &Stored, plan: &Plan, stopwatch: &Stopwatch<'_>) -> Outcome {
         let incident = &stored.incident.id;
-        let executor = Executor { clouds: &self.clouds, config: &self.config, incident, stopwatch };
+        let begun = stored.resumed;
+        let executor = Executor { clouds: &self.clouds, config: &self.config, incident, stopwatch, begun };
         let outcome = executor.execute(plan).await;
         Metrics::add(&self.metrics.count.steps, plan.steps.len() as u64);
         for (step, result) in plan.steps.iter().zip(&outcome.steps) {
@@ -231,14 +235,18 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         outcome
     }
 
-    /// Finishes what an agent that died had begun.
+    /// Carries out what an agent that died had begun. What the queue brings back is only
+    /// carried out here: there may be more to it, and its message finishes it.
     ///
     /// # Errors
     /// When the store fails; a plan that cannot be carried out now is left for the next start.
     pub async fn resume(&self) -> Result<(), LedgerError> {
         for stored in self.ledger.unfinished().await? {
-            warn!(plan = stored.id, "finishing a plan that an earlier run began");
+            warn!(plan = stored.id, "carrying out a plan that an earlier run began");
             let outcome = self.execute(&stored, &stored.plan, &Stopwatch::idle()).await;
+            if stored.comes_again() {
+                continue;
+            }
             match self.finish(&stored, &outcome).await {
                 Err(HandleError::Ledger(error)) => return Err(error),
                 Err(error) => warn!(plan = stored.id, "not finished: {error}"),
@@ -319,28 +327,30 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         })
     }
 
-    async fn repairs(&self, findings: &[Finding]) -> Result<BTreeMap<String, u32>, LedgerError> {
-        let since = hour_before(self.clock.now());
-        let mut repairs = BTreeMap::new();
+    async fn past(&self, findings: &[Finding]) -> Result<BTreeMap<String, Past>, LedgerError> {
+        let now = self.clock.now();
+        let mut past = BTreeMap::new();
         for arn in findings.iter().filter_map(|finding| finding.resource.as_ref()) {
-            repairs.insert(arn.clone(), self.ledger.repairs_of(arn, since).await?);
+            let repairs = self.ledger.repairs_of(arn, before(now, HOUR)).await?;
+            let taken_back = self.ledger.taken_back(arn, before(now, DAY)).await?;
+            past.insert(arn.clone(), Past { repairs, taken_back });
         }
-        Ok(repairs)
+        Ok(past)
     }
 
     async fn circumstances<'a>(
         &'a self,
         it: &Occurrence<'a>,
-        repairs: &'a BTreeMap<String, u32>,
+        past: &'a BTreeMap<String, Past>,
     ) -> Result<Circumstances<'a>, LedgerError> {
         let now = self.clock.now();
         Ok(Circumstances {
             config: &self.config,
             account: it.account,
             principal: it.subject.event().map(|event| &event.principal),
-            usage: self.ledger.usage(Some(&it.account.id), hour_before(now)).await?,
-            usage_everywhere: self.ledger.usage(None, hour_before(now)).await?,
-            repairs,
+            usage: self.ledger.usage(Some(&it.account.id), before(now, HOUR)).await?,
+            usage_everywhere: self.ledger.usage(None, before(now, HOUR)).await?,
+            past,
             now,
         })
     }
@@ -417,6 +427,6 @@ pub fn report(stored: &Stored, outcome: &Outcome) -> Notice {
     Notice { plan: Some(stored.id.clone()), steps: steps.collect(), ..stored.notice.clone() }
 }
 
-fn hour_before(now: Timestamp) -> Timestamp {
-    now.saturating_sub(HOUR).unwrap_or(Timestamp::MIN)
+fn before(now: Timestamp, span: SignedDuration) -> Timestamp {
+    now.saturating_sub(span).unwrap_or(Timestamp::MIN)
 }

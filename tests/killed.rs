@@ -60,8 +60,11 @@ fn a_killed_agent_finishes_what_it_began_and_repeats_nothing() {
 }
 
 /// A dead agent's messages come back when their visibility ends; nobody waits a minute here.
+/// Its last poll must end first, or the message goes to the dead.
 fn make_visible(lab: &Lab) {
-    lab.control("clock", Some(json!({"advance_seconds": 120})));
+    lab.control("clock", Some(json!({"advance_seconds": 25})));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    lab.control("clock", Some(json!({"advance_seconds": 60})));
 }
 
 fn is_empty(lab: &Lab) -> bool {

@@ -49,7 +49,7 @@ fn only_execute_opens_the_write_door() {
 fn every_module_says_what_it_is_for_and_stays_small() {
     for (path, text) in modules() {
         assert!(text.starts_with("//! "), "`{}` does not say what it is for", path.display());
-        let lines = production(&text).lines().count();
+        let lines = if path.ends_with("tests.rs") { 0 } else { production(&text).lines().count() };
         assert!(lines <= 500, "`{}` has {lines} lines", path.display());
     }
 }

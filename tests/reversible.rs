@@ -61,7 +61,8 @@ async fn plan(deed: &Deed, cloud: &FakeCloud, wishes: &Wanted) -> Vec<Step> {
 
 async fn execute(steps: Vec<Step>, cloud: &FakeCloud) -> Outcome {
     let (config, stopwatch) = (config(), Stopwatch::idle());
-    let executor = Executor { clouds: cloud, config: &config, incident: "KW-TEST", stopwatch: &stopwatch };
+    let executor =
+        Executor { clouds: cloud, config: &config, incident: "KW-TEST", begun: false, stopwatch: &stopwatch };
     let plan = Plan { account: "111122223333".parse().unwrap(), steps, proposed: false };
     executor.execute(&plan).await
 }

@@ -17,6 +17,7 @@ use crate::alert::outlet::Outlet;
 use crate::aws::Aws;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
+use crate::metrics::Metrics;
 use crate::respond::Agent;
 use crate::{intake, serve};
 
@@ -71,6 +72,7 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
     loop {
         ticks.tick().await;
         let swept = agent.sweep().await;
+        Metrics::add(&agent.metrics.count.sweeps, 1);
         info!("swept {} resource(s), {} could not be judged", swept.judged, swept.failed.len());
     }
 }

@@ -54,7 +54,7 @@ fn decided(
 ) -> Decision {
     let mut config = config("");
     let account = config.account(&"111122223333".parse().expect("an id")).expect("watched").clone();
-    let repairs = BTreeMap::from([(BUCKET.to_owned(), 0)]);
+    let past = BTreeMap::new();
     let frozen = config.clone();
     let mut circumstances = Circumstances {
         config: &frozen,
@@ -62,7 +62,7 @@ fn decided(
         principal: who.as_ref(),
         usage: Usage::default(),
         usage_everywhere: Usage::default(),
-        repairs: &repairs,
+        past: &past,
         now: "2026-06-01T12:00:00Z".parse().expect("a time"),
     };
     change(&mut config, &mut circumstances);
@@ -73,7 +73,7 @@ fn decided(
         principal: who.as_ref(),
         usage,
         usage_everywhere,
-        repairs: &repairs,
+        past: &past,
         now,
     };
     decide(std::slice::from_ref(finding), &changed)
@@ -196,14 +196,14 @@ fn a_used_up_budget_asks() {
 fn the_third_repair_within_an_hour_is_a_fight() {
     let config = config("");
     let account = config.account(&"111122223333".parse().expect("an id")).expect("watched");
-    let repairs = BTreeMap::from([(BUCKET.to_owned(), 3)]);
+    let past = BTreeMap::from([(BUCKET.to_owned(), Past { repairs: 3, taken_back: false })]);
     let circumstances = Circumstances {
         config: &config,
         account,
         principal: None,
         usage: Usage::default(),
         usage_everywhere: Usage::default(),
-        repairs: &repairs,
+        past: &past,
         now: Timestamp::UNIX_EPOCH,
     };
     let decision = decide(&[finding(&[Verb::Restore])], &circumstances);
@@ -223,7 +223,7 @@ fn the_stronger_of_two_containments_wins_and_nothing_is_done_twice() {
         principal: Some(&mallory),
         usage: Usage::default(),
         usage_everywhere: Usage::default(),
-        repairs: &BTreeMap::new(),
+        past: &BTreeMap::new(),
         now: Timestamp::UNIX_EPOCH,
     };
     let decision = decide(&both, &circumstances);
@@ -231,4 +231,22 @@ fn the_stronger_of_two_containments_wins_and_nothing_is_done_twice() {
         matches!(decision.act.as_slice(), [Deed::Contain { strength: Strength::Hard, .. }, Deed::Restore(_)]),
         "{decision:?}"
     );
+}
+
+#[test]
+fn what_people_took_back_is_not_repaired_without_their_word() {
+    let config = config("");
+    let account = config.account(&"111122223333".parse().expect("an id")).expect("watched");
+    let circumstances = Circumstances {
+        config: &config,
+        account,
+        principal: None,
+        usage: Usage::default(),
+        usage_everywhere: Usage::default(),
+        past: &BTreeMap::from([(BUCKET.to_owned(), Past { repairs: 1, taken_back: true })]),
+        now: Timestamp::UNIX_EPOCH,
+    };
+    let decision = decide(&[finding(&[Verb::Restore])], &circumstances);
+    assert_eq!((decision.act.len(), decision.ask.len()), (0, 1));
+    assert!(says(&decision, "people took back a repair"));
 }

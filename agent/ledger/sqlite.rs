@@ -245,6 +245,11 @@ impl Ledger for Sqlite {
         self.read("count repairs", move |db| counts::repairs_of(db, &arn, since)).await
     }
 
+    async fn taken_back(&self, arn: &str, since: Timestamp) -> Result<bool, LedgerError> {
+        let arn = arn.to_owned();
+        self.read("look up undos", move |db| counts::taken_back(db, &arn, since)).await
+    }
+
     async fn plan(&self, id: &str) -> Result<Option<Stored>, LedgerError> {
         let id = id.to_owned();
         self.read("look up a plan", move |db| plans::by_id(db, &id)).await

@@ -102,6 +102,9 @@ async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None
     ready = await asyncio.to_thread(world.build, endpoint, arguments.world)
     lab.recording = True
     print(json.dumps(ready), flush=True)
+    await stop.wait()
+    # Callers that are still connected are cut off; that is no news.
+    loop.set_exception_handler(lambda *_: None)
     await server
     for helper in helpers:
         helper.cancel()

@@ -164,7 +164,13 @@ impl Lab {
     pub fn watch(&self) -> Agent {
         let swept = self.run(&["sweep", "--once"]);
         assert!(swept.status.success(), "{}", String::from_utf8_lossy(&swept.stderr));
-        self.agent(&[])
+        let agent = self.agent(&[]);
+        self.eventually("the first sweep is over", || self.log().contains("swept"));
+        agent
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("agent.log")).unwrap_or_default()
     }
 
     /// Starts the agent with more in its environment.
@@ -180,10 +186,7 @@ impl Lab {
     pub fn eventually(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let began = Instant::now();
         while !holds() {
-            if began.elapsed() > PATIENCE {
-                let log = std::fs::read_to_string(self.folder.path().join("agent.log")).unwrap_or_default();
-                panic!("never came true: {what}\n{log}");
-            }
+            assert!(began.elapsed() < PATIENCE, "never came true: {what}\n{}", self.log());
             sleep(Duration::from_millis(50));
         }
     }

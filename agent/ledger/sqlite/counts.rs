@@ -41,6 +41,16 @@ pub(super) fn repairs_of(db: &Connection, arn: &str, since: Timestamp) -> Result
     Ok(statement.query_row(params![arn, micros(since)], |row| row.get(0))?)
 }
 
+/// See [`crate::ledger::Ledger::taken_back`]. It counts from the claim on: the undo's own
+/// changes must not be answered while it is at work.
+pub(super) fn taken_back(db: &Connection, arn: &str, since: Timestamp) -> Result<bool, Trouble> {
+    let mut statement = db.prepare_cached(
+        "SELECT count(*) FROM steps s JOIN plans p ON p.id = s.plan
+         WHERE s.resource = ? AND p.authority = 'undo' AND p.claimed >= ?",
+    )?;
+    Ok(statement.query_row(params![arn, micros(since)], |row| row.get::<_, u32>(0))? > 0)
+}
+
 pub(super) fn baseline(db: &Connection, place: &Place) -> Result<Option<Desired>, Trouble> {
     stored_baseline(db, place)?.map(|text| from_json("baseline", &text)).transpose()
 }

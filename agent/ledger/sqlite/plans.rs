@@ -56,7 +56,7 @@ pub(super) fn claim(db: &Transaction<'_>, case: &Case, claim: &Claim) -> Result<
     insert_steps(db, &id, &claim.plan.steps)?;
     let body = json!({ "plan": id, "case": case.key, "proposed": claim.plan.proposed, "steps": claim.plan.steps });
     append(db, claim.now, "claimed", body)?;
-    by_id(db, &id)
+    Ok(by_id(db, &id)?.map(|stored| Stored { resumed: false, ..stored }))
 }
 
 /// The incident that a new plan joins, now active. Two cases of one correlation that began
@@ -153,7 +153,7 @@ pub(super) fn extend(db: &Transaction<'_>, id: &str, steps: &[Step], now: Timest
     if stored.state != State::Claimed {
         return Err(Trouble::damaged("plan", format!("`{id}` is {} and takes no more steps", word(stored.state))));
     }
-    let mut extended = stored;
+    let mut extended = Stored { resumed: false, ..stored };
     extended.plan.steps.extend_from_slice(steps);
     db.prepare_cached("UPDATE plans SET plan = ? WHERE id = ?")?.execute(params![to_json(&extended.plan)?, id])?;
     insert_steps(db, id, steps)?;
@@ -273,5 +273,6 @@ fn stored(row: &Row<'_>) -> Result<Stored, Trouble> {
         state: rows::state(&state)?,
         outcome: outcome.map(|text| from_json("outcome", &text)).transpose()?,
         claimed: moment(row.get(11)?)?,
+        resumed: true, // read back; only a claim is fresh
     })
 }

@@ -1,3 +1,5 @@
+//! What the store promises, as sentences.
+
 use std::sync::Barrier;
 
 use serde_json::{Value, json};
