@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::resource::bucket::LifecycleRule;
+use crate::resource::bucket::{LifecycleRule, Versioning};
 use crate::resource::trail::TrailSettings;
 
 /// How much of what an actor can do is taken away.
@@ -32,17 +32,6 @@ pub enum KeyStatus {
     Active,
     /// It cannot.
     Inactive,
-}
-
-/// What a bucket does with overwritten and deleted objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum Versioning {
-    /// Old versions are kept.
-    Enabled,
-    /// Old versions stay, new ones replace.
-    Suspended,
-    /// Never switched on.
-    Unversioned,
 }
 
 /// The session that a role quarantine denies: the part before the colon of `aws:userid` is

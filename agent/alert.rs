@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{AccountId, Mode};
+use crate::decision::Reason;
 use crate::event::Event;
 use crate::event::principal::Principal;
 use crate::execute::StepOutcome;
@@ -52,25 +53,6 @@ pub struct StepReport {
     pub undo: String,
     /// What came of it; `None` while it waits for a person's word.
     pub outcome: Option<StepOutcome>,
-}
-
-/// Why something was done, or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
-    /// The rule's id; empty when it is about no single rule.
-    pub rule: String,
-    /// The least of the modes that apply.
-    pub mode: Mode,
-    /// In words, such as "account `payments` is in mode `observe`".
-    pub because: String,
-}
-
-impl Reason {
-    /// Something that was decided and could not be planned.
-    #[must_use]
-    pub const fn failure(because: String) -> Self {
-        Self { rule: String::new(), mode: Mode::Enforce, because }
-    }
 }
 
 impl EventFacts {

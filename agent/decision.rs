@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use crate::action::Strength;
-use crate::alert::Reason;
 use crate::config::{Account, Config, Exemption, Mode};
 use crate::event::principal::{Principal, PrincipalKind};
-use crate::ledger::{Past, Usage};
 use crate::policy::{Finding, Verb};
 use crate::resource::Place;
 use crate::strategy::matches_glob;
@@ -57,6 +56,45 @@ impl Decision {
             self.act.iter().cloned().partition(|deed| matches!(deed, Deed::Contain { .. }));
         if urgent.is_empty() { (rest, urgent) } else { (urgent, rest) }
     }
+}
+
+/// Why something was done, or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The rule's id; empty when it is about no single rule.
+    pub rule: String,
+    /// The least of the modes that apply.
+    pub mode: Mode,
+    /// In words, such as "account `payments` is in mode `observe`".
+    pub because: String,
+}
+
+impl Reason {
+    /// Something that was decided and could not be planned.
+    #[must_use]
+    pub const fn failure(because: String) -> Self {
+        Self { rule: String::new(), mode: Mode::Enforce, because }
+    }
+}
+
+/// What was done on the agent's own authority since a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Hard quarantines.
+    pub hard: u32,
+    /// Soft quarantines.
+    pub soft: u32,
+    /// Changes to resources.
+    pub repairs: u32,
+}
+
+/// What was done to a resource lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Past {
+    /// Repairs within the hour.
+    pub repairs: u32,
+    /// Whether people took a repair back within the day.
+    pub taken_back: bool,
 }
 
 /// What a decision depends on besides the findings.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Notice;
 use crate::config::AccountId;
+use crate::decision::Usage;
 use crate::plan::{Plan, Step};
 use crate::resource::{Desired, Place};
 
@@ -124,26 +125,6 @@ impl Stored {
 
 /// How the keys of cases begin that an event makes.
 pub const ACT: &str = "act:";
-
-/// What was done on the agent's own authority since a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Hard quarantines.
-    pub hard: u32,
-    /// Soft quarantines.
-    pub soft: u32,
-    /// Changes to resources.
-    pub repairs: u32,
-}
-
-/// What was done to a resource lately.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Past {
-    /// Repairs within the hour.
-    pub repairs: u32,
-    /// Whether people took a repair back within the day.
-    pub taken_back: bool,
-}
 
 /// Something that responders must still be told.
 #[derive(Debug, Clone, PartialEq)]

@@ -136,7 +136,7 @@ pub struct Desired {
     pub class: Option<String>,
     /// A bucket's versioning.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub versioning: Option<crate::action::Versioning>,
+    pub versioning: Option<crate::resource::bucket::Versioning>,
     /// A bucket's whole lifecycle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Vec<bucket::LifecycleRule>>,

@@ -14,15 +14,15 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use crate::alert::{EventFacts, Notice, Occasion, Reason, StepReport};
+use crate::alert::{EventFacts, Notice, Occasion, StepReport};
 use crate::clock::Clock;
 use crate::cloud::{CloudError, Clouds};
 use crate::config::{Account, Config};
-use crate::decision::{Circumstances, Decision, Deed, decide};
+use crate::decision::{Circumstances, Decision, Deed, Past, Reason, decide};
 use crate::event::Event;
 use crate::execute::{Executor, Outcome};
 use crate::fault;
-use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Past, Repeat, State, Stored, chain};
+use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Repeat, State, Stored, chain};
 use crate::metrics::{Metrics, Stopwatch};
 use crate::plan::{Plan, Planner, Step, Wishes};
 use crate::policy::{Finding, Policies};

@@ -135,7 +135,7 @@ impl Desired {
     }
 
     fn from_bucket(bucket: &BucketLive) -> Self {
-        let enabled = bucket.versioning == crate::action::Versioning::Enabled;
+        let enabled = bucket.versioning == crate::resource::bucket::Versioning::Enabled;
         Self {
             versioning: enabled.then_some(bucket.versioning),
             lifecycle: Some(bucket.lifecycle.clone()),
@@ -171,7 +171,7 @@ mod tests {
             {"match": {"kind": "vault", "name": "*"}, "desired": {"class": "replica"}},
         ]));
         let desired = strategies.expect("valid").desired(&bucket("shop-invoices")).expect("named");
-        assert_eq!(desired.versioning, Some(crate::action::Versioning::Enabled));
+        assert_eq!(desired.versioning, Some(crate::resource::bucket::Versioning::Enabled));
         assert_eq!(desired.class.as_deref(), Some("source"));
     }
 

@@ -3,10 +3,11 @@
 
 use std::process::Command;
 
-use keepwatch::action::{Action, KeyStatus, RoleSession, Strength, Versioning};
+use keepwatch::action::{Action, KeyStatus, RoleSession, Strength};
 use keepwatch::aws::{Aws, waited};
 use keepwatch::cloud::{CloudError, CloudRead, CloudWrite, Clouds};
 use keepwatch::config::{Account, Config};
+use keepwatch::resource::bucket::Versioning;
 use keepwatch::resource::bucket::{LifecycleRule, Transition};
 use keepwatch::resource::trail::{EventSelector, Selectors};
 use serde_json::{Value, json};

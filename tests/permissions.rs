@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use keepwatch::action::permissions::{READ, RESPOND};
-use keepwatch::action::{Action, KeyStatus, RoleSession, Strength, Versioning};
+use keepwatch::action::{Action, KeyStatus, RoleSession, Strength};
+use keepwatch::resource::bucket::Versioning;
 use keepwatch::resource::trail::TrailSettings;
 
 const MEMBER: &str = include_str!("../deploy/member.yaml");

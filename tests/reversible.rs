@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keepwatch::action::{KeyStatus, Strength, Versioning};
+use keepwatch::action::{KeyStatus, Strength};
 use keepwatch::cloud::{CloudError, UserState, VaultState};
 use keepwatch::config::Config;
 use keepwatch::decision::Deed;
@@ -13,6 +13,7 @@ use keepwatch::execute::{Executor, Outcome, StepOutcome};
 use keepwatch::metrics::Stopwatch;
 use keepwatch::plan::{Plan, Planner, Step, Wishes};
 use keepwatch::resource::bucket::LifecycleRule;
+use keepwatch::resource::bucket::Versioning;
 use keepwatch::resource::key::KeyLive;
 use keepwatch::resource::trail::{TrailLive, TrailSettings};
 use keepwatch::resource::{Desired, Kind, Place};

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{EventFacts, Notice, Occasion, Reason, StepReport};
+use super::{EventFacts, Notice, Occasion, StepReport};
 use crate::config::Mode;
+use crate::decision::Reason;
 use crate::event::principal::{Flags, Principal, PrincipalKind};
 use crate::execute::StepOutcome;
 use crate::ledger::Incident;

@@ -10,8 +10,8 @@ use aws_sdk_s3::types::{
 
 use super::call::Line;
 use super::lifecycle;
-use crate::action::Versioning;
 use crate::cloud::{BucketPlace, CloudError};
+use crate::resource::bucket::Versioning;
 use crate::resource::bucket::{BucketLive, LifecycleRule};
 
 /// Buckets on one page of the list. S3 names their Regions only where a page size is asked for.

@@ -98,8 +98,9 @@ fn new(rule: &str, folder: &Path) -> anyhow::Result<Verdict> {
     let [kind @ ("acts" | "states"), service, name] = parts.as_slice() else {
         bail!("`{rule}` is no place for a rule: say `acts/<service>/<rule>` or `states/<service>/<rule>`");
     };
-    let plain = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    ensure!(plain(service) && plain(name), "a service and a rule are named in lower case and `_`: `{rule}`");
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let plain = |word: &str| !word.is_empty() && word.bytes().all(letter);
+    ensure!(plain(service) && plain(name), "a service and a rule are named in lower case, digits and `_`: `{rule}`");
     let place = folder.join(rule);
     ensure!(!place.exists(), "`{}` is there already", place.display());
     fs::create_dir_all(&place).with_context(|| format!("cannot make `{}`", place.display()))?;

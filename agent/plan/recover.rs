@@ -6,8 +6,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Pair, by, keep};
-use crate::action::{Action, Versioning};
+use crate::action::Action;
 use crate::cloud::{CloudError, CloudRead, RecoveryPoint};
+use crate::resource::bucket::Versioning;
 use crate::resource::bucket::{BucketLive, LifecycleRule};
 use crate::resource::key::KeyLive;
 use crate::resource::trail::{TrailLive, TrailSettings};

@@ -6,8 +6,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Place};
-use crate::action::Versioning;
 use crate::event::Event;
+
+/// What a bucket does with overwritten and deleted objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Versioning {
+    /// Old versions are kept.
+    Enabled,
+    /// Old versions stay, new ones replace.
+    Suspended,
+    /// Never switched on.
+    Unversioned,
+}
 
 /// A bucket's settings as S3 reports them.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

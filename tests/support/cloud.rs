@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use keepwatch::action::{Action, Versioning, quarantine};
+use keepwatch::action::{Action, quarantine};
 use keepwatch::cloud::{
     BucketPlace, CloudError, CloudRead, CloudWrite, Clouds, CopyJob, LegalHold, RecoveryPoint, UserState, VaultState,
 };
 use keepwatch::config::Account;
 use keepwatch::resource::bucket::BucketLive;
+use keepwatch::resource::bucket::Versioning;
 use keepwatch::resource::key::KeyLive;
 use keepwatch::resource::trail::TrailLive;
 use serde_json::Value;

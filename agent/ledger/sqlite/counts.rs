@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
 use super::rows::{Trouble, append, from_json, micros, to_json};
-use crate::ledger::Usage;
+use crate::decision::Usage;
 use crate::resource::{Desired, Place};
 
 /// See [`crate::ledger::Ledger::usage`]. A claimed plan counts before it is recorded, so

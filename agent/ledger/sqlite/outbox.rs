@@ -5,7 +5,8 @@ use rusqlite::{Connection, Params, Row, Transaction, params};
 use serde_json::Value;
 
 use super::rows::{self, Trouble, micros, to_json};
-use crate::alert::{Notice, Occasion, Reason};
+use crate::alert::{Notice, Occasion};
+use crate::decision::Reason;
 use crate::ledger::{Delivery, Incident, Thread};
 
 /// Stores a notice for delivery.

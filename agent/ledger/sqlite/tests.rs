@@ -5,14 +5,16 @@ use std::sync::Barrier;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::action::{Action, Strength, Undo, Versioning};
-use crate::alert::{EventFacts, Occasion, Reason, StepReport};
+use crate::action::{Action, Strength, Undo};
+use crate::alert::{EventFacts, Occasion, StepReport};
 use crate::config::Mode;
+use crate::decision::Reason;
 use crate::event::principal::{Flags, Principal, PrincipalKind};
 use crate::execute::StepOutcome;
 use crate::ledger::{Repeat, chain};
 use crate::policy::{Finding, Rule, Severity, Verb};
 use crate::resource::Kind;
+use crate::resource::bucket::Versioning;
 
 const ACCOUNT: &str = "111122223333";
 
