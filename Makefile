@@ -28,9 +28,12 @@ LINT_READY := $(LINT)/.ready-$(call key,.ci/requirements.txt)
 PATH_BEFORE := $(PATH)
 export PATH := $(dir $(OPA)):$(PATH)
 
-# Tests and the command line share one build; the demo runs what is released.
-BUILD = --features faults
-KEEPWATCH = $(CARGO) run --quiet $(LOCKED) $(BUILD) --
+# Tests and the command line share one build: with the tests' own dependencies in it, or the
+# SDK would be compiled once more. The demo runs what is released.
+FEATURES = --features faults
+BUILD = --all-targets $(FEATURES)
+PROFILE = debug
+KEEPWATCH = $(CARGO_TARGET_DIR)/$(PROFILE)/keepwatch
 BUNDLE := target/policies/bundle.tar.gz
 BUNDLE_SOURCES := $(shell find policies agent -type f -not -name '*_test.rego' -not -path 'policies/schema/*' 2>/dev/null) Cargo.lock
 PYTEST = PYTHONPATH=tests $(LAB)/bin/python -m pytest -q -p no:cacheprovider
@@ -44,19 +47,20 @@ help: ## list these targets
 
 .PHONY: demo
 demo: BUILD = --release
+demo: PROFILE = release
 demo: tools build policies ## an attack on a local AWS, and what Keepwatch does about it
-	PYTHONPATH=tests KEEPWATCH=$(CARGO_TARGET_DIR)/release/keepwatch $(LAB)/bin/python -m lab.demo
+	PYTHONPATH=tests KEEPWATCH=$(KEEPWATCH) $(LAB)/bin/python -m lab.demo
 
 .PHONY: test
 test: tools policies test-policies test-code lab-test ## every test
 
 .PHONY: test-policies
-test-policies: $(OPA)
+test-policies: $(OPA) build
 	$(KEEPWATCH) policy test policies
 
 .PHONY: test-code
 test-code: tools $(BUNDLE)
-	$(CARGO) test $(LOCKED) $(BUILD)
+	$(CARGO) test $(LOCKED) $(FEATURES)
 
 .PHONY: lab-test
 lab-test: $(LAB_READY) ## the tests of the local AWS alone
@@ -68,19 +72,19 @@ check: check-code check-dependencies check-policies check-schema check-deploy ##
 .PHONY: check-code
 check-code:
 	$(CARGO) fmt --check
-	CLIPPY_CONF_DIR=.ci $(CARGO) clippy $(LOCKED) --all-targets $(BUILD) -- -D warnings
+	CLIPPY_CONF_DIR=.ci $(CARGO) clippy $(LOCKED) $(BUILD) -- -D warnings
 
 .PHONY: check-dependencies
 check-dependencies: $(CARGO_DENY)
 	$(CARGO_DENY) --locked --config .ci/deny.toml check bans licenses sources
 
 .PHONY: check-policies
-check-policies: $(OPA)
+check-policies: $(OPA) build
 	opa fmt --fail --list policies
 	$(KEEPWATCH) policy check policies
 
 .PHONY: check-schema
-check-schema:
+check-schema: build
 	rm -rf target/schema
 	$(KEEPWATCH) policy schema target/schema
 	@diff -ru policies/schema target/schema || { \
@@ -107,7 +111,7 @@ $(BUNDLE): $(BUNDLE_SOURCES) | $(OPA)
 	$(KEEPWATCH) policy build policies -o $@
 
 .PHONY: schema
-schema: ## write the JSON schemas that the policies are checked against
+schema: build ## write the JSON schemas that the policies are checked against
 	$(KEEPWATCH) policy schema policies/schema
 
 .PHONY: tools

@@ -176,6 +176,11 @@ fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
     Sqlite::open(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
 }
 
+/// Opens the store for looking; a name that is misspelt makes no store.
+fn look_into_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
+    Sqlite::open_read_only(&place.store).with_context(|| format!("cannot read the store `{}`", place.store.display()))
+}
+
 /// Prints a line to stdout. A reader that went away (`| head`) is no error of ours.
 fn say(text: impl std::fmt::Display) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {

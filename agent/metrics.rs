@@ -31,6 +31,15 @@ pub struct Counters {
     pub sweeps: AtomicU64,
 }
 
+/// What other parts count for themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Outside {
+    /// Writes to the store since it was opened.
+    pub store_writes: u64,
+    /// Calls of builtins that were undefined because of their arguments.
+    pub refused_builtins: u64,
+}
+
 /// Everything that the agent measures.
 #[derive(Debug)]
 pub struct Metrics {
@@ -75,9 +84,9 @@ impl Metrics {
         Stopwatch { metrics: Some(self), began: Instant::now(), stopped: AtomicBool::new(false) }
     }
 
-    /// Everything in Prometheus's text format; `writes` are the store's.
+    /// Everything in Prometheus's text format.
     #[must_use]
-    pub fn render(&self, writes: u64) -> String {
+    pub fn render(&self, outside: Outside) -> String {
         let mut text = String::new();
         let counts = [
             ("keepwatch_messages_received_total", &self.count.received),
@@ -92,7 +101,8 @@ impl Metrics {
         for (name, counter) in counts {
             line(&mut text, name, "counter", counter.load(Ordering::Relaxed));
         }
-        line(&mut text, "keepwatch_store_writes_total", "counter", writes);
+        line(&mut text, "keepwatch_store_writes_total", "counter", outside.store_writes);
+        line(&mut text, "keepwatch_policy_refused_builtins_total", "counter", outside.refused_builtins);
         line(&mut text, "keepwatch_ready_milliseconds", "gauge", self.ready_ms.load(Ordering::Relaxed));
         line(&mut text, "process_resident_memory_bytes", "gauge", resident_bytes());
         summary(&mut text, "keepwatch_containment_own_microseconds", &self.containment_own);

@@ -26,7 +26,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::Mode;
-use crate::resource::Kind;
 use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
 use engine::{Engine, Failure, Limits};
@@ -185,18 +184,6 @@ impl Policies {
     #[must_use]
     pub fn data(&self) -> &Value {
         &self.0.data
-    }
-
-    /// Whether any rule judges events of this source and name. Most events end here.
-    #[must_use]
-    pub fn wants_act(&self, source: &str, name: &str) -> bool {
-        self.0.catalogue.of_act(source, name).next().is_some()
-    }
-
-    /// Whether any rule judges resources of this kind.
-    #[must_use]
-    pub fn wants_state(&self, kind: Kind) -> bool {
-        self.0.catalogue.of_state(kind).next().is_some()
     }
 
     /// How many calls of builtins were undefined because of their arguments.

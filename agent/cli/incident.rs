@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Subcommand;
 
-use super::{StorePlace, Verdict, open_store, say, say_json};
+use super::{StorePlace, Verdict, look_into_store, say, say_json};
 use crate::alert::text;
 use crate::execute::Outcome;
 use crate::ledger::{Incident, Ledger as _, Stored};
@@ -34,7 +34,7 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command) -> anyhow::Result<Verdict> {
     match command {
         Command::List { store, json } => {
-            let incidents = open_store(&store)?.incidents().await?;
+            let incidents = look_into_store(&store)?.incidents().await?;
             if json {
                 say_json(&incidents.iter().map(|(incident, plans)| view(incident, plans)).collect::<Vec<_>>())?;
             } else {
@@ -45,7 +45,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<Verdict> {
             }
         }
         Command::Show { id, store, json } => {
-            let incidents = open_store(&store)?.incidents().await?;
+            let incidents = look_into_store(&store)?.incidents().await?;
             let Some((incident, plans)) = incidents.iter().find(|(incident, _)| incident.id == id) else {
                 bail!("no incident `{id}`: `keepwatch incident list` shows what there is");
             };

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{StorePlace, Verdict, open_store, say, say_json};
+use super::{StorePlace, Verdict, look_into_store, say, say_json};
 use crate::ledger::{Ledger as _, chain};
 
 #[derive(Debug, Subcommand)]
@@ -31,7 +31,7 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command) -> anyhow::Result<Verdict> {
     match command {
         Command::Show { store, json } => {
-            for entry in open_store(&store)?.entries().await? {
+            for entry in look_into_store(&store)?.entries().await? {
                 if json {
                     say(serde_json::to_string(&entry)?)?;
                 } else {
@@ -41,7 +41,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<Verdict> {
             Ok(Verdict::Well)
         }
         Command::Verify { store, head, json } => {
-            let entries = open_store(&store)?.entries().await?;
+            let entries = look_into_store(&store)?.entries().await?;
             verify(&entries, head.as_deref(), json)
         }
     }

@@ -17,7 +17,7 @@ use crate::alert::outlet::Outlet;
 use crate::aws::Aws;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Outside};
 use crate::respond::Agent;
 use crate::{intake, serve};
 
@@ -32,6 +32,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
     let agent = Arc::new(agent(&arguments.places, started).await?);
+    info!(rules = agent.policies.rules().len(), bundle = agent.policies.digest(), "policies loaded");
     let outlet = Outlet::from_config(&agent.config.notify)?;
     let queue = agent
         .clouds
@@ -60,7 +61,10 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
 
 fn metrics_of(agent: &Arc<Agent<Aws, Sqlite>>) -> Arc<serve::Render> {
     let agent = Arc::clone(agent);
-    Arc::new(move || agent.metrics.render(agent.ledger.writes()))
+    Arc::new(move || {
+        let (store_writes, refused_builtins) = (agent.ledger.writes(), agent.policies.refused_builtins());
+        agent.metrics.render(Outside { store_writes, refused_builtins })
+    })
 }
 
 /// The first sweep comes with the first tick, at once: what happened while no agent ran is

@@ -175,11 +175,15 @@ impl Lab {
 
     /// Starts the agent with more in its environment.
     pub fn agent(&self, environment: &[(&str, &str)]) -> Agent {
+        let polling = |lab: &Self| lab.log().matches("polling `").count();
+        let before = polling(self);
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("agent.log")).unwrap();
         let process =
             self.keepwatch(&["run"]).envs(environment.iter().copied()).stdout(Stdio::null()).stderr(log).spawn();
-        Agent { process: process.unwrap() }
+        let agent = Agent { process: process.unwrap() };
+        self.eventually("the agent polls", || polling(self) > before);
+        agent
     }
 
     /// Waits until something is true, and fails with the agent's log when it never is.
