@@ -40,6 +40,9 @@ pub struct EventFacts {
     pub principal: Principal,
     /// `errorCode`, when the call failed.
     pub error_code: Option<String>,
+    /// Whether the session was opened with MFA, where the record says so.
+    #[serde(default)]
+    pub mfa: Option<bool>,
 }
 
 /// A step as people are told of it.
@@ -68,6 +71,7 @@ impl EventFacts {
             user_agent: event.user_agent.clone(),
             principal: event.principal.clone(),
             error_code: event.error_code.clone(),
+            mfa: event.mfa(),
         }
     }
 }
@@ -108,6 +112,9 @@ pub struct Notice {
     pub plan: Option<String>,
     /// What was done, or waits for a word.
     pub steps: Vec<StepReport>,
+    /// What is left to lose, and where the newest copy of it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_stake: Vec<String>,
     /// Who asked for it, for an undo or an approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<String>,

@@ -119,6 +119,13 @@ impl Event {
         self.error_code.is_some()
     }
 
+    /// Whether the session was opened with MFA, where the record says so.
+    #[must_use]
+    pub fn mfa(&self) -> Option<bool> {
+        let said = self.record.pointer("/userIdentity/sessionContext/attributes/mfaAuthenticated")?;
+        said.as_bool().or_else(|| said.as_str()?.parse().ok())
+    }
+
     /// A request parameter that is a non-empty string.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {

@@ -26,7 +26,7 @@ use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Repeat, State, Sto
 use crate::metrics::{Metrics, Stopwatch};
 use crate::plan::{Plan, Planner, Step, Wishes};
 use crate::policy::{Finding, Policies};
-use crate::resource::{Desired, Place};
+use crate::resource::{self, Desired, Live, Place};
 use crate::strategy::Strategies;
 pub use turns::Turns;
 
@@ -183,6 +183,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         }
         self.ask(&it, &incident, &decision, &notice).await?;
         stored.notice.reasons = notice.reasons;
+        stored.notice.at_stake = self.at_stake(&decision.act).await;
         self.finish(&stored, &outcome).await
     }
 
@@ -203,6 +204,27 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             act: plan(act, false),
             ask: plan(ask, true),
         })
+    }
+
+    /// What is left in the vaults that are held, and how well it is copied. People want to
+    /// know; nothing waits for it, and an answer that does not come is left out.
+    async fn at_stake(&self, deeds: &[Deed]) -> Vec<String> {
+        let mut left = Vec::new();
+        for deed in deeds {
+            if let Deed::Hold(place) = deed {
+                left.extend(self.left_in(place).await);
+            }
+        }
+        left
+    }
+
+    async fn left_in(&self, vault: &Place) -> Option<String> {
+        let cloud = self.clouds.reader(self.config.account(&vault.account)?).await.ok()?;
+        let desired = self.desired(vault).await.ok()?;
+        match resource::read(vault, &desired, &cloud).await.ok()? {
+            Live::Vault(live) => Some(live.to_string()),
+            Live::Bucket(_) | Live::Key(_) | Live::Trail(_) => None,
+        }
     }
 
     /// Records what came of a plan and what people must be told, in one transaction.
@@ -368,6 +390,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             reasons: decision.reasons.clone(),
             plan: None,
             steps: Vec::new(),
+            at_stake: Vec::new(),
             people: Vec::new(),
         }
     }

@@ -29,6 +29,7 @@ fn a_stolen_key_deletes_backups_and_is_stopped() {
         ["BKP-01", "BKT-01", "LOG-01", "KMS-01"].iter().all(|rule| said.contains(rule))
     });
 
+    assert!(lab.slack_text().contains("holds 5 recovery points"), "what is left to lose is told");
     let incidents = lab.incidents();
     assert_eq!(incidents.len(), 1, "one attacker is one incident: {incidents:#?}");
     let roots = lab.slack().iter().filter(|message| message["thread_ts"].is_null()).count();

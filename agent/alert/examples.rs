@@ -43,6 +43,7 @@ pub(super) fn contained() -> Notice {
             ),
             step(Verb::Hold, "hold every recovery point of vault `main` in eu-west-1", StepOutcome::Unverified),
         ],
+        at_stake: vec!["vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z".to_owned()],
         people: Vec::new(),
     }
 }
@@ -73,6 +74,7 @@ fn event() -> EventFacts {
             flags: Flags::default(),
         },
         error_code: None,
+        mfa: Some(false),
     }
 }
 

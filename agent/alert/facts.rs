@@ -19,6 +19,7 @@ pub(super) fn facts(notice: &Notice) -> Vec<Fact> {
     if let Some(event) = &notice.event {
         facts.extend(event_facts(event, notice));
     }
+    facts.extend(notice.at_stake.iter().map(|left| ("at stake", left.clone())));
     facts.extend((!notice.people.is_empty()).then(|| ("asked for by", notice.people.join(" and "))));
     facts
 }
@@ -40,8 +41,15 @@ fn event_facts(event: &EventFacts, notice: &Notice) -> Vec<Fact> {
     facts.extend(event.source_ip.clone().map(|ip| ("from", ip)));
     facts.extend(event.user_agent.clone().map(|agent| ("user agent", agent)));
     facts.push(("when", format!("{}, known {}.{:03} s later", event.time, latency / 1000, (latency % 1000).abs())));
+    facts.extend(event.mfa.map(|mfa| ("MFA", if mfa { "yes".to_owned() } else { "no".to_owned() })));
     facts.push(("event", event.id.clone()));
+    facts.push(("CloudTrail", console(&notice.region, &event.id)));
     facts
+}
+
+/// Where the console shows the event.
+fn console(region: &str, event: &str) -> String {
+    format!("https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}#/events/{event}")
 }
 
 /// The principal in a phrase; of its key only the end, which is enough to find it.

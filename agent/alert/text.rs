@@ -52,7 +52,10 @@ mod tests {
             from: 198.51.100.7
             user agent: Boto3/1.43
             when: 2026-01-02T03:04:05Z, known 2.250 s later
+            MFA: no
             event: e1
+            CloudTrail: https://eu-west-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-west-1#/events/e1
+            at stake: vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z
           - done: deny user `mallory` destructive actions (inline policy `KeepwatchQuarantine-KW-7F3A2C01`)
               undo: take it back
           - done, but not seen yet when read back: hold every recovery point of vault `main` in eu-west-1

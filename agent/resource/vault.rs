@@ -1,6 +1,7 @@
 //! An AWS Backup vault: its access policy, its recovery points and their copies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -52,6 +53,22 @@ pub struct DesiredCopy {
     pub vault: String,
     /// How old the newest copy of each resource may be, in hours.
     pub max_age_hours: u32,
+}
+
+impl fmt::Display for VaultLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vault `{}` holds {} recovery points", self.name, self.recovery_points)?;
+        if let Some(newest) = self.newest {
+            write!(f, ", the newest of {newest}")?;
+        }
+        for (region, copy) in &self.copies {
+            match copy.newest {
+                Some(newest) => write!(f, "; in {region} every resource has a copy of {newest} or newer")?,
+                None => write!(f, "; in {region} copies are missing")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl DesiredCopy {

@@ -82,6 +82,7 @@ fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> No
         reasons: vec![Reason::failure(because)],
         plan: None,
         steps: Vec::new(),
+        at_stake: Vec::new(),
         people: Vec::new(),
     }
 }

@@ -94,11 +94,13 @@ fn notice() -> Notice {
             user_agent: None,
             principal: mallory(),
             error_code: None,
+            mfa: None,
         }),
         findings: vec![finding(json!({ "points": 3 }))],
         reasons: vec![Reason { rule: "BKP-01".to_owned(), mode: Mode::Enforce, because: "enforced".to_owned() }],
         plan: None,
         steps: Vec::<StepReport>::new(),
+        at_stake: Vec::new(),
         people: Vec::new(),
     }
 }
