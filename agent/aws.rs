@@ -13,6 +13,7 @@ mod events;
 mod iam;
 mod kms;
 mod lifecycle;
+pub mod objects;
 mod organisation;
 mod percent;
 pub mod queue;
@@ -72,7 +73,7 @@ impl Aws {
     /// # Errors
     /// When there are none.
     pub async fn connect(config: &Config) -> Result<Self, NoCredentials> {
-        let base = Base::load(&config.intake.region).await;
+        let base = Base::load(Some(&config.intake.region)).await;
         let provider =
             base.sdk.credentials_provider().ok_or_else(|| NoCredentials { detail: "none are set up".into() })?;
         let none = |error| NoCredentials { detail: error::chain(&error) };

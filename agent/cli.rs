@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
 
 use crate::aws::Aws;
@@ -121,7 +122,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
     match command {
         Command::Run(arguments) => on_runtime(run::run(arguments, started)),
-        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Replay(arguments) => beside_runtime(|runtime| replay::run(&arguments, runtime)),
         Command::Sweep(arguments) => on_runtime(sweep::run(arguments, started)),
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => on_runtime(ledger::run(command)),
@@ -132,10 +133,18 @@ fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
     }
 }
 
-/// The agent waits far more than it computes: two threads serve hundreds of accounts.
 fn on_runtime(work: impl Future<Output = anyhow::Result<Verdict>>) -> anyhow::Result<Verdict> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(work)
+    runtime()?.block_on(work)
+}
+
+/// For work on threads of its own, which only waits on the runtime.
+fn beside_runtime(work: impl FnOnce(&Handle) -> anyhow::Result<Verdict>) -> anyhow::Result<Verdict> {
+    work(runtime()?.handle())
+}
+
+/// The agent waits far more than it computes: two threads serve hundreds of accounts.
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// Puts the agent together.

@@ -6,6 +6,8 @@
 pub mod backup;
 pub mod body;
 pub mod file;
+pub mod gunzip;
+pub mod scan;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -26,6 +26,8 @@ pub mod undo;
 
 pub mod ledger;
 
+pub mod replay;
+
 pub mod alert;
 
 pub mod cloud;

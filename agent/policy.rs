@@ -192,6 +192,12 @@ impl Policies {
         self.0.engine.refused()
     }
 
+    /// Whether a rule asks for events of this `eventSource` and `eventName`.
+    #[must_use]
+    pub fn want(&self, source: &str, name: &str) -> bool {
+        self.0.catalogue.of_act(source, name).next().is_some()
+    }
+
     /// Judges what somebody did by the rules that asked for it.
     #[must_use]
     pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {

@@ -30,12 +30,16 @@ pub(super) struct Base {
 }
 
 impl Base {
-    /// The SDK's default chain: environment, profile, container or instance.
-    pub async fn load(region: &str) -> Self {
+    /// The SDK's default chain: environment, profile, container or instance. The Region too
+    /// comes from there, unless it is given.
+    pub async fn load(region: Option<&str>) -> Self {
         let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
-        let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .region(Region::new(region.to_owned()))
+        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest());
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        let sdk = loader
             .http_client(http.build_https())
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(READ_ATTEMPTS))
@@ -112,7 +116,7 @@ impl Clients {
 }
 
 /// An endpoint of one's own has no host name for each bucket.
-fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
+pub(super) fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
     let elsewhere = sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let config = aws_sdk_s3::config::Builder::from(sdk).force_path_style(elsewhere).build();
     aws_sdk_s3::Client::from_conf(config)

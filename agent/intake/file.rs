@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,20 +15,35 @@ use flate2::bufread::MultiGzDecoder;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::gunzip;
+
 /// The most that one record may take; CloudTrail's own limit is 256 KiB, a message's 1 MiB.
 const MAX_RECORD_BYTES: u64 = 16 << 20;
 /// The most that one file may unpack to; CloudTrail's files stay under 50 MB.
 const MAX_FILE_BYTES: u64 = 4 << 30;
 const BUFFER_BYTES: usize = 128 << 10;
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// How the records of a file are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
+pub enum Layout {
     /// One on each line.
     Lines,
     /// JSON values one after the other: log files (`{"Records": […]}`), arrays, records.
     Document,
+}
+
+impl Layout {
+    /// What a file's name promises: `*.json`, `*.jsonl` or `*.ndjson`, packed (`.gz`) or not.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let (_, extension) = name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.')?;
+        match extension {
+            "json" => Some(Self::Document),
+            "jsonl" | "ndjson" => Some(Self::Lines),
+            _ => None,
+        }
+    }
 }
 
 /// One record of a file, or a line of it.
@@ -78,7 +93,7 @@ pub fn walk(path: &Path, visit: &mut dyn FnMut(Option<&Path>) -> ControlFlow<()>
         let flow = if entry.file_type()?.is_dir() {
             walk(&below, visit)?
         } else {
-            visit(Some(below.as_path()).filter(|file| layout_of(file).is_some()))
+            visit(Some(below.as_path()).filter(|file| is_trail_file(file)))
         };
         if flow.is_break() {
             return Ok(flow);
@@ -87,23 +102,18 @@ pub fn walk(path: &Path, visit: &mut dyn FnMut(Option<&Path>) -> ControlFlow<()>
     Ok(ControlFlow::Continue(()))
 }
 
-/// Reads one file and hands on each of its records. Trouble is handed on too, as a piece.
-pub fn read(path: &Path, sink: &mut Sink<'_>) -> ControlFlow<()> {
+fn is_trail_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| Layout::of(&name.to_string_lossy()).is_some())
+}
+
+/// Reads a file's content and hands on each of its records. Trouble is handed on too, as a
+/// piece. Whether it is packed is seen from the content: some tools unpack and keep the name.
+pub fn read(layout: Layout, content: &mut dyn Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
     let mut pieces = Pieces { number: 0, sink, record_bytes: Rc::default(), stopped: false };
-    if let Err(error) = pieces.read(path) {
+    if let Err(error) = pieces.read(layout, content) {
         pieces.hand_on(Err(error));
     }
     if pieces.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-}
-
-fn layout_of(path: &Path) -> Option<Layout> {
-    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    let (_, extension) = name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.')?;
-    match extension {
-        "json" => Some(Layout::Document),
-        "jsonl" | "ndjson" => Some(Layout::Lines),
-        _ => None,
-    }
 }
 
 /// The reading of one file.
@@ -116,21 +126,16 @@ struct Pieces<'a, 'b> {
 }
 
 impl Pieces<'_, '_> {
-    fn read(&mut self, path: &Path) -> Result<(), FileError> {
-        let reader = self.open(path)?;
-        match layout_of(path).unwrap_or(Layout::Document) {
+    fn read(&mut self, layout: Layout, content: &mut dyn Read) -> Result<(), FileError> {
+        let mut content = BufReader::with_capacity(BUFFER_BYTES, content);
+        let packed = content.fill_buf()?.starts_with(gunzip::MAGIC);
+        let inner: Box<dyn Read + '_> = if packed { Box::new(MultiGzDecoder::new(content)) } else { Box::new(content) };
+        let metered = Metered { inner, file_left: MAX_FILE_BYTES, record_bytes: Rc::clone(&self.record_bytes) };
+        let reader = BufReader::with_capacity(BUFFER_BYTES, metered);
+        match layout {
             Layout::Lines => self.lines(reader),
             Layout::Document => self.document(reader),
         }
-    }
-
-    /// Whether it is packed is seen from its content: some tools unpack and keep the name.
-    fn open(&self, path: &Path) -> io::Result<BufReader<Metered>> {
-        let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
-        let packed = file.fill_buf()?.starts_with(GZIP_MAGIC);
-        let inner: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let metered = Metered { inner, file_left: MAX_FILE_BYTES, record_bytes: Rc::clone(&self.record_bytes) };
-        Ok(BufReader::with_capacity(BUFFER_BYTES, metered))
     }
 
     fn lines(&mut self, mut reader: impl BufRead) -> Result<(), FileError> {
@@ -194,13 +199,13 @@ impl Pieces<'_, '_> {
 }
 
 /// Limits what may be read of a file, and between the ends of two records.
-struct Metered {
-    inner: Box<dyn Read>,
+struct Metered<'a> {
+    inner: Box<dyn Read + 'a>,
     file_left: u64,
     record_bytes: Rc<Cell<u64>>,
 }
 
-impl Read for Metered {
+impl Read for Metered<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         let too_large = || io::Error::other("the file unpacks to more than 4 GiB");
@@ -278,11 +283,8 @@ mod tests {
 
     /// The pieces of a file of this name and content: number and text, or the complaint.
     fn pieces(name: &str, content: &[u8]) -> Vec<(u64, String)> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        fs::write(&path, content).unwrap();
         let mut found = Vec::new();
-        let flow = read(&path, &mut |piece| {
+        let flow = read(Layout::of(name).unwrap(), &mut &*content, &mut |piece| {
             found.push((piece.number, piece.text.map_or_else(|error| format!("error: {error}"), str::to_owned)));
             ControlFlow::Continue(())
         });

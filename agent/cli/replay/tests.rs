@@ -1,0 +1,183 @@
+//! Replays of small folders, by an examiner that finds every event of one name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::*;
+use crate::clock::Clock;
+use crate::event::examples;
+use crate::policy::{Rule, Severity, Verb};
+
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+/// Finds every event of one name, and wants all.
+struct Named(&'static str);
+
+impl Examiner for Named {
+    type Found = Line;
+
+    fn wants(&self, _: &str, _: &str) -> bool {
+        true
+    }
+
+    fn examine(&self, spot: Spot<'_>, event: &Event, account: &Account) -> Vec<Line> {
+        let rule = Rule {
+            id: "BKP-01".into(),
+            title: "No deletion of recovery points".into(),
+            severity: Severity::Critical,
+            mode: crate::config::Mode::Enforce,
+            controls: Vec::new(),
+            attack: Vec::new(),
+            runbook: None,
+        };
+        let message = format!("in {}", account.name);
+        let finding = Finding { rule, message, resource: None, propose: vec![Verb::Contain], evidence: json!(null) };
+        (event.name == self.0).then(|| line(spot, event, &finding)).into_iter().collect()
+    }
+}
+
+/// Nobody wants anything.
+struct Nobody;
+
+impl Examiner for Nobody {
+    type Found = Line;
+
+    fn wants(&self, _: &str, _: &str) -> bool {
+        false
+    }
+
+    fn examine(&self, _: Spot<'_>, _: &Event, _: &Account) -> Vec<Line> {
+        unreachable!("nobody asked for it")
+    }
+}
+
+/// What a replay writes: findings, notes, tally.
+fn replayed_by(examiner: &impl Examiner<Found = Line>, place: &Path, style: Style) -> (String, String, Tally) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let selection = Selection::default();
+    let source = Source::find(&[place.display().to_string()], &selection, runtime.handle()).unwrap();
+    let (mut findings, mut notes) = (Vec::new(), Vec::new());
+    let mut show = Show::new(&source, &[], &StoppedClock, style, &mut notes);
+    let replay = Replay { items: &source.items, source: &source, selection: &selection, config: None, workers: 2 };
+    replay.run(examiner, |report| {
+        findings.extend(report.found.iter().flat_map(|line| line.text.clone()));
+        show.file(&source.items[report.index].name, &report.notes, &Tally::of(&report));
+        ControlFlow::Continue(())
+    });
+    let tally = show.summary(&[("BKP-01", ("No deletion of recovery points", Severity::Critical))].into()).unwrap();
+    (String::from_utf8(findings).unwrap(), String::from_utf8(notes).unwrap(), tally)
+}
+
+fn replayed(place: &Path, style: Style) -> (String, String, Tally) {
+    replayed_by(&Named("DeleteRecoveryPoint"), place, style)
+}
+
+fn folder_of(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn each_finding_is_a_line_that_says_where_and_who() {
+    let folder = folder_of(&[("a.json", &examples::text("log_file"))]);
+    let (findings, _, tally) = replayed(folder.path(), Style::Text);
+    let line: serde_json::Value = serde_json::from_str(findings.trim()).unwrap();
+    assert_eq!((&line["line"], &line["event_name"]), (&json!(1), &json!("DeleteRecoveryPoint")));
+    assert_eq!((&line["rule"]["id"], &line["propose"]), (&json!("BKP-01"), &json!(["contain"])));
+    assert_eq!((&line["principal"]["name"], &line["message"]), (&json!("mallory"), &json!("in 111122223333")));
+    assert_eq!((tally.counts.records, tally.findings, tally.counts.unreadable), (2, 1, 0));
+}
+
+#[test]
+fn no_line_is_lost_and_each_unreadable_one_is_named() {
+    let lines = "{\"eventName\":\"CreateUser\"}\nnot json\n{\"line\":1,\"theme\":\"other\"}\n{\"eventSource\":\"x\",\"eventID\":\"1\"}\n";
+    let vault = examples::read("envelope_of_vault_lock").to_string();
+    let folder = folder_of(&[("a.jsonl", lines), ("b.jsonl", &vault), ("README.md", "not a trail")]);
+    let (_, notes, Tally { files, counts, .. }) = replayed(folder.path(), Style::Text);
+    assert_eq!((files, counts.lines), (2, 5));
+    assert_eq!((counts.records, counts.partial_records, counts.not_cloudtrail), (1, 1, 1));
+    assert_eq!((counts.unreadable, counts.backup_changes), (2, 1));
+    assert!(notes.contains("skipped 1 files of other kinds"), "{notes}");
+    assert!(notes.contains("a.jsonl:2: not JSON"), "{notes}");
+    assert!(notes.contains("a.jsonl:4: the record has no usable `eventName`"), "{notes}");
+    assert!(
+        notes.contains("a.jsonl:1: judged with a stand-in for eventSource, eventTime, recipientAccountId"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn for_scripts_every_line_of_stderr_is_json_and_the_last_is_the_summary() {
+    let folder = folder_of(&[("a.jsonl", "x\n")]);
+    let (_, notes, _) = replayed(folder.path(), Style::Json);
+    let lines: Vec<serde_json::Value> = notes.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["unreadable"]["line"], json!(1));
+    assert_eq!(lines[1]["summary"]["unreadable"], json!(1));
+}
+
+#[test]
+fn a_summary_for_people_names_the_rules_that_fired() {
+    let folder = folder_of(&[("a.json", &examples::text("user_deletes_recovery_point"))]);
+    let (_, notes, _) = replayed(folder.path(), Style::Text);
+    assert!(notes.contains("1 BKP-01 (critical) No deletion of recovery points"), "{notes}");
+}
+
+#[test]
+fn what_nobody_wants_is_counted_and_not_read() {
+    let folder = folder_of(&[("a.json", &examples::text("log_file"))]);
+    let (findings, _, tally) = replayed_by(&Nobody, folder.path(), Style::Text);
+    assert_eq!((tally.counts.records, tally.counts.examined, findings.as_str()), (2, 0, ""));
+}
+
+#[test]
+fn a_damaged_file_gives_what_it_has_and_spoils_no_other() {
+    let whole = examples::text("log_file");
+    let records = whole.trim_end().trim_end_matches(['}', ']', '\n', ' ']);
+    let folder = folder_of(&[("a.json", records), ("b.json", &whole)]);
+    let (findings, notes, tally) = replayed(folder.path(), Style::Text);
+    assert!(notes.contains("a.json:") && notes.contains("not JSON from here on"), "{notes}");
+    assert_eq!((findings.lines().count(), tally.counts.unreadable), (2, 1));
+}
+
+#[test]
+fn many_files_are_told_in_their_order_whoever_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..200 {
+        let copies = vec![examples::text("user_deletes_recovery_point").replace('\n', ""); 1 + number % 7];
+        fs::write(folder.path().join(format!("{number:03}.jsonl")), copies.join("\n")).unwrap();
+    }
+    let (findings, _, tally) = replayed(folder.path(), Style::Text);
+    let places: Vec<(PathBuf, u64)> = findings
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| (line["file"].as_str().unwrap().into(), line["line"].as_u64().unwrap()))
+        .collect();
+    assert!(places.is_sorted());
+    assert_eq!((tally.files, tally.findings as usize), (200, places.len()));
+}
+
+#[test]
+fn every_record_of_the_shared_data_is_replayed_and_none_lost() {
+    let Some(data) = examples::shared() else {
+        return;
+    };
+    let (_, notes, Tally { counts, .. }) = replayed(&data, Style::Text);
+    assert_eq!(counts.unreadable, 0, "{notes}");
+    assert_eq!((counts.records, counts.backup_changes), (1626, 7));
+    assert_eq!(counts.lines, counts.records + counts.backup_changes + counts.not_cloudtrail);
+    assert_eq!(counts.not_cloudtrail, 1626, "the lines of the index and label files");
+    let (_, _, unread) = replayed_by(&Nobody, &data, Style::Text);
+    assert_eq!(unread.counts.records, counts.records);
+    assert!(unread.counts.examined < 100, "most are routine: {}", unread.counts.examined);
+}

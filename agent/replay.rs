@@ -1,0 +1,225 @@
+//! Reads recorded CloudTrail events as fast as they can be unpacked, on every core.
+//!
+//! Whoever replays says which events he wants and what he makes of them ([`Examiner`]); all
+//! other events are only counted. Files are read by several workers, and told of in their
+//! order, so that a replay says the same however many there are. It needs no account, changes
+//! nothing, and holds no more than the files that are being read.
+
+pub mod journal;
+mod layout;
+mod reader;
+pub mod source;
+
+use std::collections::BTreeMap;
+use std::ops::{AddAssign, ControlFlow};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Account, Config};
+use crate::event::Event;
+
+pub use layout::Selection;
+use reader::Reader;
+use source::{Item, Source};
+
+/// How many files a worker may be ahead of what has been told, on average.
+const AHEAD: usize = 4;
+
+/// Who wants events, and what he makes of them.
+pub trait Examiner: Sync {
+    /// What he makes of one.
+    type Found: Send;
+
+    /// Whether events of this `eventSource` and `eventName` are worth reading.
+    fn wants(&self, source: &str, name: &str) -> bool;
+
+    /// Looks at an event that he wants. `spot` says where it stands.
+    fn examine(&self, spot: Spot<'_>, event: &Event, account: &Account) -> Vec<Self::Found>;
+}
+
+/// Where a piece stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Spot<'a> {
+    /// Its file: a path, or `s3://bucket/key`.
+    pub file: &'a str,
+    /// Its line in a file of lines; otherwise how many-th record of the file it is. From 1.
+    pub line: u64,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Lines of files of lines, records of other files.
+    pub lines: u64,
+    /// CloudTrail records among them.
+    pub records: u64,
+    /// Records that were read whole, because somebody wants such events or because something
+    /// about them is unusual.
+    pub examined: u64,
+    /// Records that lack what identifies an event, and were examined with stand-ins.
+    pub partial_records: u64,
+    /// Changes that AWS Backup reports.
+    pub backup_changes: u64,
+    /// Envelopes of events that the agent does not listen to.
+    pub ignored: u64,
+    /// JSON of another kind.
+    pub not_cloudtrail: u64,
+    /// What could not be read.
+    pub unreadable: u64,
+    /// Bytes of the files, as they are stored.
+    pub bytes: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        let Self { lines, records, examined, partial_records, backup_changes, .. } = other;
+        let Self { ignored, not_cloudtrail, unreadable, bytes, .. } = other;
+        self.lines += lines;
+        self.records += records;
+        self.examined += examined;
+        self.partial_records += partial_records;
+        self.backup_changes += backup_changes;
+        self.ignored += ignored;
+        self.not_cloudtrail += not_cloudtrail;
+        self.unreadable += unreadable;
+        self.bytes += bytes;
+    }
+}
+
+/// Something to say about one piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about.
+    pub kind: NoteKind,
+    /// The piece, as in [`Spot`]; 0 for the file as a whole.
+    pub line: u64,
+    /// What there is to say.
+    pub why: String,
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoteKind {
+    /// A record was examined with stand-ins.
+    Partial,
+    /// A piece could not be read.
+    Unreadable,
+}
+
+/// What one file held.
+#[derive(Debug)]
+pub struct Report<F> {
+    /// The file's place among the items.
+    pub index: usize,
+    /// What was read.
+    pub counts: Counts,
+    /// What was found, in the order of the records.
+    pub found: Vec<F>,
+    /// What there is to say, in the order of the pieces.
+    pub notes: Vec<Note>,
+}
+
+/// What is replayed, and how.
+pub struct Replay<'a> {
+    /// The files that are left to read.
+    pub items: &'a [Item],
+    /// The way to their content.
+    pub source: &'a Source,
+    /// Which events are examined.
+    pub selection: &'a Selection,
+    /// The accounts, as far as they are known.
+    pub config: Option<&'a Config>,
+    /// How many threads read.
+    pub workers: usize,
+}
+
+impl Replay<'_> {
+    /// Reads every file and tells of each in turn, until there are no more or `tell` breaks off.
+    pub fn run<E: Examiner>(&self, examiner: &E, mut tell: impl FnMut(Report<E::Found>) -> ControlFlow<()>) {
+        let gate = Gate::new(self.items.len(), self.workers.max(1) * AHEAD);
+        let (sender, reports) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..self.workers.max(1) {
+                let (gate, sender) = (&gate, sender.clone());
+                scope.spawn(move || self.work(examiner, gate, &sender));
+            }
+            drop(sender);
+            in_order(&reports, &gate, &mut tell);
+            gate.stop();
+        });
+    }
+
+    fn work<E: Examiner>(&self, examiner: &E, gate: &Gate, sender: &Sender<Report<E::Found>>) {
+        let mut reader = Reader::new(self, examiner);
+        while let Some(index) = gate.take() {
+            let Some(item) = self.items.get(index) else { return };
+            if sender.send(reader.read(index, item)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn in_order<F>(reports: &Receiver<Report<F>>, gate: &Gate, tell: &mut impl FnMut(Report<F>) -> ControlFlow<()>) {
+    let mut early = BTreeMap::new();
+    let mut due = 0;
+    for report in reports {
+        early.insert(report.index, report);
+        while let Some(report) = early.remove(&due) {
+            if tell(report).is_break() {
+                return;
+            }
+            due += 1;
+            gate.told();
+        }
+    }
+}
+
+/// Hands out files, and keeps the workers from running far ahead of what has been told.
+struct Gate {
+    state: Mutex<GateState>,
+    opened: Condvar,
+    total: usize,
+    ahead: usize,
+}
+
+#[derive(Default)]
+struct GateState {
+    taken: usize,
+    told: usize,
+    stopped: bool,
+}
+
+impl Gate {
+    fn new(total: usize, ahead: usize) -> Self {
+        Self { state: Mutex::default(), opened: Condvar::new(), total, ahead }
+    }
+
+    /// The next file to read.
+    fn take(&self) -> Option<usize> {
+        let far = |state: &mut GateState| !state.stopped && state.taken >= state.told + self.ahead;
+        let mut state = self.opened.wait_while(self.lock(), far).unwrap_or_else(PoisonError::into_inner);
+        if state.stopped || state.taken >= self.total {
+            return None;
+        }
+        state.taken += 1;
+        Some(state.taken - 1)
+    }
+
+    fn told(&self) {
+        self.lock().told += 1;
+        self.opened.notify_one();
+    }
+
+    fn stop(&self) {
+        self.lock().stopped = true;
+        self.opened.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, GateState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

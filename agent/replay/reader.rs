@@ -1,0 +1,206 @@
+//! What one worker does with one file: unpacks it, scans it, and reads whole what is wanted.
+//!
+//! Whatever stands in the way of the fast way (damage, size, another layout) is left to
+//! [`file`], which reads any stream and says what is wrong with it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use serde_json::Value;
+
+use super::source::{Content, Item};
+use super::{Counts, Examiner, Note, NoteKind, Replay, Report, Spot};
+use crate::config::{Account, AccountClass, AccountId, Mode};
+use crate::event::{Event, partial};
+use crate::intake::body::{self, BodyError, Part};
+use crate::intake::file::{self, Layout, Piece};
+use crate::intake::gunzip::{self, Gunzip};
+use crate::intake::scan::{Route, Scanner};
+
+/// Reads one file after the other, into the same memory.
+pub(super) struct Reader<'a, E> {
+    replay: &'a Replay<'a>,
+    examiner: &'a E,
+    stored: Vec<u8>,
+    gunzip: Gunzip,
+    scanner: Scanner,
+}
+
+impl<'a, E: Examiner> Reader<'a, E> {
+    pub fn new(replay: &'a Replay<'a>, examiner: &'a E) -> Self {
+        Self { replay, examiner, stored: Vec::new(), gunzip: Gunzip::default(), scanner: Scanner::default() }
+    }
+
+    pub fn read(&mut self, index: usize, item: &Item) -> Report<E::Found> {
+        let counts = Counts { bytes: item.bytes, ..Counts::default() };
+        let report = Report { index, counts, found: Vec::new(), notes: Vec::new() };
+        let layout = Layout::of(&item.name).unwrap_or(Layout::Document);
+        let Self { replay, examiner, scanner, .. } = self;
+        let mut page = Page { replay, examiner: *examiner, scanner, file: &item.name, layout, report };
+        match self.replay.source.open(item, &mut self.stored) {
+            Ok(Content::Whole) => page.whole(&self.stored, &mut self.gunzip),
+            Ok(Content::Stream(mut content)) => page.stream(&mut content),
+            Err(error) => page.unreadable(0, format!("{error:#}")),
+        }
+        page.report
+    }
+}
+
+/// The reading of one file.
+struct Page<'a, E: Examiner> {
+    replay: &'a Replay<'a>,
+    examiner: &'a E,
+    scanner: &'a Scanner,
+    file: &'a str,
+    layout: Layout,
+    report: Report<E::Found>,
+}
+
+impl<E: Examiner> Page<'_, E> {
+    fn whole(&mut self, stored: &[u8], gunzip: &mut Gunzip) {
+        let content = if stored.starts_with(gunzip::MAGIC) { gunzip.unpack(stored) } else { Some(stored) };
+        let text = content.and_then(|content| std::str::from_utf8(content).ok());
+        let done = text.is_some_and(|text| match self.layout {
+            Layout::Document => self.log_file(text),
+            Layout::Lines => self.lines(text),
+        });
+        if !done {
+            self.stream(&mut &*stored);
+        }
+    }
+
+    fn stream(&mut self, content: &mut dyn Read) {
+        // Nobody breaks off in the middle of a file.
+        let _ = file::read(self.layout, content, &mut |Piece { number, text }| {
+            match text {
+                Ok(text) => self.offer(number, text, self.scanner.route(text)),
+                Err(error) => {
+                    self.report.counts.lines += 1;
+                    self.unreadable(number, error.to_string());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// Reads a log file, if it is one.
+    fn log_file(&mut self, text: &str) -> bool {
+        let mut number = 0;
+        let mut wanted = Vec::new();
+        let scanned = self.scanner.log_file(text, |record| {
+            number += 1;
+            if !self.is_routine(record.route) {
+                wanted.push((number, record));
+            }
+        });
+        if scanned.is_err() {
+            return false;
+        }
+        let routine = number - wanted.len() as u64;
+        self.report.counts.lines += routine;
+        self.report.counts.records += routine;
+        for (number, record) in wanted {
+            self.offer(number, record.text, record.route);
+        }
+        true
+    }
+
+    fn lines(&mut self, text: &str) -> bool {
+        for (number, line) in (1..).zip(text.split('\n')) {
+            let line = line.trim();
+            if !line.is_empty() {
+                self.offer(number, line, self.scanner.route(line));
+            }
+        }
+        true
+    }
+
+    /// Whether a record is one that nobody wants.
+    fn is_routine(&self, route: Option<Route<'_>>) -> bool {
+        route.is_some_and(|Route { source, name, .. }| !self.examiner.wants(source, name))
+    }
+
+    fn offer(&mut self, number: u64, text: &str, route: Option<Route<'_>>) {
+        self.report.counts.lines += 1;
+        if self.is_routine(route) {
+            self.report.counts.records += 1;
+        } else {
+            self.piece(number, text);
+        }
+    }
+
+    fn piece(&mut self, number: u64, text: &str) {
+        match body::parts(text) {
+            Ok(parts) => parts.into_iter().for_each(|part| self.part(number, part)),
+            Err(BodyError::Unknown { .. } | BodyError::DetailType { .. } | BodyError::FileNotice) => {
+                self.report.counts.not_cloudtrail += 1;
+            }
+            Err(
+                error @ (BodyError::NotJson { .. }
+                | BodyError::TooDeep
+                | BodyError::Forged { .. }
+                | BodyError::Wrapper { .. }
+                | BodyError::Event(_)),
+            ) => self.unreadable(number, error.reason()),
+        }
+    }
+
+    fn part(&mut self, number: u64, part: Part) {
+        match part {
+            Part::Record(record) => self.record(number, record),
+            Part::Backup(_) => self.report.counts.backup_changes += 1,
+            Part::Ignored { .. } => self.report.counts.ignored += 1,
+        }
+    }
+
+    fn record(&mut self, number: u64, mut record: Value) {
+        let stand_ins = partial::complete(&mut record);
+        let event = match Event::parse(record) {
+            Ok(event) => event,
+            Err(error) => return self.unreadable(number, BodyError::from(error).reason()),
+        };
+        self.report.counts.records += 1;
+        self.report.counts.examined += 1;
+        if !stand_ins.is_empty() {
+            self.report.counts.partial_records += 1;
+            let why = format!("judged with a stand-in for {}", stand_ins.join(", "));
+            self.report.notes.push(Note { kind: NoteKind::Partial, line: number, why });
+        }
+        self.event(number, event);
+    }
+
+    fn event(&mut self, line: u64, event: Event) {
+        if !self.replay.selection.holds(&event) || !self.examiner.wants(&event.source, &event.name) {
+            return;
+        }
+        let config = self.replay.config;
+        let event = match config {
+            Some(config) => event.flagged(config),
+            None => event,
+        };
+        let known = config.and_then(|config| config.account(&event.account));
+        let account = known.map_or_else(|| Cow::Owned(observed(&event.account)), Cow::Borrowed);
+        let spot = Spot { file: self.file, line };
+        self.report.found.append(&mut self.examiner.examine(spot, &event, &account));
+    }
+
+    fn unreadable(&mut self, line: u64, why: String) {
+        self.report.counts.unreadable += 1;
+        self.report.notes.push(Note { kind: NoteKind::Unreadable, line, why });
+    }
+}
+
+/// An account that `accounts.toml` does not name, as the rules see it.
+fn observed(id: &AccountId) -> Account {
+    Account {
+        id: id.clone(),
+        name: id.to_string(),
+        class: AccountClass::Production,
+        regions: Vec::new(),
+        mode: Mode::Observe,
+        ou: None,
+        tags: BTreeMap::new(),
+    }
+}
