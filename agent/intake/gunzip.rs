@@ -7,6 +7,7 @@ use std::io::Read as _;
 
 use flate2::bufread::MultiGzDecoder;
 use libdeflater::{DecompressionError, Decompressor};
+use memchr::memchr;
 
 /// How gzip begins.
 pub const MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -38,8 +39,8 @@ impl Gunzip {
         if self.unpacked.len() < size {
             self.unpacked.resize(size, 0);
         }
-        match self.decompressor.gzip_decompress(packed, self.unpacked.get_mut(..size)?) {
-            // The library unpacks the first member and is silent about others.
+        // Without the library's own checksum, which is the first member's: it is silent about others.
+        match self.decompressor.deflate_decompress(member(packed)?, self.unpacked.get_mut(..size)?) {
             Ok(made) if made == size && libdeflater::crc32(self.unpacked.get(..size)?) == checksum => {
                 self.unpacked.get(..size)
             }
@@ -62,6 +63,26 @@ impl Gunzip {
 pub fn size(content: &[u8]) -> Option<usize> {
     let packed = content.starts_with(MAGIC).then_some(content)?;
     trailer(packed).map(|(_, size)| size)
+}
+
+/// What is packed, behind the header of the first member (RFC 1952, 2.3).
+fn member(packed: &[u8]) -> Option<&[u8]> {
+    const HEADER_BYTES: usize = 10;
+    const EXTRA: u8 = 4;
+    const NAME: u8 = 8;
+    const COMMENT: u8 = 16;
+    const CHECKSUM: u8 = 2;
+    let &[0x1f, 0x8b, 8, flags, ..] = packed else { return None };
+    let has = |flag: u8| flags & flag != 0;
+    let mut rest = packed.get(HEADER_BYTES..)?;
+    if has(EXTRA) {
+        let (length, after) = rest.split_first_chunk()?;
+        rest = after.get(usize::from(u16::from_le_bytes(*length))..)?;
+    }
+    for _ in 0..u8::from(has(NAME)) + u8::from(has(COMMENT)) {
+        rest = rest.get(memchr(0, rest)? + 1..)?;
+    }
+    if has(CHECKSUM) { rest.get(2..) } else { Some(rest) }
 }
 
 /// The last member's checksum and size.
@@ -104,6 +125,21 @@ mod tests {
         assert_eq!(unpacked(&[first.clone(), second].concat()).unwrap(), b"one two ");
         assert_eq!(unpacked(&[packed(b""), first.clone()].concat()).unwrap(), b"one ");
         assert_eq!(unpacked(&[packed(b"longer than the last"), first].concat()).unwrap(), b"longer than the lastone ");
+    }
+
+    #[test]
+    fn every_kind_of_header_is_passed_over() {
+        let builder = || flate2::GzBuilder::new();
+        for builder in [
+            builder().filename("a.json"),
+            builder().comment("of a trail"),
+            builder().extra(vec![0, 1, 2]),
+            builder().filename("a.json").comment("c").extra(vec![7; 300]),
+        ] {
+            let mut encoder = builder.write(Vec::new(), Compression::fast());
+            encoder.write_all(b"content").unwrap();
+            assert_eq!(unpacked(&encoder.finish().unwrap()).unwrap(), b"content");
+        }
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! `keepwatch replay` as a user runs it: over a trail's bucket, and over what an earlier run left.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::lab::{As, Lab, PRODUCTION, SECURITY};
+
+const DELETION: &str = include_str!("fixtures/cloudtrail/user_deletes_recovery_point.json");
+
+fn replay(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
+    command.args(["replay", "--policies", "target/policies/bundle.tar.gz", "--json"]);
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+}
+
+fn summary(output: &Output) -> Value {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().next_back().unwrap_or_default();
+    serde_json::from_str::<Value>(last).unwrap_or_else(|_| panic!("{said}"))["summary"].clone()
+}
+
+fn findings(text: &[u8]) -> Vec<Value> {
+    String::from_utf8_lossy(text).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_trail_s_bucket_is_replayed_from_where_it_lies() {
+    let lab = Lab::start();
+    let deletion = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": lab.recovery_point(0)});
+    lab.done(As::Attacker, "backup", "delete_recovery_point", deletion);
+    lab.control("flush", Some(json!({})));
+    let trails = lab.done(As::Root(PRODUCTION), "cloudtrail", "describe_trails", json!({}));
+    let bucket = trails["trailList"][0]["S3BucketName"].as_str().unwrap();
+    let replay = |more: &[&str]| {
+        let place = format!("s3://{bucket}/AWSLogs/");
+        let mut command = lab.keepwatch(&["replay", &place, "--json"]);
+        command.args(more).env("AWS_ACCESS_KEY_ID", SECURITY).env("AWS_SECRET_ACCESS_KEY", "test");
+        command.env_remove("AWS_SESSION_TOKEN");
+        command.output().unwrap()
+    };
+    let output = replay(&[]);
+    let found = findings(&output.stdout);
+    assert_eq!(found.len(), 1, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((&found[0]["rule"]["id"], &found[0]["account"]), (&json!("BKP-01"), &json!(PRODUCTION)));
+    assert!(found[0]["file"].as_str().unwrap().starts_with(&format!("s3://{bucket}/AWSLogs/{PRODUCTION}/CloudTrail/")));
+    assert!(summary(&output)["records"].as_u64() >= Some(1));
+    for other in [["--account", "999999999999"], ["--region", "ap-south-2"], ["--until", "2001-01-01T00:00:00Z"]] {
+        let output = replay(&other);
+        assert!(findings(&output.stdout).is_empty(), "{other:?}");
+    }
+    assert_eq!(findings(&replay(&["--account", PRODUCTION, "--since", "2001-01-01T00:00:00Z"]).stdout), found);
+}
+
+#[test]
+fn a_replay_that_was_broken_off_goes_on_and_says_everything_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let events = folder.path().join("events");
+    fs::create_dir(&events).unwrap();
+    let put = |name: &str| fs::write(events.join(name), DELETION).unwrap();
+    let run =
+        || replay(&[&events.display().to_string(), "--output", &path("findings.jsonl"), "--resume", &path("journal")]);
+    put("a.json");
+    put("b.json");
+    assert_eq!(summary(&run())["findings"], 2);
+    // What a run that dies in the middle of a file leaves behind.
+    let written = fs::read(path("findings.jsonl")).unwrap();
+    fs::write(path("findings.jsonl"), [written, b"{\"half\":".to_vec()].concat()).unwrap();
+    put("c.json");
+    let output = run();
+    assert_eq!((&summary(&output)["findings"], &summary(&output)["files"]), (&json!(3), &json!(3)));
+    let found = findings(&fs::read(path("findings.jsonl")).unwrap());
+    let files: Vec<_> =
+        found.iter().map(|line| Path::new(line["file"].as_str().unwrap()).file_name().unwrap().to_owned()).collect();
+    assert_eq!(files, ["a.json", "b.json", "c.json"]);
+    let other = replay(&[
+        &events.display().to_string(),
+        "--output",
+        &path("findings.jsonl"),
+        "--resume",
+        &path("journal"),
+        "--region",
+        "eu-west-1",
+    ]);
+    assert!(!other.status.success() && String::from_utf8_lossy(&other.stderr).contains("name another journal"));
+    assert_eq!(findings(&fs::read(path("findings.jsonl")).unwrap()).len(), 3, "the findings are not touched");
+}
