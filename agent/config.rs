@@ -3,12 +3,16 @@
 //! Read once at the start; what it does not understand is an error that points at the line.
 //! Secrets never stand in it: they come from the environment or from a file.
 
+mod notify;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub use notify::{NotAMention, Notify, OnCall, Slack};
 
 /// How far a judgement may go. Ordered: what happens is the least of the global, the
 /// account's and the rule's mode.
@@ -176,25 +180,6 @@ pub struct Never {
     pub break_glass: BTreeSet<String>,
     /// ARNs of users and roles, `*` matching any run of characters.
     pub contain: Vec<String>,
-}
-
-/// Who is told, and how.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Notify {
-    /// Slack; without it, alerts go to stdout.
-    pub slack: Option<Slack>,
-}
-
-/// A Slack workspace. The token comes from `KEEPWATCH_SLACK_TOKEN` or from a file.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Slack {
-    /// Id of the channel that gets a thread for each incident.
-    pub channel: String,
-    /// File that holds the bot token, when the environment does not.
-    #[serde(default)]
-    pub token_file: Option<PathBuf>,
 }
 
 /// How much may be done on its own authority in any hour; beyond it, people are asked.
@@ -410,11 +395,23 @@ mod tests {
     fn an_unknown_key_is_shown_with_line_and_caret() {
         let complaint = complaint(|text| text.replace("class = \"log\"", "klass = \"log\""));
         insta::assert_snapshot!(complaint, @r#"
-        TOML parse error at line 56, column 1
+        TOML parse error at line 58, column 1
            |
-        56 | klass = "log"
+        58 | klass = "log"
            | ^^^^^
         unknown field `klass`, expected one of `id`, `name`, `class`, `regions`, `mode`, `ou`, `tags`
+        "#);
+    }
+
+    #[test]
+    fn a_mention_of_nobody_is_shown_with_line_and_caret() {
+        let complaint = complaint(|text| text.replace("<!subteam^S0ONCALL>", "@oncall"));
+        insta::assert_snapshot!(complaint, @r#"
+        TOML parse error at line 32, column 11
+           |
+        32 | on_call = "@oncall"
+           |           ^^^^^^^^^
+        `@oncall` mentions nobody on Slack: it takes `<!subteam^S…>`, `<@U…>`, `<!here>` or `<!channel>`
         "#);
     }
 

@@ -34,6 +34,9 @@ fn a_stolen_key_deletes_backups_and_is_stopped() {
     assert_eq!(incidents.len(), 1, "one attacker is one incident: {incidents:#?}");
     let roots = lab.slack().iter().filter(|message| message["thread_ts"].is_null()).count();
     assert_eq!(roots, 1, "one incident is one thread");
+    let mention = "<!subteam^S0ONCALL>";
+    let woken = lab.slack().iter().filter(|message| message["blocks"].to_string().contains(mention)).count();
+    assert_eq!(woken, 1, "whoever is on call is woken once");
     let id = incidents[0]["incident"]["id"].as_str().unwrap();
 
     let alone = lab.run(&["undo", id, "--by", "alice"]);

@@ -11,7 +11,8 @@ use tokio::time::sleep;
 use tracing::{error, info};
 
 use super::Notice;
-use super::outlet::{Outlet, Tried};
+use super::facts::wakes;
+use super::outlet::{Batch, Outlet, Tried, Wake};
 use super::slack_api::{Mark, SlackError};
 use crate::clock::Clock;
 use crate::ledger::{Delivery, Ledger, LedgerError, Thread};
@@ -120,10 +121,23 @@ async fn incident(
         }
     }
     let mark = Mark { incident: incident.id.clone(), numbers: numbers.clone() };
-    outlet.tell(incident, &notices, thread.as_ref(), (&mark, tried)).await?;
+    let wake = wake(ledger, first, &notices).await?;
+    outlet.tell(incident, &Batch { notices: &notices, mark, tried, wake }, thread.as_ref()).await?;
     ledger.delivered(&numbers, clock.now()).await?;
     if numbers.len() > 1 {
         info!(incident = incident.id, "{} notices were told as one", numbers.len());
     }
     Ok(())
+}
+
+/// An incident wakes people once: with the first of its notices that is urgent. Worked out
+/// from what was told before, so that a message that is tried again says the same.
+async fn wake(ledger: &impl Ledger, first: &Delivery, notices: &[&Notice]) -> Result<Wake, LedgerError> {
+    if !wakes(notices) {
+        return Ok(Wake::Nobody);
+    }
+    let told = ledger.told(&first.incident.id).await?;
+    let before = told.iter().filter(|delivery| delivery.number < first.number);
+    let before: Vec<&Notice> = before.map(|delivery| &delivery.notice).collect();
+    Ok(if wakes(&before) { Wake::Nobody } else { Wake::Somebody })
 }

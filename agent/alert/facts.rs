@@ -140,6 +140,14 @@ pub(super) fn severity(notices: &[&Notice]) -> Severity {
     worst(notices).map_or(Severity::Low, |finding| finding.rule.severity)
 }
 
+/// Whether somebody must be woken.
+pub(super) fn wakes(notices: &[&Notice]) -> bool {
+    match severity(notices) {
+        Severity::Critical | Severity::High => true,
+        Severity::Medium | Severity::Low => false,
+    }
+}
+
 /// An incident in one line.
 pub(super) fn headline(incident: &Incident, notices: &[&Notice]) -> String {
     let account = notices.first().map_or(incident.account.as_str(), |notice| notice.account_name.as_str());

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::slack::{self, Message};
 use super::slack_api::{Api, Mark, SetupError, SlackError};
 use super::{Notice, text};
-use crate::config::Notify;
+use crate::config::{Notify, OnCall};
 use crate::fault;
 use crate::ledger::{Incident, Thread};
 
@@ -17,6 +17,8 @@ pub enum Outlet {
         api: Api,
         /// The channel's id.
         channel: String,
+        /// Who is woken by what is urgent.
+        on_call: Option<OnCall>,
     },
     /// Text on stdout.
     Stdout,
@@ -32,7 +34,7 @@ impl Outlet {
             return Ok(Self::Stdout);
         };
         let api = Api::from_environment(slack.token_file.as_deref())?;
-        Ok(Self::Slack { api, channel: slack.channel.clone() })
+        Ok(Self::Slack { api, channel: slack.channel.clone(), on_call: slack.on_call.clone() })
     }
 
     /// The incident's thread, begun when it has none. `tried` says that an earlier try may
@@ -43,7 +45,7 @@ impl Outlet {
         told: &[&Notice],
         tried: Tried,
     ) -> Result<Option<Thread>, SlackError> {
-        let Self::Slack { api, channel } = self else {
+        let Self::Slack { api, channel, .. } = self else {
             return Ok(None);
         };
         let message = slack::root(incident, told);
@@ -56,14 +58,18 @@ impl Outlet {
     pub(super) async fn tell(
         &self,
         incident: &Incident,
-        notices: &[&Notice],
+        batch: &Batch<'_>,
         thread: Option<&Thread>,
-        mark: (&Mark, Tried),
     ) -> Result<(), SlackError> {
+        let Batch { notices, mark, tried, wake } = batch;
         match (self, thread) {
-            (Self::Slack { api, .. }, Some(thread)) => {
+            (Self::Slack { api, on_call, .. }, Some(thread)) => {
                 let message = slack::reply(incident, notices);
-                send(api, &thread.channel, Some(&thread.ts), &message, mark).await.map(drop)
+                let message = match (wake, on_call) {
+                    (Wake::Somebody, Some(on_call)) => message.waking(on_call),
+                    (Wake::Somebody, None) | (Wake::Nobody, _) => message,
+                };
+                send(api, &thread.channel, Some(&thread.ts), &message, (mark, *tried)).await.map(drop)
             }
             (Self::Slack { .. } | Self::Stdout, _) => {
                 let mut out = std::io::stdout().lock();
@@ -88,6 +94,27 @@ impl Outlet {
             Self::Stdout => Ok(()),
         }
     }
+}
+
+/// Notices of one incident that are told as one message.
+pub(super) struct Batch<'a> {
+    /// What is told.
+    pub notices: &'a [&'a Notice],
+    /// What the message is found again by.
+    pub mark: Mark,
+    /// Whether it may have arrived already.
+    pub tried: Tried,
+    /// Whether it wakes somebody.
+    pub wake: Wake,
+}
+
+/// Whether a message wakes whoever is on call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// It does.
+    Somebody,
+    /// It does not: it is not urgent, or they were woken by an earlier one.
+    Nobody,
 }
 
 /// Whether a message may have been sent already by a try whose end nobody knows.

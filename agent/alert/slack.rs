@@ -1,7 +1,7 @@
 //! Notices as Slack messages in Block Kit. Pure.
 //!
 //! Names, user agents and ARNs are the attacker's to choose: they are escaped, and Slack reads
-//! no markup, link or mention in them. Limits hold by construction: 50 blocks, 3,000
+//! no markup, link or mention in them. Only the on-call mention goes out as it is. Limits hold by construction: 50 blocks, 3,000
 //! characters a text, 150 a header (Slack's Block Kit reference).
 
 use std::collections::BTreeMap;
@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use super::Notice;
 use super::facts::{command, facts, finding_line, heading, headline, reasons, step_line, who};
+use crate::config::OnCall;
 use crate::ledger::Incident;
 
 const HEADER_CHARS: usize = 150;
 const TEXT_CHARS: usize = 2_900;
-/// One block is kept for saying that there is more.
-const BLOCKS: usize = 49;
+/// Two blocks are kept: for a mention, and for saying that there is more.
+const BLOCKS: usize = 48;
 
 /// What is posted: the blocks, and the text for notifications.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +39,17 @@ pub fn root(incident: &Incident, told: &[&Notice]) -> Message {
     let mut blocks = vec![header(&text), section(&lines.join("\n"))];
     blocks.extend(actor.map(|actor| section(&format!("*who* {}", escape(&actor)))));
     blocks.push(context(&format!("all of it: `keepwatch incident show {}` · details in this thread", incident.id)));
-    Message { text, blocks }
+    Message { text: escape(&text), blocks }
+}
+
+impl Message {
+    /// The message with somebody woken by it, in the blocks and in what goes out without them.
+    #[must_use]
+    pub fn waking(mut self, on_call: &OnCall) -> Self {
+        self.text = format!("{on_call} {}", self.text);
+        self.blocks.insert(0, section(&on_call.to_string()));
+        self
+    }
 }
 
 /// A reply in an incident's thread: one notice in full, or a storm of them in short.
@@ -52,7 +63,7 @@ pub fn reply(incident: &Incident, notices: &[&Notice]) -> Message {
 
 fn alone(notice: &Notice) -> Message {
     let text = notice.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
-    let text = format!("{}: {text}", heading(notice));
+    let text = escape(&format!("{}: {text}", heading(notice)));
     let mut blocks =
         vec![section(&format!("*{}*\n{}", heading(notice), escape(&join(notice.findings.iter().map(finding_line)))))];
     blocks
@@ -184,6 +195,17 @@ mod tests {
         notice.findings[0].message = "`<!channel>` did it <https://evil.example|ok> &".to_owned();
         let said = said(&reply(&examples::incident(), &[&notice]));
         assert!(!said.contains("<!channel>") && !said.contains("<https"), "{said}");
+    }
+
+    #[test]
+    fn a_mention_is_the_only_markup_in_a_message() {
+        let mut notice = examples::contained();
+        notice.findings[0].message = "<!channel> did it".to_owned();
+        let on_call: OnCall = "<!subteam^S0123>".parse().expect("a mention");
+        let message = reply(&examples::incident(), &[&notice]).waking(&on_call);
+        for text in [&message.text, &said(&message)] {
+            assert_eq!((text.matches('<').count(), text.matches("<!subteam^S0123>").count()), (1, 1), "{text}");
+        }
     }
 
     #[test]
