@@ -52,6 +52,9 @@ pub struct StepReport {
     pub verb: Verb,
     /// What was or would be done, in words.
     pub deed: String,
+    /// What is different after it: `- before` and `+ after`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
     /// What would take it back, in words.
     pub undo: String,
     /// What came of it; `None` while it waits for a person's word.

@@ -3,6 +3,7 @@
 //! The same [`Plan`] is printed, stored, approved, carried out and undone. Each step's undo
 //! is read from the account before the change; a step that is no longer needed is not planned.
 
+mod change;
 mod contain;
 mod effect;
 mod recover;
@@ -58,7 +59,8 @@ pub struct Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for step in &self.steps {
-            writeln!(f, "+ {}", step.action)?;
+            writeln!(f, "* {}", step.action)?;
+            step.changes().iter().try_for_each(|line| writeln!(f, "    {line}"))?;
             writeln!(f, "  undo: {}", step.undo)?;
         }
         Ok(())

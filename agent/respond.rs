@@ -444,6 +444,7 @@ pub fn report(stored: &Stored, outcome: &Outcome) -> Notice {
     let steps = stored.plan.steps.iter().map(|step| StepReport {
         verb: step.verb,
         deed: step.action.to_string(),
+        changes: step.changes(),
         undo: step.undo.to_string(),
         outcome: outcomes.next().cloned(),
     });

@@ -41,6 +41,10 @@ pub(super) fn contained() -> Notice {
                 "deny user `mallory` destructive actions (inline policy `KeepwatchQuarantine-KW-7F3A2C01`)",
                 StepOutcome::Done,
             ),
+            StepReport {
+                changes: vec!["- versioning: Suspended".to_owned(), "+ versioning: Enabled".to_owned()],
+                ..step(Verb::Restore, "set versioning of bucket `invoices` to Enabled", StepOutcome::Done)
+            },
             step(Verb::Hold, "hold every recovery point of vault `main` in eu-west-1", StepOutcome::Unverified),
         ],
         at_stake: vec!["vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z".to_owned()],
@@ -49,7 +53,13 @@ pub(super) fn contained() -> Notice {
 }
 
 fn step(verb: Verb, deed: &str, outcome: StepOutcome) -> StepReport {
-    StepReport { verb, deed: deed.to_owned(), undo: "take it back".to_owned(), outcome: Some(outcome) }
+    StepReport {
+        verb,
+        deed: deed.to_owned(),
+        changes: Vec::new(),
+        undo: "take it back".to_owned(),
+        outcome: Some(outcome),
+    }
 }
 
 fn event() -> EventFacts {

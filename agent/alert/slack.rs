@@ -77,9 +77,11 @@ fn alone(notice: &Notice) -> Message {
 }
 
 fn done(notice: &Notice) -> Option<Value> {
-    let steps = join(
-        notice.steps.iter().map(|step| format!("• {}\n      undo: {}", escape(&step_line(step)), escape(&step.undo))),
-    );
+    let steps = join(notice.steps.iter().map(|step| {
+        let changes: String =
+            step.changes.iter().map(|line| format!("      `{}`\n", escape(line).replace('`', "'"))).collect();
+        format!("• {}\n{changes}      undo: {}", escape(&step_line(step)), escape(&step.undo))
+    }));
     (!steps.is_empty()).then(|| section(&steps))
 }
 

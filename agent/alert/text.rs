@@ -12,7 +12,8 @@ pub fn render(incident: &Incident, notice: &Notice) -> String {
     lines.extend(notice.findings.iter().map(|finding| format!("  {}", finding_line(finding))));
     lines.extend(facts(notice).into_iter().map(|(label, value)| format!("    {label}: {value}")));
     for step in &notice.steps {
-        lines.push(format!("  - {}", step_line(step)));
+        lines.push(format!("  * {}", step_line(step)));
+        lines.extend(step.changes.iter().map(|line| format!("      {line}")));
         lines.push(format!("      undo: {}", step.undo));
     }
     lines.extend(reasons(notice).map(|because| format!("  because {because}")));
@@ -56,9 +57,13 @@ mod tests {
             event: e1
             CloudTrail: https://eu-west-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-west-1#/events/e1
             at stake: vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z
-          - done: deny user `mallory` destructive actions (inline policy `KeepwatchQuarantine-KW-7F3A2C01`)
+          * done: deny user `mallory` destructive actions (inline policy `KeepwatchQuarantine-KW-7F3A2C01`)
               undo: take it back
-          - done, but not seen yet when read back: hold every recovery point of vault `main` in eu-west-1
+          * done: set versioning of bucket `invoices` to Enabled
+              - versioning: Suspended
+              + versioning: Enabled
+              undo: take it back
+          * done, but not seen yet when read back: hold every recovery point of vault `main` in eu-west-1
               undo: take it back
           $ keepwatch undo KW-7F3A2C01.1 --by you --with second-person
           runbook: docs/runbooks/recovery_point_deleted.md

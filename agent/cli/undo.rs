@@ -87,10 +87,11 @@ fn show(stored: &Stored, plan: &Plan, outcome: Option<&Outcome>, json: bool) -> 
     let mut outcomes = outcome.iter().flat_map(|outcome| &outcome.steps);
     for step in &plan.steps {
         let result = outcomes.next().map_or_else(|| "would be done".to_owned(), ToString::to_string);
-        say(format!("- {}: {result}", step.action))?;
+        say(format!("* {}: {result}", step.action))?;
+        step.changes().iter().try_for_each(|line| say(format!("    {line}")))?;
     }
     if plan.steps.is_empty() {
-        say("- nothing to do")?;
+        say("* nothing to do")?;
     }
     Ok(())
 }
