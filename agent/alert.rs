@@ -1,6 +1,7 @@
 //! What people are told. Rendering is pure; delivery takes notices from the store and tries
 //! until they have arrived, so that an alert is never lost and never holds up containment.
 
+pub mod context;
 pub mod deliver;
 mod facts;
 pub mod outlet;
@@ -11,6 +12,7 @@ pub mod text;
 #[cfg(test)]
 mod examples;
 
+use context::Context;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +120,9 @@ pub struct Notice {
     /// What is left to lose, and where the newest copy of it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at_stake: Vec<String>,
+    /// Whose it is, and what else the principal did.
+    #[serde(default, skip_serializing_if = "Context::is_empty")]
+    pub context: Context,
     /// Who asked for it, for an undo or an approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<String>,
@@ -127,6 +132,12 @@ impl Notice {
     /// Whether anybody is told: what is only observed is recorded and nothing more.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        self.occasion != Occasion::Response || self.reasons.iter().any(|reason| reason.mode >= Mode::Alert)
+        self.occasion != Occasion::Response || are_told(&self.reasons)
     }
+}
+
+/// Whether these reasons make findings worth telling anybody.
+#[must_use]
+pub fn are_told(reasons: &[Reason]) -> bool {
+    reasons.iter().any(|reason| reason.mode >= Mode::Alert)
 }

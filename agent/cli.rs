@@ -170,6 +170,7 @@ async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, S
         metrics,
         told: Notify::new(),
         turns: crate::respond::Turns::default(),
+        asked: crate::respond::Asked::default(),
     })
 }
 

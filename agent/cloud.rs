@@ -156,6 +156,35 @@ pub struct LegalHold {
     pub active: bool,
 }
 
+/// By what CloudTrail's event history finds a principal's calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// The key that signed them.
+    AccessKey(String),
+    /// What the history calls the principal: a user's name, a session's.
+    Name(String),
+}
+
+/// A call that the event history holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastCall {
+    /// CloudTrail's `eventID`.
+    pub id: String,
+    /// `eventName`.
+    pub name: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// A principal's newest calls.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecentCalls {
+    /// Newest first.
+    pub calls: Vec<PastCall>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
+
 /// Reads in one account. Planning holds only this, so a plan cannot change anything.
 ///
 /// Regional reads name their Region first. A resource that does not exist is
@@ -204,6 +233,8 @@ pub trait CloudRead: Send + Sync {
         region: &str,
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<Value>, CloudError>> + Send;
+    /// The newest page of what a principal did in a Region, from the same history.
+    fn calls_of(&self, region: &str, caller: &Caller) -> impl Future<Output = Result<RecentCalls, CloudError>> + Send;
 }
 
 /// The one write. Only [`crate::execute`] calls it.

@@ -29,7 +29,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let findings = self.policies.judge_act(&ActInput::new(&event, account, self.clock.now()));
         fault::point("judged");
         let subject = Subject::Act(&event);
-        self.respond(Occurrence { account, subject, findings: &findings, stopwatch }).await?;
+        self.respond(Occurrence { account, subject, findings: &findings, live: None, stopwatch }).await?;
 
         let touched = resource::touched_by(&event);
         for place in &touched {

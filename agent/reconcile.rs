@@ -40,7 +40,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             self.learn(place, &live).await?;
         }
         let (subject, stopwatch) = (Subject::State(place, cause), &Stopwatch::idle());
-        self.respond(Occurrence { account, subject, findings: &findings, stopwatch }).await
+        self.respond(Occurrence { account, subject, findings: &findings, live: Some(&live), stopwatch }).await
     }
 
     /// Reads a resource and asks the rules. `None` when it is gone or not ours to protect.

@@ -3,6 +3,7 @@
 //! Events and resources both come through here, so that an attack seen in an event and
 //! drift found by a sweep are dealt with in one way.
 
+mod surroundings;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
+use crate::alert::context::Context;
 use crate::alert::{EventFacts, Notice, Occasion, StepReport};
 use crate::clock::Clock;
 use crate::cloud::{CloudError, Clouds};
@@ -26,8 +28,9 @@ use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Repeat, State, Sto
 use crate::metrics::{Metrics, Stopwatch};
 use crate::plan::{Plan, Planner, Step, Wishes};
 use crate::policy::{Finding, Policies};
-use crate::resource::{self, Desired, Live, Place};
+use crate::resource::{Desired, Live, Place};
 use crate::strategy::Strategies;
+pub use surroundings::Asked;
 pub use turns::Turns;
 
 /// The span in which budgets count and cases join an incident.
@@ -84,6 +87,8 @@ pub struct Agent<C, L> {
     pub told: Notify,
     /// One at a time for each actor or resource.
     pub turns: Turns,
+    /// When each incident's principal was last asked about.
+    pub asked: Asked,
 }
 
 /// What a case is about.
@@ -146,6 +151,8 @@ pub struct Occurrence<'a> {
     pub subject: Subject<'a>,
     /// What the rules found.
     pub findings: &'a [Finding],
+    /// The resource as the rules saw it, when it is about one.
+    pub live: Option<&'a Live>,
     /// Measures how long containment took to begin.
     pub stopwatch: &'a Stopwatch<'a>,
 }
@@ -175,16 +182,36 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         };
         fault::point("claimed");
         let mut outcome = self.execute(&stored, &stored.plan, it.stopwatch).await;
-        let more = self.plan(&rest, &incident.id, &mut notice).await?;
-        if !more.is_empty() {
-            let added = Plan { steps: more, ..plan };
-            stored = self.ledger.extend(&stored, &added.steps, self.clock.now()).await?;
-            outcome.steps.append(&mut self.execute(&stored, &added, it.stopwatch).await.steps);
+        let (known, more) = tokio::join!(
+            self.surroundings(&it, &stored.incident.id, &decision), // nothing waits for it but the notice
+            self.go_on(&stored, &rest, &mut notice, it.stopwatch),
+        );
+        if let Some((extended, mut more)) = more? {
+            stored = extended;
+            outcome.steps.append(&mut more.steps);
         }
+        known.tell_in(&mut notice);
         self.ask(&it, &incident, &decision, &notice).await?;
-        stored.notice.reasons = notice.reasons;
-        stored.notice.at_stake = self.at_stake(&decision.act).await;
+        stored.notice = Notice { at: stored.notice.at, ..notice }; // the first attempt knew first
         self.finish(&stored, &outcome).await
+    }
+
+    /// Plans, stores and takes the steps that need not come first; `None` when there are none.
+    async fn go_on(
+        &self,
+        stored: &Stored,
+        rest: &[Deed],
+        notice: &mut Notice,
+        stopwatch: &Stopwatch<'_>,
+    ) -> Result<Option<(Stored, Outcome)>, HandleError> {
+        let steps = self.plan(rest, &stored.incident.id, notice).await?;
+        if steps.is_empty() {
+            return Ok(None);
+        }
+        let added = Plan { steps, ..stored.plan.clone() };
+        let stored = self.ledger.extend(stored, &added.steps, self.clock.now()).await?;
+        let outcome = self.execute(&stored, &added, stopwatch).await;
+        Ok(Some((stored, outcome)))
     }
 
     /// What would be done about findings, read from the account and changing nothing.
@@ -204,27 +231,6 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             act: plan(act, false),
             ask: plan(ask, true),
         })
-    }
-
-    /// What is left in the vaults that are held, and how well it is copied. People want to
-    /// know; nothing waits for it, and an answer that does not come is left out.
-    async fn at_stake(&self, deeds: &[Deed]) -> Vec<String> {
-        let mut left = Vec::new();
-        for deed in deeds {
-            if let Deed::Hold(place) = deed {
-                left.extend(self.left_in(place).await);
-            }
-        }
-        left
-    }
-
-    async fn left_in(&self, vault: &Place) -> Option<String> {
-        let cloud = self.clouds.reader(self.config.account(&vault.account)?).await.ok()?;
-        let desired = self.desired(vault).await.ok()?;
-        match resource::read(vault, &desired, &cloud).await.ok()? {
-            Live::Vault(live) => Some(live.to_string()),
-            Live::Bucket(_) | Live::Key(_) | Live::Trail(_) => None,
-        }
     }
 
     /// Records what came of a plan and what people must be told, in one transaction.
@@ -391,6 +397,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             plan: None,
             steps: Vec::new(),
             at_stake: Vec::new(),
+            context: Context::default(),
             people: Vec::new(),
         }
     }

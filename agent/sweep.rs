@@ -54,7 +54,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             return Ok(None);
         };
         let (subject, stopwatch) = (Subject::State(place, None), &Stopwatch::idle());
-        let it = Occurrence { account, subject, findings: &judged.findings, stopwatch };
+        let it = Occurrence { account, subject, findings: &judged.findings, live: Some(&judged.live), stopwatch };
         self.foresee(&it).await.map(Some)
     }
 

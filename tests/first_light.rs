@@ -29,7 +29,13 @@ fn a_stolen_key_deletes_backups_and_is_stopped() {
         ["BKP-01", "BKT-01", "LOG-01", "KMS-01"].iter().all(|rule| said.contains(rule))
     });
 
-    assert!(lab.slack_text().contains("holds 5 recovery points"), "what is left to lose is told");
+    let said = lab.slack_text();
+    assert!(said.contains("holds 5 recovery points"), "what is left to lose is told");
+    for resource in ["backup-vault:securecart-vault", "arn:aws:s3:::securecart-invoices", "trail/securecart-trail"] {
+        assert!(said.contains(&format!("{resource} (owner team-ledger)")), "whose {resource} is, is told: {said}");
+    }
+    assert!(said.contains("other calls of this principal within 30 min in eu-west-1"), "{said}");
+    assert!(said.contains("- versioning: Suspended") && said.contains("+ versioning: Enabled"), "{said}");
     let incidents = lab.incidents();
     assert_eq!(incidents.len(), 1, "one attacker is one incident: {incidents:#?}");
     let roots = lab.slack().iter().filter(|message| message["thread_ts"].is_null()).count();
@@ -52,6 +58,30 @@ fn a_stolen_key_deletes_backups_and_is_stopped() {
 
     assert!(lab.run(&["ledger", "verify"]).status.success());
     assert!(agent.stop().success(), "the agent drains and ends well");
+}
+
+#[test]
+fn a_storm_of_deletions_is_one_look_at_the_history() {
+    let lab = Lab::start();
+    lab.control("settings", Some(json!({"delivery_delay_seconds": 1.0})));
+    let _agent = lab.watch();
+    for number in 0..4 {
+        delete_point(&lab, number).unwrap();
+    }
+    lab.eventually("every deletion is dealt with", || lab.finished().len() >= 4);
+    assert_eq!(lab.control("stats", None)["operations"]["cloudtrail:LookupEvents"]["count"], 1);
+}
+
+#[test]
+fn a_history_that_does_not_answer_holds_up_nothing() {
+    let lab = Lab::start();
+    let throttled = json!({"service": "cloudtrail", "operation": "LookupEvents", "kind": "throttle", "times": 100});
+    lab.control("faults", Some(throttled));
+    let _agent = lab.watch();
+    delete_point(&lab, 0).unwrap();
+    lab.eventually("it is told all the same", || lab.slack_text().contains("BKP-01"));
+    assert!(lab.quarantined("ci-deployer"));
+    assert!(!lab.slack_text().contains("other calls of this principal"));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Notices for tests.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
+use super::context::{Activity, Context};
 use super::{EventFacts, Notice, Occasion, StepReport};
 use crate::config::Mode;
 use crate::decision::Reason;
@@ -9,6 +12,8 @@ use crate::event::principal::{Flags, Principal, PrincipalKind};
 use crate::execute::StepOutcome;
 use crate::ledger::Incident;
 use crate::policy::{Finding, Rule, Severity, Verb};
+
+const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
 
 pub(super) fn incident() -> Incident {
     Incident {
@@ -48,6 +53,19 @@ pub(super) fn contained() -> Notice {
             step(Verb::Hold, "hold every recovery point of vault `main` in eu-west-1", StepOutcome::Unverified),
         ],
         at_stake: vec!["vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z".to_owned()],
+        context: Context {
+            owners: BTreeMap::from([(VAULT.to_owned(), "team-ledger".to_owned())]),
+            activity: Some(Activity {
+                region: "eu-west-1".to_owned(),
+                near: vec![("DeleteRecoveryPoint".to_owned(), 3), ("ListBackupVaults".to_owned(), 1)],
+                near_goes_on: false,
+                seen: Some((
+                    "2025-11-02T09:00:00Z".parse().expect("a time"),
+                    "2026-01-02T03:04:06Z".parse().expect("a time"),
+                )),
+                seen_earlier: false,
+            }),
+        },
         people: Vec::new(),
     }
 }
@@ -100,7 +118,7 @@ fn finding() -> Finding {
             runbook: Some("docs/runbooks/recovery_point_deleted.md".to_owned()),
         },
         message: "`mallory` deleted recovery point `rp-1` from vault `main`".to_owned(),
-        resource: Some("arn:aws:backup:eu-west-1:111122223333:backup-vault:main".to_owned()),
+        resource: Some(VAULT.to_owned()),
         propose: vec![Verb::Contain, Verb::Hold],
         evidence: json!({}),
     }

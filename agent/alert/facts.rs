@@ -2,6 +2,7 @@
 //!
 //! One place, so that Slack and a terminal tell the same.
 
+use super::context::Activity;
 use super::{EventFacts, Notice, Occasion, StepReport};
 use crate::event::principal::Principal;
 use crate::execute::StepOutcome;
@@ -15,10 +16,13 @@ pub(super) type Fact = (&'static str, String);
 pub(super) fn facts(notice: &Notice) -> Vec<Fact> {
     let mut facts =
         vec![("account", format!("{} ({})", notice.account_name, notice.account)), ("Region", notice.region.clone())];
-    facts.extend(resources(notice).map(|arn| ("resource", arn.to_owned())));
+    facts.extend(resources(notice).map(|arn| ("resource", owned(arn, notice))));
     if let Some(event) = &notice.event {
         facts.extend(event_facts(event, notice));
     }
+    let activity = notice.context.activity.as_ref();
+    facts.extend(activity.map(|activity| ("related", activity.to_string())));
+    facts.extend(activity.and_then(Activity::span).map(|span| ("principal seen", span)));
     facts.extend(notice.at_stake.iter().map(|left| ("at stake", left.clone())));
     facts.extend((!notice.people.is_empty()).then(|| ("asked for by", notice.people.join(" and "))));
     facts
@@ -29,6 +33,12 @@ fn resources(notice: &Notice) -> impl Iterator<Item = &str> {
     arns.sort_unstable();
     arns.dedup();
     arns.into_iter()
+}
+
+/// A resource and, where its tags say so, whose it is.
+pub(super) fn owned(arn: &str, notice: &Notice) -> String {
+    let owner = notice.context.owners.get(arn).map(|owner| format!(" (owner {owner})"));
+    format!("{arn}{}", owner.unwrap_or_default())
 }
 
 fn event_facts(event: &EventFacts, notice: &Notice) -> Vec<Fact> {

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Notice;
-use super::facts::{command, facts, finding_line, heading, headline, reasons, step_line, who};
+use super::facts::{command, facts, finding_line, heading, headline, owned, reasons, step_line, who};
 use crate::config::OnCall;
 use crate::ledger::Incident;
+use crate::policy::Finding;
 
 const HEADER_CHARS: usize = 150;
 const TEXT_CHARS: usize = 2_900;
@@ -100,7 +101,7 @@ fn storm(incident: &Incident, notices: &[&Notice]) -> Message {
     let text = format!("{} more notices of {}", notices.len(), incident.id);
     let mut blocks = vec![section(&lines)];
     for notice in notices {
-        blocks.extend(notice.findings.iter().map(|finding| section(&escape(&finding_line(finding)))).take(1));
+        blocks.extend(notice.findings.first().map(|finding| section(&brief(finding, notice))));
         blocks.extend(done(notice));
         blocks.extend(command(notice).map(|command| section(&format!("`{}`", escape(&command)))));
     }
@@ -109,6 +110,12 @@ fn storm(incident: &Incident, notices: &[&Notice]) -> Message {
         blocks.push(context(&format!("and more: `keepwatch incident show {}`", incident.id)));
     }
     Message { text, blocks }
+}
+
+/// A finding and whose resource it is about.
+fn brief(finding: &Finding, notice: &Notice) -> String {
+    let resource = finding.resource.as_deref().map(|arn| format!("\n*resource* {}", escape(&owned(arn, notice))));
+    format!("{}{}", escape(&finding_line(finding)), resource.unwrap_or_default())
 }
 
 /// How an incident stands: what came of its notices, counted.

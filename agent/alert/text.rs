@@ -47,7 +47,7 @@ mod tests {
           critical BKP-01: `mallory` deleted recovery point `rp-1` from vault `main`
             account: securecart-prod (111122223333)
             Region: eu-west-1
-            resource: arn:aws:backup:eu-west-1:111122223333:backup-vault:main
+            resource: arn:aws:backup:eu-west-1:111122223333:backup-vault:main (owner team-ledger)
             who: iam user mallory, key ending in 7Q2X
             call: DeleteRecoveryPoint of backup.amazonaws.com
             from: 198.51.100.7
@@ -56,6 +56,8 @@ mod tests {
             MFA: no
             event: e1
             CloudTrail: https://eu-west-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-west-1#/events/e1
+            related: 4 other calls of this principal within 30 min in eu-west-1: DeleteRecoveryPoint × 3, ListBackupVaults × 1
+            principal seen: first 2025-11-02T09:00:00Z, last 2026-01-02T03:04:06Z
             at stake: vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z
           * done: deny user `mallory` destructive actions (inline policy `KeepwatchQuarantine-KW-7F3A2C01`)
               undo: take it back

@@ -11,13 +11,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::Line;
-use super::selectors;
-use crate::cloud::CloudError;
+use super::{selectors, timestamp};
+use crate::cloud::{Caller, CloudError, PastCall, RecentCalls};
 use crate::config::AccountId;
 use crate::resource::trail::{Selectors, TrailLive, TrailSettings};
 
 /// Most events that one look at the history returns.
 const HISTORY_EVENTS: usize = 2000;
+/// The call that looks at the history, as IAM spells it.
+const LOOKUP: &str = "cloudtrail:LookupEvents";
 /// AWS allows two looks at the history a second.
 const HISTORY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -107,15 +109,36 @@ async fn history_page(
     since: Timestamp,
     next: Option<String>,
 ) -> Result<LookupEventsOutput, CloudError> {
-    const CALL: &str = "cloudtrail:LookupEvents";
-    let changes =
-        LookupAttribute::builder().attribute_key(LookupAttributeKey::ReadOnly).attribute_value("false").build();
-    let changes = changes.map_err(|error| failed(CALL, "*", error.to_string()))?;
+    let changes = attribute(LookupAttributeKey::ReadOnly, "false")?;
     let lookup = || {
         let request = cloudtrail.client.lookup_events().lookup_attributes(changes.clone());
         request.start_time(DateTime::from_secs(since.as_second())).set_next_token(next.clone()).send()
     };
-    cloudtrail.ask(CALL, "*", lookup).await
+    cloudtrail.ask(LOOKUP, "*", lookup).await
+}
+
+fn attribute(key: LookupAttributeKey, value: &str) -> Result<LookupAttribute, CloudError> {
+    let attribute = LookupAttribute::builder().attribute_key(key).attribute_value(value).build();
+    attribute.map_err(|error| failed(LOOKUP, "*", error.to_string()))
+}
+
+/// The newest page of a principal's calls, reading ones too.
+pub async fn calls_of(cloudtrail: &CloudTrail, caller: &Caller) -> Result<RecentCalls, CloudError> {
+    let wanted = match caller {
+        Caller::AccessKey(key) => attribute(LookupAttributeKey::AccessKeyId, key)?,
+        Caller::Name(name) => attribute(LookupAttributeKey::Username, name)?,
+    };
+    let lookup = || cloudtrail.client.lookup_events().lookup_attributes(wanted.clone()).send();
+    let page = cloudtrail.ask(LOOKUP, "*", lookup).await?;
+    let calls = page.events.unwrap_or_default().iter().filter_map(past_call).collect();
+    Ok(RecentCalls { calls, more: page.next_token.is_some_and(|token| !token.is_empty()) })
+}
+
+/// `None` for an event without a moment: it cannot be placed.
+fn past_call(event: &Event) -> Option<PastCall> {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let at = event.event_time().and_then(timestamp)?;
+    Some(PastCall { id: text(event.event_id()), name: text(event.event_name()), at })
 }
 
 /// The record inside an event. One that is not JSON is handed on as it is: nobody but its

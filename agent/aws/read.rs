@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::clients::{Base, Clients};
 use super::sessions::Session;
 use super::{backup, cloudtrail, iam, kms, s3};
-use crate::cloud::{BucketPlace, CloudError, CloudRead, CopyJob, LegalHold, RecoveryPoint, UserState, VaultState};
+use crate::cloud::{
+    BucketPlace, Caller, CloudError, CloudRead, CopyJob, LegalHold, RecentCalls, RecoveryPoint, UserState, VaultState,
+};
 use crate::config::AccountId;
 use crate::resource::bucket::BucketLive;
 use crate::resource::key::KeyLive;
@@ -110,5 +112,9 @@ impl CloudRead for Reader {
 
     async fn event_history(&self, region: &str, since: Timestamp) -> Result<Vec<Value>, CloudError> {
         cloudtrail::event_history(self.clients(region).cloudtrail(), since).await
+    }
+
+    async fn calls_of(&self, region: &str, caller: &Caller) -> Result<RecentCalls, CloudError> {
+        cloudtrail::calls_of(self.clients(region).cloudtrail(), caller).await
     }
 }

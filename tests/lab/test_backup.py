@@ -37,7 +37,7 @@ def test_the_world_has_six_points_and_copies_of_them_in_two_more_vaults(lab):
         assert len(points) == 6 and {point["Status"] for point in points} == {"COMPLETED"}
         assert all(point["Lifecycle"]["DeleteAfterDays"] == 35 for point in points)
         tags = client.list_tags(ResourceArn=client.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"])
-        assert tags["Tags"] == {"keepwatch:protected": "true"}
+        assert tags["Tags"] == {"keepwatch:protected": "true", "Owner": "team-ledger"}
 
 
 def test_a_vault_is_deleted_only_when_empty_and_a_deleted_point_is_gone(lab, backup):

@@ -23,8 +23,8 @@ _TEMPLATES = Path(__file__).resolve().parents[2] / "deploy"
 _AGENT_SESSION_SECONDS = 12 * 3600
 _RETENTION_DAYS = 35
 _STACK_DEADLINE_SECONDS = 30
-_PROTECTED = {"keepwatch:protected": "true"}
-_PROTECTED_TAGS = [{"Key": "keepwatch:protected", "Value": "true"}]
+_PROTECTED = {"keepwatch:protected": "true", "Owner": "team-ledger"}
+_PROTECTED_TAGS = [{"Key": key, "Value": value} for key, value in _PROTECTED.items()]
 _RESOURCES = {
     "orders": f"arn:aws:rds:{HOME_REGION}:{PRODUCTION}:db:securecart-orders",
     "sessions": f"arn:aws:dynamodb:{HOME_REGION}:{PRODUCTION}:table/securecart-sessions",

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use keepwatch::action::{Action, quarantine};
 use keepwatch::cloud::{
-    BucketPlace, CloudError, CloudRead, CloudWrite, Clouds, CopyJob, LegalHold, RecoveryPoint, UserState, VaultState,
+    BucketPlace, Caller, CloudError, CloudRead, CloudWrite, Clouds, CopyJob, LegalHold, RecentCalls, RecoveryPoint,
+    UserState, VaultState,
 };
 use keepwatch::config::Account;
 use keepwatch::resource::bucket::BucketLive;
@@ -112,6 +113,9 @@ impl CloudRead for FakeCloud {
     }
     async fn event_history(&self, _: &str, _: Timestamp) -> Result<Vec<Value>, CloudError> {
         Ok(Vec::new())
+    }
+    async fn calls_of(&self, _: &str, _: &Caller) -> Result<RecentCalls, CloudError> {
+        Ok(RecentCalls::default())
     }
 }
 

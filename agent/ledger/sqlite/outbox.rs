@@ -5,6 +5,7 @@ use rusqlite::{Connection, Params, Row, Transaction, params};
 use serde_json::Value;
 
 use super::rows::{self, Trouble, micros, to_json};
+use crate::alert::context::Context;
 use crate::alert::{Notice, Occasion};
 use crate::decision::Reason;
 use crate::ledger::{Delivery, Incident, Thread};
@@ -83,6 +84,7 @@ fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> No
         plan: None,
         steps: Vec::new(),
         at_stake: Vec::new(),
+        context: Context::default(),
         people: Vec::new(),
     }
 }

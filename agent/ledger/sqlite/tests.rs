@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::action::{Action, Strength, Undo};
+use crate::alert::context::Context;
 use crate::alert::{EventFacts, Occasion, StepReport};
 use crate::config::Mode;
 use crate::decision::Reason;
@@ -101,6 +102,7 @@ fn notice() -> Notice {
         plan: None,
         steps: Vec::<StepReport>::new(),
         at_stake: Vec::new(),
+        context: Context::default(),
         people: Vec::new(),
     }
 }
