@@ -1,6 +1,7 @@
 //! What people are told. Rendering is pure; delivery takes notices from the store and tries
 //! until they have arrived, so that an alert is never lost and never holds up containment.
 
+pub mod button;
 pub mod context;
 pub mod deliver;
 mod facts;
@@ -91,6 +92,10 @@ pub enum Occasion {
     Undo,
     /// A person approved a plan.
     Approval,
+    /// A person denied a plan.
+    Denial,
+    /// A person wants to take plans back, and a second one must agree.
+    Consent,
 }
 
 /// One thing that responders must know: findings and what was done about them.

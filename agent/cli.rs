@@ -62,6 +62,8 @@ enum Command {
     Undo(undo::Arguments),
     /// Carry out a plan that waits for a person's word.
     Approve(undo::ApproveArguments),
+    /// Close a plan that waits for a person's word, without carrying it out.
+    Deny(undo::DenyArguments),
     /// Find out what is not set up: roles, queue, rule, missing accounts.
     Doctor(doctor::Arguments),
 }
@@ -129,6 +131,7 @@ fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
         Command::Incident(command) => on_runtime(incident::run(command)),
         Command::Undo(arguments) => on_runtime(undo::run(arguments, started)),
         Command::Approve(arguments) => on_runtime(undo::approve(arguments, started)),
+        Command::Deny(arguments) => on_runtime(undo::deny(arguments, started)),
         Command::Doctor(arguments) => on_runtime(doctor::run(arguments)),
     }
 }

@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use notify::{NotAMention, Notify, OnCall, Slack};
+pub use notify::{NotAMention, NotAUserId, Notify, OnCall, Slack, UserId};
 
 /// How far a judgement may go. Ordered: what happens is the least of the global, the
 /// account's and the rule's mode.
@@ -395,9 +395,9 @@ mod tests {
     fn an_unknown_key_is_shown_with_line_and_caret() {
         let complaint = complaint(|text| text.replace("class = \"log\"", "klass = \"log\""));
         insta::assert_snapshot!(complaint, @r#"
-        TOML parse error at line 58, column 1
+        TOML parse error at line 60, column 1
            |
-        58 | klass = "log"
+        60 | klass = "log"
            | ^^^^^
         unknown field `klass`, expected one of `id`, `name`, `class`, `regions`, `mode`, `ou`, `tags`
         "#);

@@ -89,6 +89,8 @@ pub enum State {
     Done,
     /// Finished, and taken back since.
     Undone,
+    /// Closed by a person before anything was done.
+    Denied,
 }
 
 /// A plan that the store holds.
@@ -121,6 +123,17 @@ impl Stored {
     pub fn comes_again(&self) -> bool {
         self.case.starts_with(ACT)
     }
+}
+
+/// A person's word on something that takes two people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// The plan or the incident that it is about.
+    pub target: String,
+    /// The plans that the person saw, by id.
+    pub plans: Vec<String>,
+    /// Who gives it.
+    pub person: String,
 }
 
 /// How the keys of cases begin that an event makes.
@@ -212,13 +225,24 @@ pub trait Ledger: Send + Sync {
     /// A stored plan by its id.
     fn plan(&self, id: &str) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;
 
-    /// Takes a plan that waits for a person's word, so that nobody else can; `None` when
+    /// Takes a plan that waited for this person's word, so that nobody else can; `None` when
     /// it does not wait any more.
     fn take_proposed(
         &self,
         id: &str,
+        person: &str,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;
+
+    /// Notes a person's word and answers with everybody whose word on the same plans holds: for
+    /// half an hour. People are told of the first one; giving it again changes nothing.
+    fn consent(
+        &self,
+        consent: &Consent,
+        incident: &Incident,
+        notice: &Notice,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<String>, LedgerError>> + Send;
 
     /// How many writes were made since the store was opened.
     fn writes(&self) -> u64;

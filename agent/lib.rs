@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod replay;
 
 pub mod alert;
+pub mod buttons;
 
 pub mod cloud;
 

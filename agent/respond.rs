@@ -455,7 +455,11 @@ pub fn report(stored: &Stored, outcome: &Outcome) -> Notice {
         undo: step.undo.to_string(),
         outcome: outcomes.next().cloned(),
     });
-    Notice { plan: Some(stored.id.clone()), steps: steps.collect(), ..stored.notice.clone() }
+    let occasion = match stored.state {
+        State::Denied => Occasion::Denial,
+        State::Claimed | State::Proposed | State::Done | State::Undone => stored.notice.occasion,
+    };
+    Notice { occasion, plan: Some(stored.id.clone()), steps: steps.collect(), ..stored.notice.clone() }
 }
 
 fn before(now: Timestamp, span: SignedDuration) -> Timestamp {

@@ -1,20 +1,41 @@
-//! The agent's own small HTTP server: `/healthz` and `/metrics`, on loopback unless told
-//! otherwise. It only answers GET and knows nothing of what the agent does.
+//! The agent's own small HTTP server, on loopback unless told otherwise: `/healthz` and
+//! `/metrics`, and where Slack's presses come in. It knows nothing of what the agent does.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tracing::{debug, info};
 
 /// What a path answers with.
 pub type Render = dyn Fn() -> String + Send + Sync;
+/// What becomes of a request that Slack makes.
+pub type Receive = dyn Fn(&HeaderMap, &[u8]) -> StatusCode + Send + Sync;
+
+/// Slack sends the whole message with a press: 50 blocks of 3,000 characters, escaped.
+const LARGEST_BODY: usize = 1 << 20;
+/// How long a request may take to arrive; Slack gives up after 3 s.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many callers are served at once.
+const CALLERS: usize = 64;
+
+/// What is served.
+pub struct Pages {
+    /// `/metrics`.
+    pub metrics: Arc<Render>,
+    /// `/slack/actions`, where there are buttons.
+    pub slack: Option<Arc<Receive>>,
+}
 
 /// Binds the address; port 0 takes a free one, which is logged.
 ///
@@ -27,29 +48,50 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Answers until the process ends.
-pub async fn run(listener: TcpListener, metrics: Arc<Render>) {
+pub async fn run(listener: TcpListener, pages: Pages) {
+    let (pages, callers) = (Arc::new(pages), Arc::new(Semaphore::new(CALLERS)));
     loop {
+        let Ok(place) = Arc::clone(&callers).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let metrics = Arc::clone(&metrics);
+        let pages = Arc::clone(&pages);
         tokio::spawn(async move {
-            let service = service_fn(|request| {
-                let answer = answer(&request, metrics.as_ref());
-                async move { Ok::<_, Infallible>(answer) }
-            });
-            if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
-                debug!("a caller of /metrics went away: {error}");
+            let _place = place;
+            let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request, &pages).await) });
+            let mut http = http1::Builder::new();
+            let http = http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+                debug!("a caller went away: {error}");
             }
         });
     }
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Render) -> Response<String> {
-    let (status, body) = match request.uri().path() {
-        "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
-        "/metrics" => (StatusCode::OK, metrics()),
+async fn answer(request: Request<Incoming>, pages: &Pages) -> Response<String> {
+    let (status, body) = match (request.method(), request.uri().path(), &pages.slack) {
+        (_, "/healthz", _) => (StatusCode::OK, "ok\n".to_owned()),
+        (_, "/metrics", _) => (StatusCode::OK, (pages.metrics)()),
+        (&Method::POST, "/slack/actions", Some(receive)) => {
+            (receive_from(request, receive.as_ref()).await, String::new())
+        }
         _ => (StatusCode::NOT_FOUND, "there is /healthz and /metrics\n".to_owned()),
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response
+}
+
+async fn receive_from(request: Request<Incoming>, receive: &Receive) -> StatusCode {
+    let (head, body) = request.into_parts();
+    let read = Limited::new(body, LARGEST_BODY).collect();
+    match timeout(PATIENCE, read).await {
+        Ok(Ok(body)) => {
+            let body: Bytes = body.to_bytes();
+            receive(&head.headers, &body)
+        }
+        Ok(Err(error)) => {
+            debug!("the body of a request was not read: {error}");
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        Err(_) => StatusCode::REQUEST_TIMEOUT,
+    }
 }

@@ -1,16 +1,20 @@
-//! Taking back, and approving: what people say to a stored plan.
+//! Taking back, approving and denying: what people say to a stored plan.
 //!
 //! An undo is a plan like any other, made of the undo steps that were read before the change,
 //! in reverse. It is claimed, carried out, recorded and told the same way.
 
+use jiff::Timestamp;
+
+use crate::alert::context::Context;
 use crate::alert::{Notice, Occasion};
 use crate::cloud::Clouds;
+use crate::decision::Reason;
 use crate::execute::Outcome;
-use crate::ledger::{Case, Ledger, Repeat, State, Stored};
+use crate::ledger::{Case, Consent, Ledger, Repeat, State, Stored};
 use crate::metrics::Stopwatch;
 use crate::plan::{Plan, Step};
 use crate::policy::Verb;
-use crate::respond::{Agent, HandleError};
+use crate::respond::{Agent, HandleError, report};
 
 /// Why a plan was not taken back or approved.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,9 @@ pub enum UndoError {
     /// Releasing takes two people.
     #[error("releasing a quarantine or a hold takes two people: name both, `--by you --with second-person`")]
     OnePerson,
+    /// Whoever did it may not say what becomes of it.
+    #[error("`{0}` is who the plan is about: somebody else must say what becomes of it")]
+    OwnDeed(String),
     /// Handling failed.
     #[error(transparent)]
     Handle(#[from] HandleError),
@@ -61,6 +68,15 @@ pub fn inverse(stored: &Stored) -> Plan {
     Plan { account: stored.plan.account.clone(), steps, proposed: false }
 }
 
+/// Whether enough people want to take plans back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agreed {
+    /// These do, and they are enough.
+    By(Vec<String>),
+    /// One does; a second person must.
+    Waits,
+}
+
 impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// What would take back a plan, or every plan of an incident, the newest first; plans
     /// that changed nothing are left out.
@@ -84,14 +100,38 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// # Errors
     /// When too few people ask, or a step cannot be taken now.
     pub async fn undo(&self, undoable: &[Undoable], people: &[String]) -> Result<Vec<Outcome>, UndoError> {
-        if undoable.iter().flat_map(|one| &one.plan.steps).any(releases) && !are_two(people) {
+        if takes_two(undoable) && !are_two(people) {
             return Err(UndoError::OnePerson);
+        }
+        for (one, person) in undoable.iter().flat_map(|one| people.iter().map(move |person| (one, person))) {
+            not_by_the_actor(&one.stored, person)?;
         }
         let mut outcomes = Vec::new();
         for one in undoable {
             outcomes.push(self.undo_one(one, people).await?);
         }
         Ok(outcomes)
+    }
+
+    /// Notes that a person wants to take plans back, for people who do not come together. The
+    /// word holds for half an hour, after a restart too, and for these plans alone.
+    ///
+    /// # Errors
+    /// When the person is who it is about, or the store fails.
+    pub async fn agree(&self, target: &str, undoable: &[Undoable], person: &str) -> Result<Agreed, UndoError> {
+        for one in undoable {
+            not_by_the_actor(&one.stored, person)?;
+        }
+        let Some(first) = undoable.first().filter(|_| takes_two(undoable)) else {
+            return Ok(Agreed::By(vec![person.to_owned()]));
+        };
+        let plans = undoable.iter().map(|one| one.stored.id.clone()).collect();
+        let consent = Consent { target: target.to_owned(), plans, person: person.to_owned() };
+        let now = self.clock.now();
+        let notice = wanting(&first.stored, &consent, now);
+        let people = self.ledger.consent(&consent, &first.stored.incident, &notice, now).await?;
+        self.told.notify_one();
+        Ok(if are_two(&people) { Agreed::By(people) } else { Agreed::Waits })
     }
 
     async fn undo_one(&self, Undoable { stored, plan }: &Undoable, people: &[String]) -> Result<Outcome, UndoError> {
@@ -113,9 +153,10 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// When it does not wait, or a step cannot be taken now.
     pub async fn approve(&self, id: &str, person: &str) -> Result<(Stored, Outcome), UndoError> {
         let stored = self.proposed(id).await?;
+        not_by_the_actor(&stored, person)?;
         let mut taken = self
             .ledger
-            .take_proposed(id, self.clock.now())
+            .take_proposed(id, person, self.clock.now())
             .await?
             .ok_or_else(|| wrong_state(&stored, "somebody else approved it a moment ago"))?;
         taken.notice = Notice {
@@ -129,6 +170,24 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Ok((taken, outcome))
     }
 
+    /// Closes a plan that waited for a person's word; nothing of it is carried out.
+    ///
+    /// # Errors
+    /// When it does not wait, or the person is who it is about.
+    pub async fn deny(&self, id: &str, person: &str) -> Result<Stored, UndoError> {
+        let mut stored = self.proposed(id).await?;
+        not_by_the_actor(&stored, person)?;
+        let now = self.clock.now();
+        let notice =
+            Notice { occasion: Occasion::Denial, at: now, people: vec![person.to_owned()], ..stored.notice.clone() };
+        stored.notice = notice;
+        let told = report(&stored, &Outcome::default());
+        self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&told), now).await?;
+        self.told.notify_one();
+        let closed = self.stored(id).await?;
+        if closed.state == State::Denied { Ok(stored) } else { Err(wrong_state(&closed, "somebody was faster")) }
+    }
+
     /// A plan that waits for a person's word.
     ///
     /// # Errors
@@ -138,7 +197,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         if stored.state == State::Proposed {
             Ok(stored)
         } else {
-            Err(wrong_state(&stored, "only a proposed plan can be approved"))
+            Err(wrong_state(&stored, "only a proposed plan can be approved or denied"))
         }
     }
 
@@ -147,7 +206,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         if let Some(stored) = self.ledger.plan(id).await? {
             return match stored.state {
                 State::Done => Ok(vec![stored]),
-                State::Claimed | State::Proposed | State::Undone => {
+                State::Claimed | State::Proposed | State::Undone | State::Denied => {
                     Err(wrong_state(&stored, "only a finished plan can be taken back"))
                 }
             };
@@ -171,8 +230,46 @@ fn wrong_state(stored: &Stored, hint: &'static str) -> UndoError {
         State::Proposed => "waiting for approval",
         State::Done => "finished",
         State::Undone => "taken back already",
+        State::Denied => "denied",
     };
     UndoError::State { id: stored.id.clone(), state: state.to_owned(), hint }
+}
+
+/// What people are told of the first of two words.
+fn wanting(stored: &Stored, consent: &Consent, now: Timestamp) -> Notice {
+    let Consent { target, plans, person } = consent;
+    let because = format!(
+        "`{person}` wants to take back `{target}` ({} plan(s)); releasing an actor or a vault takes two people: \
+         another one must say so within 30 minutes",
+        plans.len()
+    );
+    Notice {
+        occasion: Occasion::Consent,
+        at: now,
+        findings: Vec::new(),
+        reasons: vec![Reason::failure(because)],
+        people: vec![person.clone()],
+        at_stake: Vec::new(),
+        context: Context::default(),
+        ..stored.notice.clone()
+    }
+}
+
+/// Refuses a person who is the actor, as far as names tell: a user's, a session's, the source
+/// identity's, with or without what follows an `@`.
+///
+/// # Errors
+/// When the person is.
+pub fn not_by_the_actor(stored: &Stored, person: &str) -> Result<(), UndoError> {
+    let Some(principal) = stored.notice.event.as_ref().map(|event| &event.principal) else { return Ok(()) };
+    let plain = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
+    let names = [&principal.name, &principal.session, &principal.source_identity];
+    let is_actor = names.into_iter().flatten().any(|name| plain(name) == plain(person));
+    if is_actor && !plain(person).is_empty() { Err(UndoError::OwnDeed(person.to_owned())) } else { Ok(()) }
+}
+
+fn takes_two(undoable: &[Undoable]) -> bool {
+    undoable.iter().flat_map(|one| &one.plan.steps).any(releases)
 }
 
 /// Whether a step gives an actor back its rights, or lets recovery points be deleted again.

@@ -92,10 +92,13 @@ pub(super) fn finding_line(finding: &Finding) -> String {
 }
 
 /// One line for each step: what came of it, and what.
-pub(super) fn step_line(step: &StepReport) -> String {
-    match &step.outcome {
-        Some(outcome) => format!("{outcome}: {}", step.deed),
-        None => format!("waits for a person's word: {}", step.deed),
+pub(super) fn step_line(step: &StepReport, occasion: Occasion) -> String {
+    match (&step.outcome, occasion) {
+        (Some(outcome), _) => format!("{outcome}: {}", step.deed),
+        (None, Occasion::Denial) => format!("not done: {}", step.deed),
+        (None, Occasion::Response | Occasion::Approval | Occasion::Undo | Occasion::Consent) => {
+            format!("waits for a person's word: {}", step.deed)
+        }
     }
 }
 
@@ -105,18 +108,33 @@ pub(super) fn reasons(notice: &Notice) -> impl Iterator<Item = &str> {
     reasons.filter(|because| !because.ends_with("mode say `enforce`"))
 }
 
-/// What people can do about it now, as a command.
-pub(super) fn command(notice: &Notice) -> Option<String> {
+/// What people can do about it now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way<'a> {
+    /// Approve the plan with this id, or deny it.
+    Approve(&'a str),
+    /// Take back the plan with this id.
+    Undo(&'a str),
+}
+
+/// What people can do about a notice, if anything.
+pub(super) fn way(notice: &Notice) -> Option<Way<'_>> {
     let plan = notice.plan.as_deref()?;
     let waits = notice.steps.iter().any(|step| step.outcome.is_none());
     let changed = notice.steps.iter().any(|step| step.outcome.as_ref().is_some_and(StepOutcome::changed));
     match notice.occasion {
-        Occasion::Response | Occasion::Approval if waits => Some(format!("keepwatch approve {plan} --by you")),
-        Occasion::Response | Occasion::Approval if changed => {
-            Some(format!("keepwatch undo {plan} --by you --with second-person"))
-        }
-        Occasion::Response | Occasion::Approval | Occasion::Undo => None,
+        Occasion::Response | Occasion::Approval if waits => Some(Way::Approve(plan)),
+        Occasion::Response | Occasion::Approval if changed => Some(Way::Undo(plan)),
+        Occasion::Response | Occasion::Approval | Occasion::Undo | Occasion::Denial | Occasion::Consent => None,
     }
+}
+
+/// What people can do about it now, as a command.
+pub(super) fn command(notice: &Notice) -> Option<String> {
+    way(notice).map(|way| match way {
+        Way::Approve(plan) => format!("keepwatch approve {plan} --by you"),
+        Way::Undo(plan) => format!("keepwatch undo {plan} --by you --with second-person"),
+    })
 }
 
 /// What was done, in a few words.
@@ -130,6 +148,8 @@ pub(super) fn heading(notice: &Notice) -> &'static str {
         }
     }
     match (notice.occasion, done, failed, waits) {
+        (Occasion::Denial, ..) => "denied",
+        (Occasion::Consent, ..) => "waits for a second person",
         (Occasion::Undo, _, false, _) => "taken back",
         (Occasion::Undo, _, true, _) => "taken back in part",
         (_, _, _, true) => "waits for approval",

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::button::Answers;
 use super::slack::{self, Message};
 use super::slack_api::{Api, Mark, SetupError, SlackError};
 use super::{Notice, text};
@@ -19,22 +20,24 @@ pub enum Outlet {
         channel: String,
         /// Who is woken by what is urgent.
         on_call: Option<OnCall>,
+        /// How people answer.
+        answers: Answers,
     },
     /// Text on stdout.
     Stdout,
 }
 
 impl Outlet {
-    /// The outlet that the configuration names.
+    /// The outlet that the configuration names; `answers` says whether presses are heard.
     ///
     /// # Errors
     /// When Slack is named and there is no token for it.
-    pub fn from_config(notify: &Notify) -> Result<Self, SetupError> {
+    pub fn from_config(notify: &Notify, answers: Answers) -> Result<Self, SetupError> {
         let Some(slack) = &notify.slack else {
             return Ok(Self::Stdout);
         };
         let api = Api::from_environment(slack.token_file.as_deref())?;
-        Ok(Self::Slack { api, channel: slack.channel.clone(), on_call: slack.on_call.clone() })
+        Ok(Self::Slack { api, channel: slack.channel.clone(), on_call: slack.on_call.clone(), answers })
     }
 
     /// The incident's thread, begun when it has none. `tried` says that an earlier try may
@@ -45,10 +48,10 @@ impl Outlet {
         told: &[&Notice],
         tried: Tried,
     ) -> Result<Option<Thread>, SlackError> {
-        let Self::Slack { api, channel, .. } = self else {
+        let Self::Slack { api, channel, answers, .. } = self else {
             return Ok(None);
         };
-        let message = slack::root(incident, told);
+        let message = slack::root(incident, told, *answers);
         let mark = Mark { incident: incident.id.clone(), numbers: Vec::new() };
         let ts = send(api, channel, None, &message, (&mark, tried)).await?;
         Ok(Some(Thread { channel: channel.clone(), ts, shown: 0 }))
@@ -63,8 +66,8 @@ impl Outlet {
     ) -> Result<(), SlackError> {
         let Batch { notices, mark, tried, wake } = batch;
         match (self, thread) {
-            (Self::Slack { api, on_call, .. }, Some(thread)) => {
-                let message = slack::reply(incident, notices);
+            (Self::Slack { api, on_call, answers, .. }, Some(thread)) => {
+                let message = slack::reply(incident, notices, *answers);
                 let message = match (wake, on_call) {
                     (Wake::Somebody, Some(on_call)) => message.waking(on_call),
                     (Wake::Somebody, None) | (Wake::Nobody, _) => message,
@@ -87,9 +90,9 @@ impl Outlet {
         thread: &Thread,
     ) -> Result<(), SlackError> {
         match self {
-            Self::Slack { api, .. } => {
+            Self::Slack { api, answers, .. } => {
                 let mark = Mark { incident: incident.id.clone(), numbers: Vec::new() };
-                api.update(&thread.channel, &thread.ts, &slack::root(incident, told), &mark).await
+                api.update(&thread.channel, &thread.ts, &slack::root(incident, told, *answers), &mark).await
             }
             Self::Stdout => Ok(()),
         }

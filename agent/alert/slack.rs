@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Notice;
-use super::facts::{command, facts, finding_line, heading, headline, owned, reasons, step_line, who};
+use super::button::{Answers, Button};
+use super::facts::{Way, command, facts, finding_line, heading, headline, owned, reasons, step_line, way, who};
+use super::{Notice, Occasion};
 use crate::config::OnCall;
 use crate::ledger::Incident;
 use crate::policy::Finding;
@@ -30,7 +31,7 @@ pub struct Message {
 
 /// The first message of an incident's thread: how it stands, from everything told so far.
 #[must_use]
-pub fn root(incident: &Incident, told: &[&Notice]) -> Message {
+pub fn root(incident: &Incident, told: &[&Notice], answers: Answers) -> Message {
     let text = headline(incident, told);
     let mut lines: Vec<String> = Vec::new();
     for (state, count) in tally(told) {
@@ -40,7 +41,22 @@ pub fn root(incident: &Incident, told: &[&Notice]) -> Message {
     let mut blocks = vec![header(&text), section(&lines.join("\n"))];
     blocks.extend(actor.map(|actor| section(&format!("*who* {}", escape(&actor)))));
     blocks.push(context(&format!("all of it: `keepwatch incident show {}` · details in this thread", incident.id)));
+    blocks.extend(
+        (answers == Answers::Buttons && is_left_to_undo(told)).then(|| actions(&[Button::Undo.on(&incident.id)])),
+    );
     Message { text: escape(&text), blocks }
+}
+
+/// Whether fewer plans were taken back than could be.
+fn is_left_to_undo(told: &[&Notice]) -> bool {
+    let undoable = told.iter().filter(|notice| matches!(way(notice), Some(Way::Undo(_)))).count();
+    undoable > told.iter().filter(|notice| notice.occasion == Occasion::Undo).count()
+}
+
+/// What is told to one person alone, who pressed something.
+#[must_use]
+pub fn aside(text: &str) -> Message {
+    Message { text: escape(text), blocks: vec![section(&escape(text))] }
 }
 
 impl Message {
@@ -55,14 +71,14 @@ impl Message {
 
 /// A reply in an incident's thread: one notice in full, or a storm of them in short.
 #[must_use]
-pub fn reply(incident: &Incident, notices: &[&Notice]) -> Message {
+pub fn reply(incident: &Incident, notices: &[&Notice], answers: Answers) -> Message {
     match notices {
-        [notice] => alone(notice),
-        _ => storm(incident, notices),
+        [notice] => alone(notice, answers),
+        _ => storm(incident, notices, answers),
     }
 }
 
-fn alone(notice: &Notice) -> Message {
+fn alone(notice: &Notice, answers: Answers) -> Message {
     let text = notice.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
     let text = escape(&format!("{}: {text}", heading(notice)));
     let mut blocks =
@@ -70,9 +86,8 @@ fn alone(notice: &Notice) -> Message {
     blocks
         .push(section(&join(facts(notice).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));
     blocks.extend(done(notice));
-    let why = join(reasons(notice).map(|because| format!("• {}", escape(because))));
-    blocks.extend((!why.is_empty()).then(|| section(&format!("*because*\n{why}"))));
-    blocks.extend(command(notice).map(|command| section(&format!("`{}`", escape(&command)))));
+    blocks.extend(why(notice));
+    blocks.extend(ways(notice, answers));
     blocks.push(context(&escape(&references(notice))));
     Message { text, blocks }
 }
@@ -81,19 +96,41 @@ fn done(notice: &Notice) -> Option<Value> {
     let steps = join(notice.steps.iter().map(|step| {
         let changes: String =
             step.changes.iter().map(|line| format!("      `{}`\n", escape(line).replace('`', "'"))).collect();
-        format!("• {}\n{changes}      undo: {}", escape(&step_line(step)), escape(&step.undo))
+        format!("• {}\n{changes}      undo: {}", escape(&step_line(step, notice.occasion)), escape(&step.undo))
     }));
     (!steps.is_empty()).then(|| section(&steps))
 }
 
+fn why(notice: &Notice) -> Option<Value> {
+    let why = join(reasons(notice).map(|because| format!("• {}", escape(because))));
+    (!why.is_empty()).then(|| section(&format!("*because*\n{why}")))
+}
+
+/// What people can do about it: as a command, which works while Slack cannot reach the agent,
+/// and as buttons.
+fn ways(notice: &Notice, answers: Answers) -> Vec<Value> {
+    let command = command(notice).map(|command| section(&format!("`{}`", escape(&command))));
+    let buttons = match (way(notice), answers) {
+        (Some(Way::Approve(plan)), Answers::Buttons) => Some(vec![Button::Approve.on(plan), Button::Deny.on(plan)]),
+        (Some(Way::Undo(plan)), Answers::Buttons) => Some(vec![Button::Undo.on(plan)]),
+        (_, Answers::Commands) | (None, Answers::Buttons) => None,
+    };
+    command.into_iter().chain(buttons.as_deref().map(actions)).collect()
+}
+
 /// Many notices at once: counted, with every step that was taken.
-fn storm(incident: &Incident, notices: &[&Notice]) -> Message {
+fn storm(incident: &Incident, notices: &[&Notice], answers: Answers) -> Message {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for notice in notices {
         let rules: Vec<&str> = notice.findings.iter().map(|finding| finding.rule.id.as_str()).collect();
-        let what = match &notice.event {
-            Some(event) => format!("{} by {} ({})", event.name, who(&event.principal), rules.join(", ")),
-            None => format!("drift ({})", rules.join(", ")),
+        let what = match (&notice.event, notice.occasion) {
+            (_, Occasion::Undo | Occasion::Approval | Occasion::Denial | Occasion::Consent) => {
+                format!("{}, asked for by {}", heading(notice), notice.people.join(" and "))
+            }
+            (Some(event), Occasion::Response) => {
+                format!("{} by {} ({})", event.name, who(&event.principal), rules.join(", "))
+            }
+            (None, Occasion::Response) => format!("drift ({})", rules.join(", ")),
         };
         *counts.entry(what).or_default() += 1;
     }
@@ -103,7 +140,8 @@ fn storm(incident: &Incident, notices: &[&Notice]) -> Message {
     for notice in notices {
         blocks.extend(notice.findings.first().map(|finding| section(&brief(finding, notice))));
         blocks.extend(done(notice));
-        blocks.extend(command(notice).map(|command| section(&format!("`{}`", escape(&command)))));
+        blocks.extend(if notice.occasion == Occasion::Consent { why(notice) } else { None });
+        blocks.extend(ways(notice, answers));
     }
     if blocks.len() > BLOCKS {
         blocks.truncate(BLOCKS);
@@ -167,6 +205,10 @@ fn section(text: &str) -> Value {
     json!({"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text": cut(text, TEXT_CHARS)}})
 }
 
+fn actions(buttons: &[Value]) -> Value {
+    json!({"type": "actions", "elements": buttons})
+}
+
 fn context(text: &str) -> Value {
     json!({"type": "context", "elements": [{"type": "mrkdwn", "verbatim": true, "text": cut(text, TEXT_CHARS)}]})
 }
@@ -189,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_reply_says_who_what_what_was_done_and_how_to_undo_it() {
-        let said = said(&reply(&examples::incident(), &[&examples::contained()]));
+        let said = said(&reply(&examples::incident(), &[&examples::contained()], Answers::Commands));
         for word in
             ["BKP-01", "mallory", "198.51.100.7", "key ending in 7Q2X", "2.250 s later", "undo KW-7F3A2C01.1", "T1490"]
         {
@@ -202,7 +244,7 @@ mod tests {
     fn names_that_an_attacker_chose_are_no_markup() {
         let mut notice = examples::contained();
         notice.findings[0].message = "`<!channel>` did it <https://evil.example|ok> &".to_owned();
-        let said = said(&reply(&examples::incident(), &[&notice]));
+        let said = said(&reply(&examples::incident(), &[&notice], Answers::Commands));
         assert!(!said.contains("<!channel>") && !said.contains("<https"), "{said}");
     }
 
@@ -211,16 +253,39 @@ mod tests {
         let mut notice = examples::contained();
         notice.findings[0].message = "<!channel> did it".to_owned();
         let on_call: OnCall = "<!subteam^S0123>".parse().expect("a mention");
-        let message = reply(&examples::incident(), &[&notice]).waking(&on_call);
+        let message = reply(&examples::incident(), &[&notice], Answers::Commands).waking(&on_call);
         for text in [&message.text, &said(&message)] {
             assert_eq!((text.matches('<').count(), text.matches("<!subteam^S0123>").count()), (1, 1), "{text}");
         }
     }
 
     #[test]
+    fn what_was_done_can_be_undone_by_a_button_until_it_is() {
+        let done = examples::contained();
+        let undone = Notice { occasion: Occasion::Undo, ..examples::contained() };
+        let incident = examples::incident();
+        let shown = |message: Message| said(&message).matches("keepwatch_undo").count();
+        assert_eq!(shown(reply(&incident, &[&done], Answers::Buttons)), 1);
+        assert_eq!(shown(reply(&incident, &[&undone], Answers::Buttons)), 0);
+        assert_eq!(shown(root(&incident, &[&done], Answers::Buttons)), 1);
+        assert_eq!(shown(root(&incident, &[&done, &undone], Answers::Buttons)), 0);
+        assert_eq!(shown(root(&incident, &[&done], Answers::Commands)), 0, "nobody would hear the press");
+    }
+
+    #[test]
+    fn a_proposal_can_be_approved_or_denied_by_a_button() {
+        let mut proposed = examples::contained();
+        proposed.steps.iter_mut().for_each(|step| step.outcome = None);
+        let said = said(&reply(&examples::incident(), &[&proposed], Answers::Buttons));
+        for word in ["keepwatch_approve", "keepwatch_deny", "KW-7F3A2C01.1", "keepwatch approve KW-7F3A2C01.1"] {
+            assert!(said.contains(word), "{word} is missing in {said}");
+        }
+    }
+
+    #[test]
     fn a_storm_is_one_reply_within_slacks_limits() {
         let notice = examples::contained();
-        let message = reply(&examples::incident(), &vec![&notice; 127]);
+        let message = reply(&examples::incident(), &vec![&notice; 127], Answers::Buttons);
         assert!(message.blocks.len() <= 50);
         assert!(said(&message).contains("127 × DeleteRecoveryPoint by iam user mallory"));
     }
@@ -229,7 +294,7 @@ mod tests {
     fn texts_are_cut_to_what_slack_takes() {
         let mut notice = examples::contained();
         notice.findings[0].message = "é".repeat(10_000);
-        for block in reply(&examples::incident(), &[&notice]).blocks {
+        for block in reply(&examples::incident(), &[&notice], Answers::Commands).blocks {
             let text = block.pointer("/text/text").and_then(Value::as_str).unwrap_or_default();
             assert!(text.chars().count() <= 3_000);
         }

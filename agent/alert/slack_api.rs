@@ -1,4 +1,4 @@
-//! The four methods of Slack's Web API that incidents need. It sorts Slack's errors by what to
+//! The five methods of Slack's Web API that incidents need. It sorts Slack's errors by what to
 //! do about them and decides nothing else.
 
 use std::path::Path;
@@ -74,8 +74,8 @@ pub enum SetupError {
     /// There is no token.
     #[error("Slack is configured, but there is no token: set KEEPWATCH_SLACK_TOKEN or `token_file`")]
     NoToken,
-    /// The token's file cannot be read.
-    #[error("cannot read the Slack token from `{path}`")]
+    /// A secret's file cannot be read.
+    #[error("cannot read Slack's secret from `{path}`")]
     Unreadable {
         /// The file.
         path: String,
@@ -129,6 +129,17 @@ impl Api {
         self.call("chat.update", &json!(body)).await.map(drop)
     }
 
+    /// Tells one person alone, where they are.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn whisper(&self, to: &Whisper<'_>, message: &Message) -> Result<(), SlackError> {
+        let Whisper { channel, thread, user } = to;
+        let Message { text, blocks } = message;
+        let body = json!({"channel": channel, "user": user, "thread_ts": thread, "text": text, "blocks": blocks});
+        self.call("chat.postEphemeral", &body).await.map(drop)
+    }
+
     /// The timestamp of the message with this mark, if it arrived: among the newest of the
     /// channel, or in a thread.
     ///
@@ -157,6 +168,16 @@ impl Api {
         let answer: Value = answer.json().await.map_err(unavailable)?;
         if answer.get("ok") == Some(&Value::Bool(true)) { Ok(answer) } else { Err(sort(&answer)) }
     }
+}
+
+/// Whom to tell something alone, and where.
+pub struct Whisper<'a> {
+    /// The channel's id.
+    pub channel: &'a str,
+    /// The thread, if it is in one.
+    pub thread: Option<&'a str>,
+    /// Slack's id of the person.
+    pub user: &'a str,
 }
 
 /// What is posted, or put in a message's place.

@@ -12,7 +12,7 @@ pub fn render(incident: &Incident, notice: &Notice) -> String {
     lines.extend(notice.findings.iter().map(|finding| format!("  {}", finding_line(finding))));
     lines.extend(facts(notice).into_iter().map(|(label, value)| format!("    {label}: {value}")));
     for step in &notice.steps {
-        lines.push(format!("  * {}", step_line(step)));
+        lines.push(format!("  * {}", step_line(step, notice.occasion)));
         lines.extend(step.changes.iter().map(|line| format!("      {line}")));
         lines.push(format!("      undo: {}", step.undo));
     }

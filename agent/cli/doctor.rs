@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{PolicyPlace, Verdict, load_config, load_policies, say, say_json};
 use crate::action::Action;
+use crate::alert::button::Answers;
 use crate::aws::Aws;
 use crate::cloud::Clouds as _;
 use crate::config::{Account, Config};
@@ -75,7 +76,7 @@ fn policies(place: &PolicyPlace) -> Look {
 }
 
 fn slack(config: &Config) -> Look {
-    let outlet = crate::alert::outlet::Outlet::from_config(&config.notify).map(drop);
+    let outlet = crate::alert::outlet::Outlet::from_config(&config.notify, Answers::Commands).map(drop);
     Look::at("where people are told", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
 }
 

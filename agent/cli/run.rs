@@ -12,14 +12,17 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{Places, Verdict, agent};
+use crate::alert::button::Answers;
 use crate::alert::deliver::deliver;
 use crate::alert::outlet::Outlet;
 use crate::aws::Aws;
+use crate::buttons::{self, Door};
+use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
 use crate::metrics::{Metrics, Outside};
 use crate::respond::Agent;
-use crate::{intake, serve};
+use crate::serve::{self, Pages};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -33,7 +36,12 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
     let agent = Arc::new(agent(&arguments.places, started).await?);
     info!(rules = agent.policies.rules().len(), bundle = agent.policies.digest(), "policies loaded");
-    let outlet = Outlet::from_config(&agent.config.notify)?;
+    let (door, desk) = match &agent.config.notify.slack {
+        Some(slack) => buttons::open(slack, Arc::clone(&agent.clock))?.unzip(),
+        None => (None, None),
+    };
+    let answers = if door.is_some() { Answers::Buttons } else { Answers::Commands };
+    let outlet = Outlet::from_config(&agent.config.notify, answers)?;
     let queue = agent
         .clouds
         .queue(&agent.config.intake)
@@ -43,20 +51,31 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
 
     let listener =
         serve::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    tokio::spawn(serve::run(listener, metrics_of(&agent)));
+    tokio::spawn(serve::run(listener, Pages { metrics: metrics_of(&agent), slack: door.map(received_by) }));
     agent.resume().await.context("cannot finish what an earlier run began")?;
     let telling = {
         let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
         tokio::spawn(async move { deliver(&agent.ledger, outlet, &agent.told, agent.clock.as_ref(), stopped).await })
     };
+    let pressed = desk.map(|desk| {
+        let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
+        tokio::spawn(async move { desk.attend(&agent, stopped).await })
+    });
     tokio::spawn(sweep_often(Arc::clone(&agent)));
     tokio::spawn(async move { stop_on_signal(&stop).await });
 
     intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
+    if let Some(pressed) = pressed {
+        pressed.await.context("the answering of buttons broke down")?;
+    }
     agent.told.notify_one();
     telling.await.context("the delivery of notices broke down")?;
     info!("stopped");
     Ok(Verdict::Well)
+}
+
+fn received_by(door: Door) -> Arc<serve::Receive> {
+    Arc::new(move |headers, body| door.receive(headers, body))
 }
 
 fn metrics_of(agent: &Arc<Agent<Aws, Sqlite>>) -> Arc<serve::Render> {

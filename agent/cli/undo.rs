@@ -1,4 +1,4 @@
-//! `keepwatch undo` and `keepwatch approve`: what a person says to a plan.
+//! `keepwatch undo`, `keepwatch approve` and `keepwatch deny`: what a person says to a plan.
 
 use std::time::Instant;
 
@@ -33,6 +33,17 @@ pub(super) struct ApproveArguments {
     by: String,
     #[command(flatten)]
     how: How,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DenyArguments {
+    /// The plan's id, such as `KW-7F3A2C01.2`.
+    id: String,
+    /// Who denies it.
+    #[arg(long)]
+    by: String,
+    #[command(flatten)]
+    places: Places,
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +88,13 @@ pub(super) async fn approve(arguments: ApproveArguments, started: Instant) -> an
     let (stored, outcome) = agent.approve(&id, &by).await?;
     show(&stored, &stored.plan, Some(&outcome), how.json)?;
     Ok(judged(Verdict::Well, &outcome))
+}
+
+pub(super) async fn deny(arguments: DenyArguments, started: Instant) -> anyhow::Result<Verdict> {
+    let DenyArguments { id, by, places } = arguments;
+    let denied = agent(&places, started).await?.deny(&id, &by).await?;
+    say(format!("{}: denied, nothing of it is done", denied.id))?;
+    Ok(Verdict::Well)
 }
 
 fn show(stored: &Stored, plan: &Plan, outcome: Option<&Outcome>, json: bool) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Who is told, and who is woken. Secrets never stand here: they come from the environment or
 //! from a file.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -27,6 +28,44 @@ pub struct Slack {
     /// Who is woken by critical and high findings, once for each incident.
     #[serde(default)]
     pub on_call: Option<OnCall>,
+    /// Who may press buttons, by Slack's user ids; nobody else may.
+    #[serde(default)]
+    pub responders: BTreeSet<UserId>,
+    /// File that holds the app's signing secret, when `KEEPWATCH_SLACK_SIGNING_SECRET` does
+    /// not. Without one there are no buttons.
+    #[serde(default)]
+    pub signing_secret_file: Option<PathBuf>,
+}
+
+/// Slack's id of a person.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UserId(String);
+
+impl UserId {
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that is no id of a person on Slack.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a Slack user id: it takes `U…` or `W…`, as a profile's menu copies it")]
+pub struct NotAUserId(String);
+
+impl FromStr for UserId {
+    type Err = NotAUserId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if is_id(text, &['U', 'W']) { Ok(Self(text.to_owned())) } else { Err(NotAUserId(text.to_owned())) }
+    }
+}
+
+impl<'de> Deserialize<'de> for UserId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// A mention in Slack's own spelling: the one piece of markup that reaches Slack as it is.
@@ -73,6 +112,14 @@ fn is_id(text: &str, kinds: &[char]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_id_is_not_a_name() {
+        assert_eq!("U0ALICE".parse::<UserId>().expect("an id").as_str(), "U0ALICE");
+        for bad in ["alice", "@alice", "U", "S0GROUP", "U0 "] {
+            assert!(bad.parse::<UserId>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_mention_is_one_of_four_and_nothing_else() {

@@ -4,6 +4,7 @@
 //! Claims and records have a connection of their own, quick lookups another, and whoever
 //! lists incidents or entries a third, so containment never queues behind a slow reader.
 
+mod consents;
 mod counts;
 mod outbox;
 mod plans;
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::chain::Entry;
-use super::{Case, Delivery, Incident, Ledger, LedgerError, State, Stored, Thread, Usage};
+use super::{Case, Consent, Delivery, Incident, Ledger, LedgerError, State, Stored, Thread, Usage};
 use crate::alert::Notice;
 use crate::config::AccountId;
 use crate::execute::Outcome;
@@ -27,7 +28,7 @@ use crate::resource::{Desired, Place};
 use rows::Trouble;
 
 /// One script for each version of the schema; `user_version` says how many were run.
-const MIGRATIONS: &[&str] = &[include_str!("sqlite/schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("sqlite/schema.sql"), include_str!("sqlite/buttons.sql")];
 
 /// How long a call waits while another process, such as `keepwatch undo`, writes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -255,9 +256,20 @@ impl Ledger for Sqlite {
         self.read("look up a plan", move |db| plans::by_id(db, &id)).await
     }
 
-    async fn take_proposed(&self, id: &str, now: Timestamp) -> Result<Option<Stored>, LedgerError> {
-        let id = id.to_owned();
-        self.write("take a proposed plan", move |db| plans::take_proposed(db, &id, now)).await
+    async fn take_proposed(&self, id: &str, person: &str, now: Timestamp) -> Result<Option<Stored>, LedgerError> {
+        let (id, person) = (id.to_owned(), person.to_owned());
+        self.write("take a proposed plan", move |db| plans::take_proposed(db, &id, &person, now)).await
+    }
+
+    async fn consent(
+        &self,
+        consent: &Consent,
+        incident: &Incident,
+        notice: &Notice,
+        now: Timestamp,
+    ) -> Result<Vec<String>, LedgerError> {
+        let (consent, incident, notice) = (consent.clone(), incident.clone(), notice.clone());
+        self.write("note a person's word", move |db| consents::consent(db, &consent, (&incident, &notice), now)).await
     }
 
     fn writes(&self) -> u64 {

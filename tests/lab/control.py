@@ -1,5 +1,6 @@
 """The control API under `/_lab/`: what tests turn and read. Loopback only, so it asks for no credentials."""
 
+import asyncio
 import json
 
 from .call import Answer, Call
@@ -91,6 +92,18 @@ async def _slack_fault(lab, call: Call) -> dict:
     return {}
 
 
+async def _slack_whispers(lab, call: Call) -> list:
+    return lab.slack.whispers
+
+
+async def _slack_press(lab, call: Call) -> dict:
+    return await asyncio.to_thread(lab.slack.presses.press, lab.slack.messages, call.json)
+
+
+async def _slack_again(lab, call: Call) -> dict:
+    return await asyncio.to_thread(lab.slack.presses.again, call.json)
+
+
 _ROUTES = {
     ("GET", "/_lab/clock"): _clock,
     ("POST", "/_lab/clock"): _advance,
@@ -103,4 +116,7 @@ _ROUTES = {
     ("POST", "/_lab/flush"): _flush,
     ("GET", "/_lab/slack/messages"): _slack_messages,
     ("POST", "/_lab/slack/faults"): _slack_fault,
+    ("GET", "/_lab/slack/whispers"): _slack_whispers,
+    ("POST", "/_lab/slack/press"): _slack_press,
+    ("POST", "/_lab/slack/again"): _slack_again,
 }

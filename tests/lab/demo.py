@@ -93,16 +93,24 @@ def refused(stage: Stage) -> None:
 
 def undo(stage: Stage, incident: str) -> None:
     world = stage.world
-    stage.keepwatch_says("undo", incident, "--by", "alice", expect=1)  # releasing takes two people
-    stage.keepwatch_says("undo", incident, "--by", "alice", "--with", "bob")
-    stage.check(not stage.quarantined("ci-deployer"), "the user has its rights back")
-    stage.check(not stage.held(world["vault"]), "the legal hold is cancelled")
-    stage.check(stage.versioning(world["buckets"][0]) == "Suspended", "versioning is as it was before the repair")
-    stage.check(
-        stage.key_state(world["kms_key_arn"]) == "Disabled", "the key is disabled; its deletion stays called off"
+    stage.press("U0ALICE", "Undo", incident)  # releasing takes two people
+    stage.eventually("the thread asks for a second person", lambda: stage.thread_mentions("waits for a second person"))
+    stage.press("U0ALICE", "Undo", incident)
+    stage.eventually(
+        "the same person twice is told so", lambda: stage.told_aside("U0ALICE", "another person must press Undo")
     )
-    stage.check(not stage.logging(world["trail"]), "the trail is stopped, as it was before the repair")
-    stage.eventually("the thread tells of the undo", lambda: stage.thread_mentions("taken back"))
+    stage.check(stage.quarantined("ci-deployer"), "one person releases nobody")
+    stage.press("U0BOB", "Undo", incident)
+    stage.eventually("the user has its rights back", lambda: not stage.quarantined("ci-deployer"))
+    both = "slack:U0ALICE and slack:U0BOB"
+    stage.eventually("the thread tells of the undo", lambda: stage.thread_mentions("taken back", both))
+    stage.eventually("the trail is stopped, as it was before the repair", lambda: not stage.logging(world["trail"]))
+    stage.eventually("the legal hold is cancelled", lambda: not stage.held(world["vault"]))
+    stage.eventually(
+        "versioning is as it was before the repair", lambda: stage.versioning(world["buckets"][0]) == "Suspended"
+    )
+    key = world["kms_key_arn"]
+    stage.eventually("the key is disabled; its deletion stays called off", lambda: stage.key_state(key) == "Disabled")
     stage.keepwatch_says("ledger", "verify")
 
 

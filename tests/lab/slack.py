@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from . import block_kit
 from .call import Answer
 from .clock import clock
+from .presses import Presses
 
 TOKEN = "xoxb-lab"
 CHANNELS = {"C0KEEPWATCH": "keepwatch", "C0SECURITY": "security-alerts", "C0BACKUP": "backup-alerts"}
@@ -68,6 +69,8 @@ class _Trouble:
 @dataclass
 class Slack:
     messages: list[Message] = field(default_factory=list)
+    whispers: list[dict] = field(default_factory=list)
+    presses: Presses = field(default_factory=Presses)
     _trouble: list[_Trouble] = field(default_factory=list)
     _last_ts: float = 0.0
 
@@ -94,6 +97,7 @@ class Slack:
         methods = {
             "auth.test": self._auth_test,
             "chat.postMessage": self._post,
+            "chat.postEphemeral": self._whisper,
             "chat.update": self._update,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
@@ -123,6 +127,15 @@ class Slack:
         message = Message(channel, self._next_ts(), text, blocks, _metadata(given), str(thread) if thread else None)
         self.messages.append(message)
         return {"channel": channel, "ts": message.ts, "message": message.on_the_wire(True)}
+
+    def _whisper(self, given: dict) -> dict:
+        channel = _channel(given)
+        text, blocks = _content(given)
+        if not given.get("user"):
+            raise SlackError("user_not_in_channel")
+        whisper = {"channel": channel, "user": given["user"], "thread_ts": given.get("thread_ts"), "text": text}
+        self.whispers.append({**whisper, "blocks": blocks})
+        return {"message_ts": self._next_ts()}
 
     def _update(self, given: dict) -> dict:
         channel = _channel(given)

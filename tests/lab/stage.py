@@ -118,6 +118,7 @@ class Stage:
             "AWS_SESSION_TOKEN": agent["session_token"],
             "KEEPWATCH_SLACK_API": self.ready["slack"],
             "KEEPWATCH_SLACK_TOKEN": self.ready["slack_token"],
+            "KEEPWATCH_SLACK_SIGNING_SECRET": self.ready["slack_signing_secret"],
             "KEEPWATCH_POLICIES": str(self._root / "target/policies/bundle.tar.gz"),
             "KEEPWATCH_STORE": str(self._folder / "keepwatch.db"),
             "KEEPWATCH_LOG": "warn",
@@ -199,6 +200,15 @@ class Stage:
 
     def key_state(self, key: str) -> str:
         return self.root("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+
+    def press(self, user: str, button: str, target: str) -> None:
+        self.say(user, f"presses {button} {target}")
+        given = {"user": user, "action_id": f"keepwatch_{button.lower()}", "value": target}
+        answer = self.control("slack/press", {**given, "url": f"http://{self._listen}/slack/actions"})
+        assert answer["status"] == 200, f"the agent answered {answer['status']} to the press"
+
+    def told_aside(self, user: str, words: str) -> bool:
+        return any(one["user"] == user and words in one["text"] for one in self.control("slack/whispers"))
 
     def thread_mentions(self, *words: str) -> bool:
         text = json.dumps(self.control("slack/messages"))

@@ -1,12 +1,19 @@
 """Faults, figures, and Slack."""
 
+import hashlib
+import hmac
+import json
+import threading
 import time
 import urllib.error
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
 from lab.conftest import refusal
+from lab.presses import SIGNING_SECRET
 
 
 def test_faults_hit_the_operation_they_name_as_often_as_they_say(lab):
@@ -144,3 +151,42 @@ def test_slack_can_be_in_trouble(lab):
         lab.slack("auth.test", {})
     assert refused.value.code == 429 and refused.value.headers["Retry-After"] == "7"
     assert lab.slack("auth.test", {})["ok"]
+
+
+def test_a_press_is_signed_as_slack_signs_it_and_only_what_is_shown_can_be_pressed(lab):
+    button = {"type": "button", "action_id": "undo", "value": "1", "text": {"type": "plain_text", "text": "Undo"}}
+    blocks = [{"type": "actions", "elements": [button]}]
+    assert lab.slack("chat.postMessage", {"channel": "#keepwatch", "text": "t", "blocks": blocks})["ok"]
+    heard = []
+
+    class App(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            heard.append((body, dict(self.headers)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    app = HTTPServer(("127.0.0.1", 0), App)
+    threading.Thread(target=app.serve_forever, daemon=True).start()
+    press = {"url": f"http://127.0.0.1:{app.server_port}/", "user": "U0ALICE", "action_id": "undo", "value": "1"}
+    assert lab.control("/slack/press", press) == lab.control("/slack/again", press) == {"status": 200}
+    with pytest.raises(urllib.error.HTTPError):
+        lab.control("/slack/press", {**press, "value": "2"})
+    app.shutdown()
+    (body, headers), second = heard
+    headers = {name.lower(): value for name, value in headers.items()}
+    signed = f"v0:{headers['x-slack-request-timestamp']}:".encode() + body
+    expected = hmac.new(SIGNING_SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    assert headers["x-slack-signature"] == f"v0={expected}" and second[0] == body
+    payload = json.loads(parse_qs(body.decode())["payload"][0])
+    assert payload["user"]["id"] == "U0ALICE" and payload["actions"][0]["value"] == "1"
+
+
+def test_what_is_told_to_one_person_stays_out_of_the_channel(lab):
+    before = len(lab.control("/slack/messages"))
+    assert lab.slack("chat.postEphemeral", {"channel": "#keepwatch", "user": "U0BOB", "text": "no"})["ok"]
+    assert lab.slack("chat.postEphemeral", {"channel": "#keepwatch", "text": "no"})["error"] == "user_not_in_channel"
+    assert lab.control("/slack/whispers")[-1]["user"] == "U0BOB" and len(lab.control("/slack/messages")) == before

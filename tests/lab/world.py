@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from ministack.services import sts
 
-from . import accounts, slack
+from . import accounts, presses, slack
 from .accounts import BACKUP, HOME_REGION, ONBOARDED, PRODUCTION, REGIONS, SECURITY
 from .backup import jobs, state
 from .clock import clock
@@ -67,6 +67,7 @@ def build(endpoint: str, name: str) -> dict:
         "attacker": made.pop("attacker", None),
         "slack": f"{endpoint}/_lab/slack/api/",
         "slack_token": slack.TOKEN,
+        "slack_signing_secret": presses.SIGNING_SECRET,
         "world": {"name": name, "slack_channels": slack.CHANNELS, **made},
     }
 

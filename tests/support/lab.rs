@@ -107,6 +107,36 @@ impl Lab {
         self.control("slack/messages", None).as_array().unwrap().clone()
     }
 
+    /// Where the agent hears of presses: it takes a free port and logs it.
+    pub fn actions(&self) -> String {
+        let log = self.log();
+        let address = log.rsplit("on http://").next().unwrap().split('"').next().unwrap();
+        format!("http://{address}/slack/actions")
+    }
+
+    /// Presses a button as somebody; answers with the agent's status.
+    pub fn press(&self, user: &str, button: &str, target: &str) -> i64 {
+        self.press_so(json!({"user": user, "action_id": button, "value": target}))
+    }
+
+    /// As [`Lab::press`], with more to say about it.
+    pub fn press_so(&self, mut press: Value) -> i64 {
+        press["url"] = json!(self.actions());
+        self.control("slack/press", Some(press))["status"].as_i64().unwrap()
+    }
+
+    /// Sends the last press again, to the letter.
+    pub fn press_again(&self) -> i64 {
+        self.control("slack/again", Some(json!({"url": self.actions()})))["status"].as_i64().unwrap()
+    }
+
+    /// How often somebody was told something alone.
+    pub fn told_aside(&self, user: &str, words: &str) -> usize {
+        let whispers = self.control("slack/whispers", None);
+        let is_it = |one: &&Value| one["user"] == user && one["text"].as_str().unwrap().contains(words);
+        whispers.as_array().unwrap().iter().filter(is_it).count()
+    }
+
     /// Everything that was posted to Slack, as one text.
     pub fn slack_text(&self) -> String {
         serde_json::to_string(&self.slack()).unwrap()
@@ -142,6 +172,7 @@ impl Lab {
             .env("AWS_SESSION_TOKEN", text(&agent["session_token"]))
             .env("KEEPWATCH_SLACK_API", text(&self.ready["slack"]))
             .env("KEEPWATCH_SLACK_TOKEN", text(&self.ready["slack_token"]))
+            .env("KEEPWATCH_SLACK_SIGNING_SECRET", text(&self.ready["slack_signing_secret"]))
             .env("KEEPWATCH_POLICIES", root().join("target/policies/bundle.tar.gz"))
             .env("KEEPWATCH_STORE", self.store())
             .env("KEEPWATCH_LISTEN", "127.0.0.1:0")

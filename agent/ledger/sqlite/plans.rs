@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, Transaction, params};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::outbox;
 use super::rows::{self, Trouble, append, from_json, micros, moment, to_json, word};
@@ -15,6 +15,9 @@ use crate::plan::{Plan, Step};
 
 /// How long after its last case an incident still takes another one in.
 const STAYS_OPEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long after it was proposed a plan that people denied is not proposed again.
+const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// What [`claim`] stores.
 pub(super) struct Claim {
@@ -48,15 +51,33 @@ pub(super) fn claim(db: &Transaction<'_>, case: &Case, claim: &Claim) -> Result<
     let latest = one(db, "WHERE p.case_key = ? ORDER BY p.attempt DESC LIMIT 1", [&case.key])?;
     match (latest.as_ref().map(|stored| stored.state), case.repeat) {
         (Some(State::Claimed), _) => return Ok(latest),
-        (Some(State::Proposed), _) | (Some(State::Done | State::Undone), Repeat::Once) => return Ok(None),
-        (Some(State::Done | State::Undone), Repeat::WhenFinished) | (None, _) => {}
+        (Some(State::Proposed), _) | (Some(State::Done | State::Undone | State::Denied), Repeat::Once) => {
+            return Ok(None);
+        }
+        (Some(State::Denied), Repeat::WhenFinished) if is_rested(latest.as_ref(), claim.now) => return Ok(None),
+        (Some(State::Done | State::Undone | State::Denied), Repeat::WhenFinished) | (None, _) => {}
     }
     let incident = settle_incident(db, &case.incident, claim.now)?;
     let id = insert_plan(db, &incident, &case.key, claim)?;
     insert_steps(db, &id, &claim.plan.steps)?;
-    let body = json!({ "plan": id, "case": case.key, "proposed": claim.plan.proposed, "steps": claim.plan.steps });
+    let mut body = json!({ "plan": id, "case": case.key, "proposed": claim.plan.proposed, "steps": claim.plan.steps });
+    name(&mut body, Some(&claim.notice));
     append(db, claim.now, "claimed", body)?;
     Ok(by_id(db, &id)?.map(|stored| Stored { resumed: false, ..stored }))
+}
+
+/// Names in an entry whoever asked for what it tells of.
+fn name(body: &mut Value, notice: Option<&Notice>) {
+    if let (Some(body), Some(people)) = (body.as_object_mut(), notice.map(|notice| &notice.people))
+        && !people.is_empty()
+    {
+        body.insert("people".to_owned(), json!(people));
+    }
+}
+
+/// Whether a case was asked about so lately that asking again would only nag.
+fn is_rested(latest: Option<&Stored>, now: Timestamp) -> bool {
+    latest.is_some_and(|stored| now.duration_since(stored.claimed) < DENIED_FOR)
 }
 
 /// The incident that a new plan joins, now active. Two cases of one correlation that began
@@ -181,7 +202,8 @@ pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<
             place
         ])?;
     }
-    let body = json!({ "plan": id, "state": record.state, "outcome": record.outcome.steps });
+    let mut body = json!({ "plan": id, "state": record.state, "outcome": record.outcome.steps });
+    name(&mut body, record.notice.as_ref());
     append(db, record.now, kind(record.state), body)?;
     record.notice.as_ref().map_or(Ok(()), |notice| outbox::put(db, &stored.incident, notice))
 }
@@ -190,11 +212,12 @@ pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<
 const fn follows(before: State, after: State) -> bool {
     match (before, after) {
         (State::Claimed, State::Proposed | State::Done | State::Undone)
-        | (State::Proposed, State::Done | State::Undone)
+        | (State::Proposed, State::Done | State::Undone | State::Denied)
         | (State::Done, State::Undone) => true,
         (_, State::Claimed | State::Proposed)
-        | (State::Done | State::Undone, State::Done)
-        | (State::Undone, State::Undone) => false,
+        | (State::Done | State::Undone | State::Denied, State::Done | State::Denied)
+        | (State::Claimed, State::Denied)
+        | (State::Undone | State::Denied, State::Undone) => false,
     }
 }
 
@@ -205,18 +228,24 @@ const fn kind(state: State) -> &'static str {
         State::Proposed => "proposed",
         State::Done => "recorded",
         State::Undone => "undone",
+        State::Denied => "denied",
     }
 }
 
 /// See [`crate::ledger::Ledger::take_proposed`].
-pub(super) fn take_proposed(db: &Transaction<'_>, id: &str, now: Timestamp) -> Result<Option<Stored>, Trouble> {
+pub(super) fn take_proposed(
+    db: &Transaction<'_>,
+    id: &str,
+    person: &str,
+    now: Timestamp,
+) -> Result<Option<Stored>, Trouble> {
     let taken = db
         .prepare_cached("UPDATE plans SET state = 'claimed', approved = 1 WHERE id = ? AND state = 'proposed'")?
         .execute([id])?;
     if taken == 0 {
         return Ok(None);
     }
-    append(db, now, "approved", json!({ "plan": id }))?;
+    append(db, now, "approved", json!({ "plan": id, "people": [person] }))?;
     by_id(db, id)
 }
 

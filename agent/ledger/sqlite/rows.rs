@@ -68,6 +68,7 @@ pub(super) const fn word(state: State) -> &'static str {
         State::Proposed => "proposed",
         State::Done => "done",
         State::Undone => "undone",
+        State::Denied => "denied",
     }
 }
 
@@ -77,6 +78,7 @@ pub(super) fn state(word: &str) -> Result<State, Trouble> {
         "proposed" => Ok(State::Proposed),
         "done" => Ok(State::Done),
         "undone" => Ok(State::Undone),
+        "denied" => Ok(State::Denied),
         other => Err(Trouble::damaged("state", other)),
     }
 }

@@ -212,9 +212,9 @@ async fn a_proposal_waits_and_is_taken_by_one_person_only() {
     ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notice()), at(2)).await.unwrap();
     assert_eq!(ledger.claim(&ask, &plan(Vec::new()), &notice(), at(3)).await.unwrap(), None);
 
-    let taken = ledger.take_proposed(&stored.id, at(4)).await.unwrap().unwrap();
+    let taken = ledger.take_proposed(&stored.id, "alice", at(4)).await.unwrap().unwrap();
     assert_eq!((taken.state, taken.outcome), (State::Claimed, None));
-    assert_eq!(ledger.take_proposed(&stored.id, at(5)).await.unwrap(), None);
+    assert_eq!(ledger.take_proposed(&stored.id, "alice", at(5)).await.unwrap(), None);
     assert_eq!(kinds(&ledger).await, ["claimed", "proposed", "approved"]);
 }
 
@@ -224,7 +224,7 @@ async fn only_an_approved_proposal_is_unfinished() {
     let crashed = claimed(&ledger, &once("ask:1"), &proposal(vec![versioning("logs")])).await;
     assert_eq!(ledger.unfinished().await.unwrap(), [], "nobody said yes to it");
     ledger.record(&crashed, &Outcome::default(), State::Proposed, None, at(2)).await.unwrap();
-    let taken = ledger.take_proposed(&crashed.id, at(3)).await.unwrap().unwrap();
+    let taken = ledger.take_proposed(&crashed.id, "alice", at(3)).await.unwrap().unwrap();
     assert_eq!(ledger.unfinished().await.unwrap(), [taken]);
 }
 
@@ -535,4 +535,78 @@ fn a_store_of_a_newer_version_is_refused() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = Sqlite::open(&path).unwrap_err();
     assert_eq!(error.to_string(), "a stored schema is damaged: a newer version of keepwatch wrote it");
+}
+
+#[tokio::test]
+async fn two_words_within_half_an_hour_are_two_people() {
+    let store = Sqlite::open_in_memory().unwrap();
+    let done = store.claim(&once("e1"), &plan(vec![quarantine(Strength::Soft)]), &notice(), at(0)).await.unwrap();
+    let incident = done.unwrap().incident;
+    let word = |person: &str, plans: &[&str]| Consent {
+        target: "KW-7F3A2C".to_owned(),
+        plans: plans.iter().map(ToString::to_string).collect(),
+        person: person.to_owned(),
+    };
+    let say = async |person, plans, minute| {
+        store.consent(&word(person, plans), &incident, &notice(), at(minute)).await.unwrap()
+    };
+    assert_eq!(say("alice", &["1"], 1).await, ["alice"]);
+    assert_eq!(say("alice", &["1"], 20).await, ["alice"], "one person is one word, and it does not last longer");
+    assert_eq!(store.undelivered().await.unwrap().len(), 1, "people hear of it once");
+    assert_eq!(say("bob", &["1"], 32).await, ["bob"], "the first word is too old");
+    assert_eq!(say("alice", &["1"], 33).await, ["bob", "alice"]);
+    assert_eq!(say("carol", &["1", "2"], 34).await, ["carol"], "more was done since");
+    let kinds: Vec<String> = store.entries().await.unwrap().into_iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "consented").count(), 4);
+    assert!(chain::verify(&store.entries().await.unwrap()).is_ok());
+}
+
+#[tokio::test]
+async fn a_denied_proposal_is_closed_and_not_made_again_for_a_day() {
+    let store = Sqlite::open_in_memory().unwrap();
+    let case = case("ask:bucket", Repeat::WhenFinished);
+    let proposal = proposal(vec![versioning("invoices")]);
+    let propose = async |now| store.claim(&case, &proposal, &notice(), now).await.unwrap();
+    let stored = propose(at(0)).await.unwrap();
+    store.record(&stored, &Outcome::default(), State::Proposed, None, at(0)).await.unwrap();
+    store.record(&stored, &Outcome::default(), State::Denied, Some(&notice()), at(1)).await.unwrap();
+    assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Denied);
+    assert!(store.take_proposed(&stored.id, "bob", at(2)).await.unwrap().is_none());
+    assert!(propose(at(600)).await.is_none());
+    assert!(propose(at(0) + jiff::SignedDuration::from_hours(24)).await.is_some());
+}
+
+#[tokio::test]
+async fn what_has_begun_cannot_be_denied() {
+    let store = Sqlite::open_in_memory().unwrap();
+    let stored =
+        store.claim(&once("e1"), &plan(vec![versioning("invoices")]), &notice(), at(0)).await.unwrap().unwrap();
+    store.record(&stored, &Outcome::default(), State::Denied, None, at(1)).await.unwrap();
+    assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Claimed);
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_keeps_its_plans_and_takes_the_new_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keepwatch.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(MIGRATIONS[0]).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    let (plan, notice) = (serde_json::to_string(&plan(Vec::new())).unwrap(), serde_json::to_string(&notice()).unwrap());
+    old.execute("INSERT INTO incidents VALUES ('KW-1', 'c', '111122223333', 't', 1, 1)", []).unwrap();
+    let row =
+        "INSERT INTO plans VALUES ('KW-1.1', 'KW-1', 1, 'k', 1, '111122223333', 'agent', 0, 'done', ?, ?, NULL, 1)";
+    old.execute(row, [plan, notice]).unwrap();
+    old.execute("INSERT INTO steps VALUES ('KW-1.1', 1, 'soft', NULL, 1)", []).unwrap();
+    drop(old);
+
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.plan("KW-1.1").await.unwrap().unwrap().state, State::Done);
+    let account = account();
+    assert_eq!(store.usage(Some(&account), Timestamp::UNIX_EPOCH).await.unwrap().soft, 1);
+    drop(store);
+    let new = Connection::open(&path).unwrap();
+    let orphans: u32 = new.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(orphans, 0);
+    new.execute("UPDATE plans SET state = 'denied'", []).unwrap();
 }
