@@ -22,6 +22,7 @@ use crate::decision::Reason;
 use crate::event::Event;
 use crate::event::principal::Principal;
 use crate::execute::StepOutcome;
+use crate::origin::Origin;
 use crate::policy::{Finding, Verb};
 
 /// The event that a notice is about.
@@ -37,6 +38,9 @@ pub struct EventFacts {
     pub time: Timestamp,
     /// Where the call came from.
     pub source_ip: Option<String>,
+    /// Which country and network that is, where a database says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// The caller's user agent.
     pub user_agent: Option<String>,
     /// Who made the call.
@@ -74,6 +78,7 @@ impl EventFacts {
             name: event.name.clone(),
             time: event.time,
             source_ip: event.source_ip.clone(),
+            origin: None,
             user_agent: event.user_agent.clone(),
             principal: event.principal.clone(),
             error_code: event.error_code.clone(),

@@ -28,6 +28,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::ledger::sqlite::Sqlite;
 use crate::metrics::Metrics;
+use crate::origin::Origins;
 use crate::policy::Policies;
 use crate::respond::Agent;
 use crate::strategy::Strategies;
@@ -157,6 +158,7 @@ async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, S
         let path = places.policies.policies.clone();
         tokio::task::spawn_blocking(move || load_policies(&path))
     };
+    let origins = Origins::open(&config.notify.ip_database)?;
     let clouds = Aws::connect(&config).await?;
     let ledger = open_store(&places.store)?;
     let policies = policies.await??;
@@ -174,6 +176,7 @@ async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, S
         told: Notify::new(),
         turns: crate::respond::Turns::default(),
         asked: crate::respond::Asked::default(),
+        origins,
     })
 }
 

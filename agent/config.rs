@@ -395,9 +395,9 @@ mod tests {
     fn an_unknown_key_is_shown_with_line_and_caret() {
         let complaint = complaint(|text| text.replace("class = \"log\"", "klass = \"log\""));
         insta::assert_snapshot!(complaint, @r#"
-        TOML parse error at line 60, column 1
+        TOML parse error at line 64, column 1
            |
-        60 | klass = "log"
+        64 | klass = "log"
            | ^^^^^
         unknown field `klass`, expected one of `id`, `name`, `class`, `regions`, `mode`, `ou`, `tags`
         "#);
@@ -407,9 +407,9 @@ mod tests {
     fn a_mention_of_nobody_is_shown_with_line_and_caret() {
         let complaint = complaint(|text| text.replace("<!subteam^S0ONCALL>", "@oncall"));
         insta::assert_snapshot!(complaint, @r#"
-        TOML parse error at line 32, column 11
+        TOML parse error at line 36, column 11
            |
-        32 | on_call = "@oncall"
+        36 | on_call = "@oncall"
            |           ^^^^^^^^^
         `@oncall` mentions nobody on Slack: it takes `<!subteam^S…>`, `<@U…>`, `<!here>` or `<!channel>`
         "#);

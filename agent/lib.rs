@@ -9,6 +9,7 @@ pub mod config;
 pub mod intake;
 
 pub mod event;
+pub mod origin;
 pub mod policy;
 pub mod resource;
 pub mod strategy;

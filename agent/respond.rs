@@ -26,6 +26,7 @@ use crate::execute::{Executor, Outcome};
 use crate::fault;
 use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Repeat, State, Stored, chain};
 use crate::metrics::{Metrics, Stopwatch};
+use crate::origin::Origins;
 use crate::plan::{Plan, Planner, Step, Wishes};
 use crate::policy::{Finding, Policies};
 use crate::resource::{Desired, Live, Place};
@@ -89,6 +90,8 @@ pub struct Agent<C, L> {
     pub turns: Turns,
     /// When each incident's principal was last asked about.
     pub asked: Asked,
+    /// Where addresses are from.
+    pub origins: Origins,
 }
 
 /// What a case is about.

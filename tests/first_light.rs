@@ -48,6 +48,9 @@ fn a_stolen_key_deletes_backups_and_is_stopped() {
     let alone = lab.run(&["undo", id, "--by", "alice"]);
     assert_eq!(alone.status.code(), Some(1), "releasing takes two people");
     assert!(lab.quarantined("ci-deployer"));
+    let actor = lab.run(&["undo", id, "--by", "alice", "--with", "CI-Deployer@example.com"]);
+    assert!(String::from_utf8_lossy(&actor.stderr).contains("somebody else must say"), "nobody answers for themselves");
+    assert!(lab.quarantined("ci-deployer"));
     let both = lab.run(&["undo", id, "--by", "alice", "--with", "bob"]);
     assert!(both.status.success(), "{}", String::from_utf8_lossy(&both.stderr));
     assert!(!lab.quarantined("ci-deployer"));
@@ -117,6 +120,25 @@ fn an_observed_account_is_never_changed_and_nobody_is_told() {
     assert!(!lab.quarantined("ci-deployer"));
     assert!(lab.deeds().is_empty(), "{:?}", lab.deeds());
     assert!(lab.slack().is_empty(), "observing tells nobody");
+}
+
+#[test]
+fn the_network_that_a_call_came_from_is_told_where_a_database_knows_it() {
+    let lab = Lab::start();
+    let databases = "[notify]\nip_database = [\"tests/fixtures/country.mmdb\", \"tests/fixtures/asn.mmdb\"]\n\n";
+    let config = std::fs::read_to_string("accounts.toml").unwrap();
+    let config = config.replacen("[notify.slack]", &format!("{databases}[notify.slack]"), 1);
+    let path = lab.folder.path().join("accounts.toml");
+    std::fs::write(&path, &config).unwrap();
+    let _agent = lab.agent(&[("KEEPWATCH_CONFIG", path.to_str().unwrap())]);
+    delete_point(&lab, 0).unwrap();
+    lab.eventually("it is told", || lab.slack_text().contains("127.0.0.1 (NL, AS64500 Example)"));
+
+    std::fs::write(&path, config.replace("asn.mmdb", "README.md")).unwrap();
+    let broken = lab.keepwatch(&["run"]).env("KEEPWATCH_CONFIG", &path).output().unwrap();
+    let said = String::from_utf8_lossy(&broken.stderr);
+    assert_eq!(broken.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot use `tests/fixtures/README.md`, which `ip_database`"), "{said}");
 }
 
 #[test]

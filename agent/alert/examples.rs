@@ -11,6 +11,7 @@ use crate::decision::Reason;
 use crate::event::principal::{Flags, Principal, PrincipalKind};
 use crate::execute::StepOutcome;
 use crate::ledger::Incident;
+use crate::origin::Origin;
 use crate::policy::{Finding, Rule, Severity, Verb};
 
 const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
@@ -87,6 +88,11 @@ fn event() -> EventFacts {
         name: "DeleteRecoveryPoint".to_owned(),
         time: "2026-01-02T03:04:05Z".parse().expect("a time"),
         source_ip: Some("198.51.100.7".to_owned()),
+        origin: Some(Origin {
+            country: Some("NL".to_owned()),
+            asn: Some(64500),
+            organisation: Some("Example".to_owned()),
+        }),
         user_agent: Some("Boto3/1.43".to_owned()),
         principal: Principal {
             kind: PrincipalKind::IamUser,

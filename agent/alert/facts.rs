@@ -48,7 +48,8 @@ fn event_facts(event: &EventFacts, notice: &Notice) -> Vec<Fact> {
     };
     let latency = notice.at.duration_since(event.time).as_millis();
     let mut facts = vec![("who", who(&event.principal)), ("call", called)];
-    facts.extend(event.source_ip.clone().map(|ip| ("from", ip)));
+    let origin = event.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
+    facts.extend(event.source_ip.as_ref().map(|ip| ("from", format!("{ip}{origin}"))));
     facts.extend(event.user_agent.clone().map(|agent| ("user agent", agent)));
     facts.push(("when", format!("{}, known {}.{:03} s later", event.time, latency / 1000, (latency % 1000).abs())));
     facts.extend(event.mfa.map(|mfa| ("MFA", if mfa { "yes".to_owned() } else { "no".to_owned() })));

@@ -50,7 +50,7 @@ mod tests {
             resource: arn:aws:backup:eu-west-1:111122223333:backup-vault:main (owner team-ledger)
             who: iam user mallory, key ending in 7Q2X
             call: DeleteRecoveryPoint of backup.amazonaws.com
-            from: 198.51.100.7
+            from: 198.51.100.7 (NL, AS64500 Example)
             user agent: Boto3/1.43
             when: 2026-01-02T03:04:05Z, known 2.250 s later
             MFA: no

@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer};
 pub struct Notify {
     /// Slack; without it, alerts go to stdout.
     pub slack: Option<Slack>,
+    /// Databases in MaxMind's format that say from which country and network an address is.
+    pub ip_database: Vec<PathBuf>,
 }
 
 /// A Slack workspace. The token comes from `KEEPWATCH_SLACK_TOKEN` or from a file.

@@ -4,8 +4,10 @@
 //! It is asked after containment, beside the rest of the work, and for a bounded time: an
 //! answer that does not come is left out and fails nothing.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::btree_map::Entry as MapEntry;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use crate::cloud::{Caller, CloudRead as _, Clouds};
 use crate::decision::{Decision, Deed};
 use crate::event::Event;
 use crate::ledger::Ledger;
+use crate::origin::Origin;
 use crate::plan::Wishes as _;
 use crate::resource::{self, Live, Place};
 
@@ -53,6 +56,7 @@ impl Asked {
 pub(super) struct Surroundings {
     at_stake: Vec<String>,
     context: Context,
+    origin: Option<Origin>,
 }
 
 impl Surroundings {
@@ -60,6 +64,9 @@ impl Surroundings {
     pub(super) fn tell_in(self, notice: &mut Notice) {
         notice.at_stake = self.at_stake;
         notice.context = self.context;
+        if let Some(event) = &mut notice.event {
+            event.origin = self.origin;
+        }
     }
 }
 
@@ -71,24 +78,30 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         }
         let (mut known, activity) = tokio::join!(self.places(it, decision), self.activity(it, incident));
         known.context.activity = activity;
+        let address = it.subject.event().and_then(|event| event.source_ip.as_deref());
+        known.origin = address.and_then(|address| self.origins.find(address));
         known
     }
 
     /// What is left in the vaults that are held, and whose the resources are.
     async fn places(&self, it: &Occurrence<'_>, decision: &Decision) -> Surroundings {
         let mut known = Surroundings::default();
+        let mut seen: BTreeMap<&Place, Option<Cow<'_, Live>>> = BTreeMap::new();
         if let (Subject::State(place, _), Some(live)) = (it.subject, it.live) {
-            known.belongs(place, live);
+            seen.insert(place, Some(Cow::Borrowed(live)));
         }
         for deed in decision.act.iter().chain(&decision.ask) {
             let (Deed::Hold(place) | Deed::Restore(place) | Deed::Rearm(place)) = deed else { continue };
-            if known.context.owners.contains_key(&place.arn()) {
-                continue;
+            if let MapEntry::Vacant(unseen) = seen.entry(place) {
+                let live = timeout(PATIENCE, self.look_at(place)).await;
+                unseen.insert(live.ok().flatten().map(Cow::Owned));
             }
-            if let Ok(Some(live)) = timeout(PATIENCE, self.look_at(place)).await {
-                known.belongs(place, &live);
-                known.stakes(deed, &live);
+            if let Some(Some(live)) = seen.get(place) {
+                known.stakes(deed, live);
             }
+        }
+        for (place, live) in &seen {
+            known.belongs(place, live.as_deref());
         }
         known
     }
@@ -121,8 +134,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 }
 
 impl Surroundings {
-    fn belongs(&mut self, place: &Place, live: &Live) {
-        let owner = owner(live.tags()).map(|owner| (place.arn(), owner.to_owned()));
+    fn belongs(&mut self, place: &Place, live: Option<&Live>) {
+        let owner = live.and_then(|live| owner(live.tags())).map(|owner| (place.arn(), owner.to_owned()));
         self.context.owners.extend(owner);
     }
 

@@ -92,6 +92,7 @@ fn notice() -> Notice {
             name: "DeleteRecoveryPoint".to_owned(),
             time: at(0),
             source_ip: None,
+            origin: None,
             user_agent: None,
             principal: mallory(),
             error_code: None,
