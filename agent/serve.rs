@@ -95,3 +95,35 @@ async fn receive_from(request: Request<Incoming>, receive: &Receive) -> StatusCo
         Err(_) => StatusCode::REQUEST_TIMEOUT,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn served(slack: Option<Arc<Receive>>) -> String {
+        let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(run(listener, Pages { metrics: Arc::new(String::new), slack }));
+        format!("http://{address}/slack/actions")
+    }
+
+    async fn posted(url: &str, body: Vec<u8>) -> StatusCode {
+        let answer = reqwest::Client::new().post(url).body(body).send().await.expect("an answer");
+        StatusCode::from_u16(answer.status().as_u16()).expect("a status")
+    }
+
+    #[tokio::test]
+    async fn a_press_is_handed_on_whole_and_a_body_that_is_too_large_is_not_read() {
+        let url =
+            served(Some(Arc::new(|_, body| if body == b"pressed" { StatusCode::OK } else { StatusCode::GONE }))).await;
+        assert_eq!(posted(&url, b"pressed".to_vec()).await, StatusCode::OK);
+        assert_eq!(posted(&url, vec![b'a'; LARGEST_BODY]).await, StatusCode::GONE);
+        assert_eq!(posted(&url, vec![b'a'; LARGEST_BODY + 1]).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn where_there_are_no_buttons_there_is_no_such_page() {
+        let url = served(None).await;
+        assert_eq!(posted(&url, Vec::new()).await, StatusCode::NOT_FOUND);
+    }
+}
