@@ -10,11 +10,17 @@ pub mod engine;
 pub mod error;
 pub mod fixtures;
 pub mod input;
+pub mod signature;
+pub mod signing;
+pub mod source;
 
+mod archive;
 mod builtins;
+mod canonical;
 mod findings;
 mod instance;
 mod module;
+mod revision;
 mod sprintf;
 
 use std::fmt;
@@ -138,6 +144,7 @@ struct Loaded {
     engine: Engine,
     data: Value,
     digest: String,
+    revision: String,
 }
 
 impl fmt::Debug for Policies {
@@ -162,10 +169,19 @@ impl Policies {
     /// As [`Policies::load`].
     pub fn load_within(path: &Path, limits: Limits) -> Result<Self, PolicyError> {
         let bundle = if path.is_dir() { build::in_passing(path)? } else { Bundle::read(path)? };
+        Self::of(bundle, limits)
+    }
+
+    /// Compiles a bundle that was read.
+    ///
+    /// # Errors
+    /// When it cannot be run, or one of its rules does not say what it must.
+    pub fn of(bundle: Bundle, limits: Limits) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits)?;
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
-        let Bundle { data, digest, .. } = bundle;
-        Ok(Self(Arc::new(Loaded { catalogue, engine, data, digest })))
+        let Bundle { data, digest, manifest, .. } = bundle;
+        let revision = manifest.revision;
+        Ok(Self(Arc::new(Loaded { catalogue, engine, data, digest, revision })))
     }
 
     /// Every rule, in the order of their ids.
@@ -178,6 +194,12 @@ impl Policies {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.0.digest
+    }
+
+    /// What the bundle calls its version.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.0.revision
     }
 
     /// The bundle's data, which rules and agent share.

@@ -19,5 +19,6 @@ mod killed;
 mod layout;
 mod permissions;
 mod policy_build;
+mod policy_trust;
 mod reversible;
 mod round_trips;

@@ -1,5 +1,7 @@
 //! `keepwatch policy`: what a policy author runs all day.
 
+mod trust;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,11 @@ pub(super) enum Command {
         /// The bundle to write.
         #[arg(long, short, default_value = "bundle.tar.gz")]
         output: PathBuf,
+        #[command(flatten)]
+        signing: trust::SigningArguments,
     },
+    /// Prove that a bundle is what a key signed.
+    Verify(trust::VerifyArguments),
     /// Run the policies' tests: Rego's own by `opa test`, and every `fires.json` and
     /// `silent.json` in the agent's engine.
     Test {
@@ -51,11 +57,12 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command) -> anyhow::Result<Verdict> {
     match command {
-        Command::Build { folder, output } => {
-            build::build(folder, output)?;
+        Command::Build { folder, output, signing } => {
+            build::build_signed(folder, output, signing.signing().as_ref())?;
             say(output.display())?;
             Ok(Verdict::Well)
         }
+        Command::Verify(arguments) => trust::verify(arguments),
         Command::Test { folder } => test(folder),
         Command::Check { folder } => check(folder),
         Command::New { rule, folder } => new(rule, folder),
