@@ -139,6 +139,19 @@ pub struct Delivery {
     pub tries: u32,
 }
 
+/// A policy bundle that judges from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// SHA-256 of the bundle.
+    pub digest: String,
+    /// What it calls its version.
+    pub revision: String,
+    /// Where it comes from.
+    pub source: String,
+    /// Whether its signature was verified.
+    pub signed: bool,
+}
+
 /// The thread that an incident has with responders.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Thread {
@@ -257,6 +270,10 @@ pub trait Ledger: Send + Sync {
 
     /// Threads whose first message does not reflect everything that was delivered.
     fn stale_threads(&self) -> impl Future<Output = Result<Vec<(Incident, Thread)>, LedgerError>> + Send;
+
+    /// Notes in the chain which bundle judges from now on. What it names last is not noted
+    /// again, so a restart writes nothing.
+    fn adopt(&self, adopted: &Adopted, now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// The hash chain's entries, oldest first.
     fn entries(&self) -> impl Future<Output = Result<Vec<chain::Entry>, LedgerError>> + Send;

@@ -11,10 +11,12 @@ pub mod intake;
 pub mod event;
 pub mod policy;
 pub mod resource;
+pub mod rules;
 pub mod strategy;
 
 pub mod pipeline;
 pub mod reconcile;
+pub mod refresh;
 pub mod respond;
 pub mod sweep;
 

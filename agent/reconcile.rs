@@ -8,11 +8,11 @@ use crate::config::Account;
 use crate::event::Event;
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::Stopwatch;
-use crate::plan::Wishes as _;
 use crate::policy::Finding;
 use crate::policy::input::{Resource, StateInput};
 use crate::resource::{self, Desired, Live, Place};
 use crate::respond::{Agent, HandleError, Occurrence, Subject};
+use crate::rules::RuleSet;
 use crate::strategy::is_protected;
 
 /// A resource that was looked at: what it is, and what the rules say of it.
@@ -30,25 +30,30 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When its account or the store could not be reached: worth another try.
-    pub async fn reconcile(&self, place: &Place, cause: Option<&Event>) -> Result<(), HandleError> {
+    pub async fn reconcile(&self, place: &Place, cause: Option<&Event>, rules: &RuleSet) -> Result<(), HandleError> {
         let account = self.config.account(&place.account);
         let account = account.ok_or_else(|| HandleError::UnknownAccount(place.account.clone()))?;
-        let Some(Judged { live, findings }) = self.judge(place, account).await? else {
+        let Some(Judged { live, findings }) = self.judge(place, account, rules).await? else {
             return Ok(());
         };
         if findings.is_empty() && cause.is_none() {
             self.learn(place, &live).await?;
         }
         let (subject, stopwatch) = (Subject::State(place, cause), &Stopwatch::idle());
-        self.respond(Occurrence { account, subject, findings: &findings, stopwatch }).await
+        self.respond(Occurrence { account, subject, rules, findings: &findings, stopwatch }).await
     }
 
     /// Reads a resource and asks the rules. `None` when it is gone or not ours to protect.
     ///
     /// # Errors
     /// When its account or the store could not be reached.
-    pub async fn judge(&self, place: &Place, account: &Account) -> Result<Option<Judged>, HandleError> {
-        let desired = self.desired(place).await?;
+    pub async fn judge(
+        &self,
+        place: &Place,
+        account: &Account,
+        rules: &RuleSet,
+    ) -> Result<Option<Judged>, HandleError> {
+        let desired = self.desired(place, rules).await?;
         let cloud = self.clouds.reader(account).await?;
         let live = match resource::read(place, &desired, &cloud).await {
             Err(CloudError::Gone { target }) => {
@@ -57,10 +62,10 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             }
             answer => answer?,
         };
-        if !is_protected(self.strategies.desired(place).as_ref(), &live) {
+        if !is_protected(rules.strategies.desired(place).as_ref(), &live) {
             return Ok(None);
         }
-        let findings = self.policies.judge_state(&StateInput {
+        let findings = rules.policies.judge_state(&StateInput {
             resource: Resource::new(place, &live),
             desired: (desired != Desired::default()).then_some(&desired),
             account,

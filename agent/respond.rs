@@ -25,9 +25,9 @@ use crate::fault;
 use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Repeat, State, Stored, chain};
 use crate::metrics::{Metrics, Stopwatch};
 use crate::plan::{Plan, Planner, Step, Wishes};
-use crate::policy::{Finding, Policies};
+use crate::policy::Finding;
 use crate::resource::{self, Desired, Live, Place};
-use crate::strategy::Strategies;
+use crate::rules::{InForce, RuleSet};
 pub use turns::Turns;
 
 /// The span in which budgets count and cases join an incident.
@@ -68,10 +68,8 @@ impl HandleError {
 pub struct Agent<C, L> {
     /// The accounts and how far the agent may go.
     pub config: Config,
-    /// The rules.
-    pub policies: Policies,
-    /// What should be true.
-    pub strategies: Strategies,
+    /// The rules, and what should be true.
+    pub rules: InForce,
     /// The way into accounts.
     pub clouds: C,
     /// The store.
@@ -144,7 +142,9 @@ pub struct Occurrence<'a> {
     pub account: &'a Account,
     /// What it is about.
     pub subject: Subject<'a>,
-    /// What the rules found.
+    /// The rules that judged it: all that follows goes by them, whatever is in force by then.
+    pub rules: &'a RuleSet,
+    /// What they found.
     pub findings: &'a [Finding],
     /// Measures how long containment took to begin.
     pub stopwatch: &'a Stopwatch<'a>,
@@ -167,7 +167,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
         let (urgent, rest) = decision.by_urgency();
         let mut notice = self.draft(&it, &decision);
-        let steps = self.plan(&urgent, &incident.id, &mut notice).await?;
+        let steps = self.plan(it.rules, &urgent, &incident.id, &mut notice).await?;
         fault::point("planned");
         let plan = Plan { account: it.account.id.clone(), steps, proposed: false };
         let Some(mut stored) = self.claim(&it, &incident, &plan, &notice).await? else {
@@ -175,7 +175,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         };
         fault::point("claimed");
         let mut outcome = self.execute(&stored, &stored.plan, it.stopwatch).await;
-        let more = self.plan(&rest, &incident.id, &mut notice).await?;
+        let more = self.plan(it.rules, &rest, &incident.id, &mut notice).await?;
         if !more.is_empty() {
             let added = Plan { steps: more, ..plan };
             stored = self.ledger.extend(&stored, &added.steps, self.clock.now()).await?;
@@ -183,7 +183,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         }
         self.ask(&it, &incident, &decision, &notice).await?;
         stored.notice.reasons = notice.reasons;
-        stored.notice.at_stake = self.at_stake(&decision.act).await;
+        stored.notice.at_stake = self.at_stake(it.rules, &decision.act).await;
         self.finish(&stored, &outcome).await
     }
 
@@ -195,8 +195,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let decision = decide(it.findings, &self.circumstances(it, &self.past(it.findings).await?).await?);
         let incident = self.incident(it, it.subject.correlation(it.account)).await?;
         let mut notice = self.draft(it, &decision);
-        let act = self.plan(&decision.act, &incident.id, &mut notice).await?;
-        let ask = self.plan(&decision.ask, &incident.id, &mut notice).await?;
+        let act = self.plan(it.rules, &decision.act, &incident.id, &mut notice).await?;
+        let ask = self.plan(it.rules, &decision.ask, &incident.id, &mut notice).await?;
         let plan = |steps, proposed| Plan { account: it.account.id.clone(), steps, proposed };
         Ok(Foreseen {
             findings: it.findings.to_vec(),
@@ -208,19 +208,19 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
     /// What is left in the vaults that are held, and how well it is copied. People want to
     /// know; nothing waits for it, and an answer that does not come is left out.
-    async fn at_stake(&self, deeds: &[Deed]) -> Vec<String> {
+    async fn at_stake(&self, rules: &RuleSet, deeds: &[Deed]) -> Vec<String> {
         let mut left = Vec::new();
         for deed in deeds {
             if let Deed::Hold(place) = deed {
-                left.extend(self.left_in(place).await);
+                left.extend(self.left_in(rules, place).await);
             }
         }
         left
     }
 
-    async fn left_in(&self, vault: &Place) -> Option<String> {
+    async fn left_in(&self, rules: &RuleSet, vault: &Place) -> Option<String> {
         let cloud = self.clouds.reader(self.config.account(&vault.account)?).await.ok()?;
-        let desired = self.desired(vault).await.ok()?;
+        let desired = self.desired(vault, rules).await.ok()?;
         match resource::read(vault, &desired, &cloud).await.ok()? {
             Live::Vault(live) => Some(live.to_string()),
             Live::Bucket(_) | Live::Key(_) | Live::Trail(_) => None,
@@ -287,7 +287,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         notice: &Notice,
     ) -> Result<(), HandleError> {
         let mut notice = notice.clone();
-        let steps = self.plan(&decision.ask, &incident.id, &mut notice).await?;
+        let steps = self.plan(it.rules, &decision.ask, &incident.id, &mut notice).await?;
         if steps.is_empty() {
             return Ok(());
         }
@@ -315,9 +315,15 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
     /// The steps that deeds need. What will never be possible becomes a reason, so that
     /// people hear of it; what may be possible later is an error.
-    async fn plan(&self, deeds: &[Deed], incident: &str, notice: &mut Notice) -> Result<Vec<Step>, CloudError> {
-        let planner =
-            Planner { clouds: &self.clouds, config: &self.config, wishes: self, incident, now: self.clock.now() };
+    async fn plan(
+        &self,
+        rules: &RuleSet,
+        deeds: &[Deed],
+        incident: &str,
+        notice: &mut Notice,
+    ) -> Result<Vec<Step>, CloudError> {
+        let wishes = &Wanted { agent: self, rules };
+        let planner = Planner { clouds: &self.clouds, config: &self.config, wishes, incident, now: self.clock.now() };
         let mut steps = Vec::new();
         for deed in deeds {
             match planner.steps(deed).await {
@@ -377,6 +383,17 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         })
     }
 
+    /// What a resource should be: what the strategies declare, else its last approved baseline.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    pub async fn desired(&self, place: &Place, rules: &RuleSet) -> Result<Desired, CloudError> {
+        let unavailable =
+            |error: LedgerError| CloudError::Unavailable { call: "baseline".to_owned(), detail: error.to_string() };
+        let baseline = self.ledger.baseline(place).await.map_err(unavailable)?;
+        Ok(rules.strategies.desired(place).unwrap_or_default().or(baseline.unwrap_or_default()))
+    }
+
     /// What will be told, as far as it is known before anything is done.
     fn draft(&self, it: &Occurrence<'_>, decision: &Decision) -> Notice {
         Notice {
@@ -385,6 +402,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             account: it.account.id.clone(),
             account_name: it.account.name.clone(),
             region: it.subject.region().to_owned(),
+            bundle: Some(it.rules.policies.digest().to_owned()),
             event: it.subject.event().map(EventFacts::of),
             findings: it.findings.to_vec(),
             reasons: decision.reasons.clone(),
@@ -396,14 +414,15 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 }
 
-impl<C: Clouds, L: Ledger> Wishes for Agent<C, L> {
+/// What one set of rules wants of resources.
+struct Wanted<'a, C, L> {
+    agent: &'a Agent<C, L>,
+    rules: &'a RuleSet,
+}
+
+impl<C: Clouds, L: Ledger> Wishes for Wanted<'_, C, L> {
     async fn desired(&self, place: &Place) -> Result<Desired, CloudError> {
-        let baseline = self
-            .ledger
-            .baseline(place)
-            .await
-            .map_err(|error| CloudError::Unavailable { call: "baseline".to_owned(), detail: error.to_string() })?;
-        Ok(self.strategies.desired(place).unwrap_or_default().or(baseline.unwrap_or_default()))
+        self.agent.desired(place, self.rules).await
     }
 }
 

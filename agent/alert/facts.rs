@@ -105,7 +105,7 @@ pub(super) fn command(notice: &Notice) -> Option<String> {
         Occasion::Response | Occasion::Approval if changed => {
             Some(format!("keepwatch undo {plan} --by you --with second-person"))
         }
-        Occasion::Response | Occasion::Approval | Occasion::Undo => None,
+        Occasion::Response | Occasion::Approval | Occasion::Undo | Occasion::Policies => None,
     }
 }
 
@@ -122,6 +122,7 @@ pub(super) fn heading(notice: &Notice) -> &'static str {
     match (notice.occasion, done, failed, waits) {
         (Occasion::Undo, _, false, _) => "taken back",
         (Occasion::Undo, _, true, _) => "taken back in part",
+        (Occasion::Policies, ..) => "the policies in force stay",
         (_, _, _, true) => "waits for approval",
         (_, true, false, false) => "dealt with",
         (_, true, true, false) => "dealt with in part",

@@ -112,7 +112,7 @@ impl Clients {
 }
 
 /// An endpoint of one's own has no host name for each bucket.
-fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
+pub(super) fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
     let elsewhere = sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let config = aws_sdk_s3::config::Builder::from(sdk).force_path_style(elsewhere).build();
     aws_sdk_s3::Client::from_conf(config)

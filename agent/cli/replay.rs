@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{PolicyPlace, Verdict, load_policies};
+use super::{PolicyPlace, Verdict, load_trusted};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, AccountClass, AccountId, Config, Mode};
 use crate::event::principal::Principal;
@@ -70,9 +70,9 @@ impl Judge for Policies {
 /// # Errors
 /// When it cannot start: a path that does not exist, an `accounts.toml` that is not valid.
 pub(super) fn run(args: &Arguments) -> anyhow::Result<Verdict> {
-    let mut judge = load_policies(&args.policies.policies)?;
     let clock = SystemClock;
     let config = args.accounts.as_deref().map(Config::load).transpose()?;
+    let mut judge = load_trusted(&args.policies, config.as_ref())?;
     for path in &args.files {
         std::fs::metadata(path).with_context(|| format!("cannot replay `{}`", path.display()))?;
     }

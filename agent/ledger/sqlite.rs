@@ -4,6 +4,7 @@
 //! Claims and records have a connection of their own, quick lookups another, and whoever
 //! lists incidents or entries a third, so containment never queues behind a slow reader.
 
+mod bundles;
 mod counts;
 mod outbox;
 mod plans;
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::chain::Entry;
-use super::{Case, Delivery, Incident, Ledger, LedgerError, State, Stored, Thread, Usage};
+use super::{Adopted, Case, Delivery, Incident, Ledger, LedgerError, State, Stored, Thread, Usage};
 use crate::alert::Notice;
 use crate::config::AccountId;
 use crate::execute::Outcome;
@@ -309,6 +310,11 @@ impl Ledger for Sqlite {
 
     async fn stale_threads(&self) -> Result<Vec<(Incident, Thread)>, LedgerError> {
         self.scan("list stale threads", outbox::stale_threads).await
+    }
+
+    async fn adopt(&self, adopted: &Adopted, now: Timestamp) -> Result<(), LedgerError> {
+        let adopted = adopted.clone();
+        self.write("note the policy bundle", move |db| bundles::adopt(db, &adopted, now)).await
     }
 
     async fn entries(&self) -> Result<Vec<Entry>, LedgerError> {

@@ -1,0 +1,200 @@
+//! The rules in force: compiled policies and the strategies of the same bundle, which are
+//! loaded, judged by and swapped together.
+//!
+//! A new set is made aside and tried before it is taken; whoever judges holds one set from
+//! beginning to end. It decides nothing about findings.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cloud::{CloudError, Object, Shelf};
+use crate::policy::catalogue::{Entry, Name, Wants};
+use crate::policy::engine::Failure;
+use crate::policy::signature::Trust;
+use crate::policy::source::{Found, Look, Source};
+use crate::policy::{Policies, PolicyError};
+use crate::strategy::{Strategies, StrategyError};
+
+/// Why rules cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// The policies cannot be built, trusted or loaded.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A strategy in the bundle is not right.
+    #[error(transparent)]
+    Strategy(#[from] StrategyError),
+    /// A rule fails on the simplest document.
+    #[error("rule `{rule}` cannot be judged at all: {failure}")]
+    Unfit {
+        /// The rule's id.
+        rule: String,
+        /// What happened.
+        failure: Failure,
+    },
+    /// The bundle cannot be fetched.
+    #[error("cannot fetch `{from}`")]
+    Fetch {
+        /// Where it is.
+        from: Source,
+        /// Why not.
+        source: Box<CloudError>,
+    },
+    /// Loading came to no end.
+    #[error("loading broke down: {0}")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+impl RulesError {
+    /// The error with all its causes, in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        causes.fold(self.to_string(), |text, cause| {
+            let cause = cause.to_string();
+            if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+        })
+    }
+}
+
+/// One bundle's rules and strategies.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// The rules.
+    pub policies: Policies,
+    /// What should be true.
+    pub strategies: Strategies,
+}
+
+impl RuleSet {
+    /// The set that policies make with the strategies in their data.
+    ///
+    /// # Errors
+    /// When a strategy is not right, or a rule cannot be judged at all.
+    pub fn new(policies: Policies) -> Result<Self, RulesError> {
+        prove(&policies)?;
+        let strategies = Strategies::from_data(policies.data())?;
+        Ok(Self { policies, strategies })
+    }
+}
+
+/// Tries every rule on a document that is as small as can be. What it finds does not matter,
+/// only that it comes to an end.
+fn prove(policies: &Policies) -> Result<(), RulesError> {
+    for entry in policies.rules() {
+        let tried = policies.evaluate(entry, &smallest(entry), Timestamp::UNIX_EPOCH);
+        tried.map_err(|failure| RulesError::Unfit { rule: entry.rule.id.clone(), failure })?;
+    }
+    Ok(())
+}
+
+/// A document of the kind that a rule asks for, with next to nothing in it.
+fn smallest(entry: &Entry) -> Value {
+    let account = json!({"id": "000000000000", "name": "none", "class": "production", "mode": "observe", "tags": {}});
+    let now = Timestamp::UNIX_EPOCH;
+    match &entry.wants {
+        Wants::Acts(patterns) => {
+            let source = patterns.first().map(|pattern| pattern.source.as_str());
+            let name = patterns.first().map(|pattern| match &pattern.name {
+                Name::Is(name) | Name::BeginsWith(name) => name.as_str(),
+            });
+            let event = json!({"eventSource": source, "eventName": name, "requestParameters": {}});
+            json!({"event": event, "principal": {"kind": "unknown", "flags": {}}, "account": account, "now": now})
+        }
+        Wants::States(kind) => {
+            let resource =
+                json!({"kind": kind, "arn": "", "account": "000000000000", "region": "", "tags": {}, "live": {}});
+            json!({"resource": resource, "desired": null, "account": account, "now": now})
+        }
+    }
+}
+
+/// What a look at a source brought.
+#[derive(Debug)]
+pub struct Seen {
+    /// How the source looked.
+    pub look: Look,
+    /// What is there; `None` when it looks as it did before.
+    pub found: Option<Found>,
+}
+
+/// Looks at a source, and brings what is there unless it looks as it did before.
+///
+/// # Errors
+/// When it cannot be looked at or fetched.
+pub async fn see(source: &Source, known: Option<&Look>, shelf: &impl Shelf) -> Result<Seen, RulesError> {
+    match source {
+        Source::Path(path) => see_path(path.clone(), known.cloned()).await,
+        Source::S3 { bucket, key } => {
+            let failed = |error| RulesError::Fetch { from: source.clone(), source: Box::new(error) };
+            let look = Look::of_object(&shelf.tag(bucket, key).await.map_err(failed)?);
+            if known == Some(&look) {
+                return Ok(Seen { look, found: None });
+            }
+            let Object { tag, bytes } = shelf.object(bucket, key).await.map_err(failed)?;
+            Ok(Seen { look: Look::of_object(&tag), found: Some(Found::Bytes(bytes)) })
+        }
+    }
+}
+
+/// As [`see`], of a file or a folder.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub async fn see_path(path: PathBuf, known: Option<Look>) -> Result<Seen, RulesError> {
+    let of = path.clone();
+    let look = tokio::task::spawn_blocking(move || Look::of_path(&of)).await??;
+    let found = (known.as_ref() != Some(&look)).then_some(Found::Path(path));
+    Ok(Seen { look, found })
+}
+
+/// Makes a set of what was found, on a thread that may take its time.
+///
+/// # Errors
+/// When it is not trusted, or cannot be put in force.
+pub async fn compile(found: Found, source: &Source, trust: Option<&Trust>) -> Result<RuleSet, RulesError> {
+    let (source, trust) = (source.clone(), trust.cloned());
+    let make = move || RuleSet::new(found.compile(&source, trust.as_ref())?);
+    tokio::task::spawn_blocking(make).await?
+}
+
+/// The set that is judged by now.
+#[derive(Debug)]
+pub struct InForce {
+    set: RwLock<Arc<RuleSet>>,
+    refused_before: AtomicU64,
+}
+
+impl InForce {
+    /// Begins with a set.
+    #[must_use]
+    pub fn new(set: RuleSet) -> Self {
+        Self { set: RwLock::new(Arc::new(set)), refused_before: AtomicU64::new(0) }
+    }
+
+    /// The set that is in force at this moment. Whoever judges holds on to it: what is asked
+    /// for later may be another.
+    #[must_use]
+    pub fn now(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another set in force, and gives back the one before.
+    pub fn swap(&self, set: RuleSet) -> Arc<RuleSet> {
+        let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *held, Arc::new(set));
+        self.refused_before.fetch_add(before.policies.refused_builtins(), Ordering::Relaxed);
+        before
+    }
+
+    /// How many calls of builtins were undefined because of their arguments, in this set and
+    /// those before it.
+    #[must_use]
+    pub fn refused_builtins(&self) -> u64 {
+        self.refused_before.load(Ordering::Relaxed) + self.now().policies.refused_builtins()
+    }
+}
