@@ -32,6 +32,7 @@ use crate::policy::Policies;
 use crate::policy::source::{Found, Look, Source};
 use crate::respond::Agent;
 use crate::rules::{self, InForce, RuleSet, RulesError, Seen};
+use crate::shadow::Backlog;
 
 /// Guards an AWS organisation's backups: contains the attacker, puts the resource back,
 /// tells responders.
@@ -180,7 +181,14 @@ async fn agent_and_look(places: &Places, started: Instant) -> anyhow::Result<(Ag
         metrics: Metrics::new(started),
         told: Notify::new(),
         turns: crate::respond::Turns::default(),
+        shadows: Backlog::default(),
     };
+    // Before anything is judged: a rule in shadow must not act even once.
+    let rules = agent.shadowing(RuleSet::clone(&agent.rules.now())).await?;
+    for rule in rules.strangers(&agent.config.policies.shadow_rules) {
+        tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");
+    }
+    agent.rules.swap(rules);
     Ok((agent, look))
 }
 

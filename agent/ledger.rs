@@ -6,6 +6,7 @@
 
 pub mod chain;
 mod charge;
+pub mod shadow;
 pub mod sqlite;
 
 use std::future::Future;
@@ -164,7 +165,7 @@ pub struct Thread {
 }
 
 /// The store: one trait, so that one agent keeps it in a file and many in a table.
-pub trait Ledger: Send + Sync {
+pub trait Ledger: shadow::Shadows {
     /// The incident that a case of this correlation belongs to: one whose last case is
     /// younger than an hour.
     fn open_incident(

@@ -18,6 +18,7 @@ pub mod pipeline;
 pub mod reconcile;
 pub mod refresh;
 pub mod respond;
+pub mod shadow;
 pub mod sweep;
 
 pub mod action;

@@ -30,6 +30,10 @@ pub struct Counters {
     pub steps: AtomicU64,
     /// Sweeps that came to their end.
     pub sweeps: AtomicU64,
+    /// Findings of rules in shadow, of which nothing comes.
+    pub shadow_findings: AtomicU64,
+    /// Documents that rules in shadow did not judge, because too many waited.
+    pub shadow_skipped: AtomicU64,
     /// Policy bundles that were put in force while running.
     pub policy_swaps: AtomicU64,
     /// Policy bundles that were refused while running.
@@ -111,6 +115,8 @@ impl Metrics {
             ("keepwatch_findings_total", &self.count.findings),
             ("keepwatch_steps_total", &self.count.steps),
             ("keepwatch_sweeps_total", &self.count.sweeps),
+            ("keepwatch_shadow_findings_total", &self.count.shadow_findings),
+            ("keepwatch_shadow_skipped_total", &self.count.shadow_skipped),
             ("keepwatch_policy_swaps_total", &self.count.policy_swaps),
             ("keepwatch_policy_refusals_total", &self.count.policy_refusals),
         ];

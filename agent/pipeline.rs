@@ -26,8 +26,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         if event.principal.flags.agent {
             return Ok(Weight::Noise); // its own deeds; the ledger knows them already
         }
-        let rules = &*self.rules.now(); // one set for the whole story, whatever is swapped meanwhile
-        let findings = rules.policies.judge_act(&ActInput::new(&event, account, self.clock.now()));
+        let rules = &self.rules.now(); // one set for the whole story, whatever is swapped meanwhile
+        let findings = rules.judge_act(&ActInput::new(&event, account, self.clock.now()));
         fault::point("judged");
         let subject = Subject::Act(&event);
         self.respond(Occurrence { account, subject, rules, findings: &findings, stopwatch }).await?;
@@ -37,6 +37,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             self.reconcile(place, Some(&event), rules).await?;
         }
         fault::point("reconciled");
+        self.shadow_act(rules, &event, account);
         Ok(match (findings.is_empty() && touched.is_empty(), blinds(&findings)) {
             (true, _) => Weight::Noise,
             (false, false) => Weight::Mattered,

@@ -32,10 +32,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::Mode;
+use crate::resource::Kind;
 use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
 use engine::{Engine, Failure, Limits};
-use input::{ActInput, StateInput};
+use input::ActInput;
 
 pub use error::PolicyError;
 
@@ -214,17 +215,32 @@ impl Policies {
         self.0.engine.refused()
     }
 
+    /// The rules that ask for an act.
+    pub fn of_act(&self, act: &ActInput<'_>) -> impl Iterator<Item = &Entry> {
+        let (source, name) = act.route();
+        self.0.catalogue.of_act(source, name)
+    }
+
+    /// The rules for a kind of resource.
+    pub fn of_state(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+        self.0.catalogue.of_state(kind)
+    }
+
     /// Judges what somebody did by the rules that asked for it.
     #[must_use]
     pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {
-        let (source, name) = act.route();
-        self.judge(self.0.catalogue.of_act(source, name), act, act.now)
+        self.judge(self.of_act(act), act, act.now)
     }
 
-    /// Judges what is true of a resource by the rules for its kind.
+    /// Judges a document by some of the rules that it concerns.
     #[must_use]
-    pub fn judge_state(&self, state: &StateInput<'_>) -> Vec<Finding> {
-        self.judge(self.0.catalogue.of_state(state.resource.kind), state, state.now)
+    pub fn judge_among<'a>(
+        &'a self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        self.judge(entries, document, now)
     }
 
     /// Judges a document by one rule, whether it asked for it or not: how a rule's own

@@ -20,6 +20,8 @@ use crate::strategy::is_protected;
 pub struct Judged {
     /// As AWS reports it now.
     pub live: Live,
+    /// What it should be, as far as anybody declared it.
+    pub desired: Desired,
     /// What the rules found.
     pub findings: Vec<Finding>,
 }
@@ -33,14 +35,27 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     pub async fn reconcile(&self, place: &Place, cause: Option<&Event>, rules: &RuleSet) -> Result<(), HandleError> {
         let account = self.config.account(&place.account);
         let account = account.ok_or_else(|| HandleError::UnknownAccount(place.account.clone()))?;
-        let Some(Judged { live, findings }) = self.judge(place, account, rules).await? else {
+        let Some(Judged { live, desired, findings }) = self.judge(place, account, rules).await? else {
             return Ok(());
         };
         if findings.is_empty() && cause.is_none() {
             self.learn(place, &live).await?;
         }
         let (subject, stopwatch) = (Subject::State(place, cause), &Stopwatch::idle());
-        self.respond(Occurrence { account, subject, rules, findings: &findings, stopwatch }).await
+        self.respond(Occurrence { account, subject, rules, findings: &findings, stopwatch }).await?;
+        self.shadow_state(rules, &self.state_of(place, account, (&live, &desired)), cause);
+        Ok(())
+    }
+
+    /// What a rule sees of a resource.
+    fn state_of<'a>(
+        &self,
+        place: &'a Place,
+        account: &'a Account,
+        (live, desired): (&'a Live, &'a Desired),
+    ) -> StateInput<'a> {
+        let desired = (*desired != Desired::default()).then_some(desired);
+        StateInput { resource: Resource::new(place, live), desired, account, now: self.clock.now() }
     }
 
     /// Reads a resource and asks the rules. `None` when it is gone or not ours to protect.
@@ -65,13 +80,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         if !is_protected(rules.strategies.desired(place).as_ref(), &live) {
             return Ok(None);
         }
-        let findings = rules.policies.judge_state(&StateInput {
-            resource: Resource::new(place, &live),
-            desired: (desired != Desired::default()).then_some(&desired),
-            account,
-            now: self.clock.now(),
-        });
-        Ok(Some(Judged { live, findings }))
+        let findings = rules.judge_state(&self.state_of(place, account, (&live, &desired)));
+        Ok(Some(Judged { live, desired, findings }))
     }
 
     /// Keeps the first state that a sweep finds right as the resource's baseline. What an

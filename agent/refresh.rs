@@ -14,17 +14,24 @@ use crate::alert::{Notice, Occasion};
 use crate::cloud::{Clouds, Shelf};
 use crate::config::{AccountId, Mode};
 use crate::execute::Outcome;
+use crate::ledger::shadow::Watched;
 use crate::ledger::{Adopted, Case, Incident, Ledger, LedgerError, Repeat, State, chain};
 use crate::metrics::Metrics;
 use crate::plan::Plan;
 use crate::policy::signature::Trust;
 use crate::policy::source::{Look, Source};
-use crate::policy::{Finding, Rule, Severity};
+use crate::policy::{Finding, Policies, Rule, Severity};
 use crate::respond::Agent;
 use crate::rules::{self, RuleSet, RulesError, Seen};
 
 /// The id under which people are told about the rules themselves.
 const RULE: &str = "KW-POLICIES";
+
+/// How often it is noted that rules in shadow are still watched.
+const TENDING: SignedDuration = SignedDuration::from_mins(10);
+/// The most that counts as watched from one note to the next: longer ones mean that the
+/// machine slept.
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a look at the source led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +64,11 @@ pub struct Refresher {
     pub max_age: Duration,
     /// The account that the agent itself is in, for what people are told.
     pub home: AccountId,
+    /// A bundle that is only watched.
+    pub beside: Option<Source>,
+    seen_beside: Option<Look>,
+    noted: Option<Vec<Watched>>,
+    tended: Timestamp,
     seen: Option<Look>,
     doubted: Option<Look>,
     refused: Option<Look>,
@@ -68,7 +80,20 @@ impl Refresher {
     #[must_use]
     pub const fn new(source: Source, home: AccountId, seen: Look, now: Timestamp) -> Self {
         let max_age = Duration::from_secs(24 * 3600);
-        Self { source, trust: None, max_age, home, seen: Some(seen), doubted: None, refused: None, good: now }
+        Self {
+            source,
+            trust: None,
+            max_age,
+            home,
+            beside: None,
+            seen_beside: None,
+            noted: None,
+            tended: now,
+            seen: Some(seen),
+            doubted: None,
+            refused: None,
+            good: now,
+        }
     }
 
     /// Looks once, and puts in force what is new. The rules are fresh when the source could be
@@ -106,7 +131,62 @@ impl Refresher {
             }
         }
         agent.metrics.rules_checked(self.good);
+        self.shadow(agent, shelf).await?;
         Ok(looked)
+    }
+
+    /// Brings up to date what is only watched: the bundle beside, and what people promoted.
+    async fn shadow<C: Clouds, L: Ledger>(
+        &mut self,
+        agent: &Agent<C, L>,
+        shelf: &impl Shelf,
+    ) -> Result<(), LedgerError> {
+        let before = agent.rules.now();
+        let mut set = agent.shadowing(RuleSet::clone(&before)).await?;
+        if let Some(source) = self.beside.clone()
+            && let Some(policies) = self.look_beside(&source, shelf, &agent.metrics).await
+        {
+            set = set.beside(Some(policies));
+        }
+        let watched = set.watched();
+        if watched != before.watched() {
+            info!("{} rule(s) are in shadow", watched.len());
+            agent.rules.swap(set);
+        }
+        let now = agent.clock.now();
+        if self.noted.as_ref() != Some(&watched) {
+            agent.ledger.watch(&watched, now).await?;
+            self.noted = Some(watched.clone());
+        }
+        let elapsed = now.duration_since(self.tended);
+        if elapsed >= TENDING && !watched.is_empty() {
+            agent.ledger.went_on(elapsed.min(LONGEST).as_secs(), now).await?;
+        }
+        if elapsed >= TENDING {
+            self.tended = now;
+        }
+        Ok(())
+    }
+
+    /// The bundle beside, when there is a new one that can be used. One that cannot be is
+    /// logged and counted; it would not have acted anyway.
+    async fn look_beside(&mut self, source: &Source, shelf: &impl Shelf, metrics: &Metrics) -> Option<Policies> {
+        let seen = rules::see(source, self.seen_beside.as_ref(), shelf).await;
+        let compiled = match seen {
+            Ok(Seen { found: None, .. }) => return None,
+            Ok(Seen { look, found: Some(found) }) => {
+                self.seen_beside = Some(look);
+                rules::compile(found, source, self.trust.as_ref()).await
+            }
+            Err(problem) => Err(problem),
+        };
+        compiled
+            .inspect_err(|problem| {
+                Metrics::add(&metrics.count.policy_refusals, 1);
+                warn!("the policies beside at `{source}` are not watched: {}", problem.chain());
+            })
+            .ok()
+            .map(|set| set.policies)
     }
 
     async fn take<C: Clouds, L: Ledger>(
@@ -120,6 +200,8 @@ impl Refresher {
         if from == to {
             return Ok(Looked::Same);
         }
+        let beside = agent.rules.now().bundle_beside().cloned();
+        let set = agent.shadowing(set).await?.beside(beside);
         // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
         agent.adopt(&set, &self.source).await?;
         agent.rules.swap(set);
@@ -227,6 +309,15 @@ fn finding(title: &str, message: String) -> Finding {
 }
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
+    /// The same rules, those in shadow that accounts.toml, METADATA and people's word leave there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn shadowing(&self, set: RuleSet) -> Result<RuleSet, LedgerError> {
+        let promoted = self.ledger.promoted().await?;
+        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted))
+    }
+
     /// Notes in the ledger which bundle judges from now on, unless it is noted already.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ use crate::plan::{Plan, Planner, Step, Wishes};
 use crate::policy::Finding;
 use crate::resource::{self, Desired, Live, Place};
 use crate::rules::{InForce, RuleSet};
+use crate::shadow::Backlog;
 pub use turns::Turns;
 
 /// The span in which budgets count and cases join an incident.
@@ -82,6 +83,8 @@ pub struct Agent<C, L> {
     pub told: Notify,
     /// One at a time for each actor or resource.
     pub turns: Turns,
+    /// What rules in shadow still have to judge.
+    pub shadows: Backlog,
 }
 
 /// What a case is about.

@@ -4,6 +4,7 @@
 //! A new set is made aside and tried before it is taken; whoever judges holds one set from
 //! beginning to end. It decides nothing about findings.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,11 +13,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cloud::{CloudError, Object, Shelf};
+use crate::ledger::shadow::Watched;
 use crate::policy::catalogue::{Entry, Name, Wants};
 use crate::policy::engine::Failure;
+use crate::policy::input::{ActInput, StateInput};
 use crate::policy::signature::Trust;
 use crate::policy::source::{Found, Look, Source};
-use crate::policy::{Policies, PolicyError};
+use crate::policy::{Finding, Policies, PolicyError};
+use crate::resource::Kind;
 use crate::strategy::{Strategies, StrategyError};
 
 /// Why rules cannot be put in force.
@@ -61,13 +65,26 @@ impl RulesError {
     }
 }
 
-/// One bundle's rules and strategies.
-#[derive(Debug)]
+/// One bundle's rules and strategies, and what is only watched.
+#[derive(Debug, Clone)]
 pub struct RuleSet {
     /// The rules.
     pub policies: Policies,
     /// What should be true.
     pub strategies: Strategies,
+    shadow: BTreeSet<String>,
+    beside: Option<Policies>,
+}
+
+/// A rule in shadow that a document concerns.
+#[derive(Debug)]
+pub struct Watch {
+    /// The bundle that it is in.
+    pub policies: Policies,
+    /// The rule.
+    pub entry: Entry,
+    /// Whether that is the bundle beside the active one.
+    pub beside: bool,
 }
 
 impl RuleSet {
@@ -78,8 +95,97 @@ impl RuleSet {
     pub fn new(policies: Policies) -> Result<Self, RulesError> {
         prove(&policies)?;
         let strategies = Strategies::from_data(policies.data())?;
-        Ok(Self { policies, strategies })
+        let shadow = asking(&policies);
+        Ok(Self { policies, strategies, shadow, beside: None })
     }
+
+    /// The same rules, where besides those that ask for it these are in shadow, and those that
+    /// people promoted are not.
+    #[must_use]
+    pub fn shadowing(self, chosen: &BTreeSet<String>, promoted: &BTreeSet<String>) -> Self {
+        let mut shadow = asking(&self.policies);
+        shadow.extend(chosen.iter().cloned());
+        shadow.retain(|rule| !promoted.contains(rule));
+        Self { shadow, ..self }
+    }
+
+    /// The same rules with a bundle beside them that is only watched.
+    #[must_use]
+    pub fn beside(self, beside: Option<Policies>) -> Self {
+        Self { beside, ..self }
+    }
+
+    /// The bundle beside them.
+    #[must_use]
+    pub const fn bundle_beside(&self) -> Option<&Policies> {
+        self.beside.as_ref()
+    }
+
+    /// Ids among these that no rule has.
+    pub fn strangers<'a>(&self, ids: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
+        ids.iter().filter(|id| !self.policies.rules().iter().any(|entry| entry.rule.id == **id))
+    }
+
+    /// Every rule that is in shadow.
+    #[must_use]
+    pub fn watched(&self) -> Vec<Watched> {
+        let watched = |policies: &Policies, entry: &Entry, beside| Watched {
+            rule: entry.rule.id.clone(),
+            beside,
+            bundle: policies.digest().to_owned(),
+            title: entry.rule.title.clone(),
+        };
+        let own = self.policies.rules().iter().filter(|entry| !self.acts(entry));
+        let other = self.beside.iter().flat_map(|beside| beside.rules().iter().map(move |entry| (beside, entry)));
+        let own = own.map(|entry| watched(&self.policies, entry, false));
+        own.chain(other.map(|(beside, entry)| watched(beside, entry, true))).collect()
+    }
+
+    /// Judges what somebody did, by the rules that are acted on.
+    #[must_use]
+    pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {
+        self.policies.judge_among(self.policies.of_act(act).filter(|entry| self.acts(entry)), act, act.now)
+    }
+
+    /// Judges what is true of a resource, by the rules that are acted on.
+    #[must_use]
+    pub fn judge_state(&self, state: &StateInput<'_>) -> Vec<Finding> {
+        let entries = self.policies.of_state(state.resource.kind).filter(|entry| self.acts(entry));
+        self.policies.judge_among(entries, state, state.now)
+    }
+
+    /// The rules in shadow that an act concerns.
+    #[must_use]
+    pub fn watches_of_act(&self, act: &ActInput<'_>) -> Vec<Watch> {
+        let own = self.policies.of_act(act).filter(|entry| !self.acts(entry));
+        let beside = self.beside.iter().flat_map(|beside| beside.of_act(act));
+        self.watches(own, beside)
+    }
+
+    /// The rules in shadow for a kind of resource.
+    #[must_use]
+    pub fn watches_of_state(&self, kind: Kind) -> Vec<Watch> {
+        let own = self.policies.of_state(kind).filter(|entry| !self.acts(entry));
+        let beside = self.beside.iter().flat_map(|beside| beside.of_state(kind));
+        self.watches(own, beside)
+    }
+
+    fn watches<'a>(&self, own: impl Iterator<Item = &'a Entry>, beside: impl Iterator<Item = &'a Entry>) -> Vec<Watch> {
+        let own = own.map(|entry| Watch { policies: self.policies.clone(), entry: entry.clone(), beside: false });
+        let other = self.beside.as_ref();
+        let watch = |entry: &Entry| Some(Watch { policies: other?.clone(), entry: entry.clone(), beside: true });
+        own.chain(beside.filter_map(watch)).collect()
+    }
+
+    /// Whether what a rule finds is acted on.
+    fn acts(&self, entry: &Entry) -> bool {
+        !self.shadow.contains(&entry.rule.id)
+    }
+}
+
+/// The rules whose METADATA asks that they be in shadow.
+fn asking(policies: &Policies) -> BTreeSet<String> {
+    policies.rules().iter().filter(|entry| entry.shadow).map(|entry| entry.rule.id.clone()).collect()
 }
 
 /// Tries every rule on a document that is as small as can be. What it finds does not matter,
@@ -187,7 +293,9 @@ impl InForce {
     pub fn swap(&self, set: RuleSet) -> Arc<RuleSet> {
         let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *held, Arc::new(set));
-        self.refused_before.fetch_add(before.policies.refused_builtins(), Ordering::Relaxed);
+        if before.policies.digest() != held.policies.digest() {
+            self.refused_before.fetch_add(before.policies.refused_builtins(), Ordering::Relaxed);
+        }
         before
     }
 

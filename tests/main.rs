@@ -19,6 +19,7 @@ mod killed;
 mod layout;
 mod permissions;
 mod policy_build;
+mod policy_shadow;
 mod policy_swap;
 mod policy_trust;
 mod reversible;

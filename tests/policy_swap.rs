@@ -23,6 +23,7 @@ use keepwatch::refresh::{Looked, Refresher};
 use keepwatch::resource::bucket::Versioning;
 use keepwatch::respond::{Agent, Turns};
 use keepwatch::rules::{self, InForce};
+use keepwatch::shadow::Backlog;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -32,13 +33,13 @@ use super::policy_trust::Signed;
 use crate::support::cloud::{FakeCloud, bucket};
 use crate::support::lab::{As, Lab, REGION, SECURITY};
 
-type Watched = Agent<FakeCloud, Sqlite>;
+pub type Watched = Agent<FakeCloud, Sqlite>;
 
 /// A clock that stands still until it is moved.
-struct Hands(Mutex<Timestamp>);
+pub struct Hands(Mutex<Timestamp>);
 
 impl Hands {
-    fn forward(&self, span: SignedDuration) {
+    pub fn forward(&self, span: SignedDuration) {
         let mut now = self.0.lock().unwrap();
         *now += span;
     }
@@ -74,7 +75,7 @@ impl Shelf for Bucket {
 
 /// A folder of policies whose every part says which version it is: an act's rule, a state's
 /// rule, the data that both read, and the strategy.
-fn version(word: &str) -> TempDir {
+pub fn version(word: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(root().join("policies/capabilities.json"), folder.path().join("capabilities.json")).unwrap();
     let rule = |place: &str, id: &str, wants: &str, message: &str| {
@@ -101,11 +102,12 @@ fn version(word: &str) -> TempDir {
     folder
 }
 
-struct Stage {
-    agent: Arc<Watched>,
-    refresher: Refresher,
-    clock: Arc<Hands>,
-    folder: TempDir,
+/// An agent in a world of its own, and what keeps its rules fresh.
+pub struct Stage {
+    pub agent: Arc<Watched>,
+    pub refresher: Refresher,
+    pub clock: Arc<Hands>,
+    pub folder: TempDir,
     shelf: Bucket,
 }
 
@@ -128,41 +130,53 @@ impl Stage {
             metrics: Metrics::new(Instant::now()),
             told: Notify::new(),
             turns: Turns::default(),
+            shadows: Backlog::default(),
         };
         let refresher = Refresher::new(source, "333344445555".parse().unwrap(), look, clock.now());
         Self { agent: Arc::new(agent), refresher, clock, folder, shelf }
     }
 
     /// An agent with a bundle file.
-    async fn of_file(policies: &TempDir) -> Self {
+    pub async fn of_file(policies: &TempDir) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bundle = folder.path().join("bundle.tar.gz");
         build(policies.path(), &bundle).unwrap();
         Self::new(Source::Path(bundle), Bucket::default(), folder).await
     }
 
-    fn bundle(&self) -> std::path::PathBuf {
+    /// Adds to `[policies]`.
+    pub fn configure(&mut self, settings: &str) {
+        let text = format!("{}\n[policies]\n{settings}\n", include_str!("../accounts.toml"));
+        Arc::get_mut(&mut self.agent).unwrap().config = Config::parse(&text).unwrap();
+    }
+
+    /// The moment that the agent takes for now.
+    pub fn refresher_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn bundle(&self) -> std::path::PathBuf {
         self.folder.path().join("bundle.tar.gz")
     }
 
-    async fn look(&mut self) -> Looked {
+    pub async fn look(&mut self) -> Looked {
         self.refresher.look(&self.agent, &self.shelf).await.unwrap()
     }
 
     /// What people must be told, of the policies themselves.
-    async fn told(&self) -> Vec<String> {
+    pub async fn told(&self) -> Vec<String> {
         let undelivered = self.agent.ledger.undelivered().await.unwrap();
         let of_policies = undelivered.iter().filter(|delivery| delivery.notice.findings[0].rule.id == "KW-POLICIES");
         of_policies.map(|delivery| delivery.notice.findings[0].message.clone()).collect()
     }
 
-    async fn chain_of(&self, kind: &str) -> Vec<serde_json::Value> {
+    pub async fn chain_of(&self, kind: &str) -> Vec<serde_json::Value> {
         let entries = self.agent.ledger.entries().await.unwrap();
         entries.into_iter().filter(|entry| entry.kind == kind).map(|entry| entry.body).collect()
     }
 }
 
-fn event(number: u64) -> Event {
+pub fn event(number: u64) -> Event {
     Event::parse(json!({
         "eventID": format!("event-{number}"), "eventSource": "s3.amazonaws.com", "eventName": "PutBucketVersioning",
         "eventTime": "2026-03-01T10:00:00Z", "awsRegion": "eu-west-1", "recipientAccountId": "111122223333",

@@ -1,5 +1,6 @@
 //! `keepwatch policy`: what a policy author runs all day.
 
+mod shadow;
 mod trust;
 
 use std::fs;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
 
-use super::{Verdict, load_policies, say};
+use super::{Verdict, load_policies, on_runtime, say};
 use crate::policy::{build, fixtures, input};
 
 #[derive(Debug, Subcommand)]
@@ -26,6 +27,10 @@ pub(super) enum Command {
     },
     /// Prove that a bundle is what a key signed.
     Verify(trust::VerifyArguments),
+    /// List the rules that are judged by and never acted on, or what one of them found.
+    Shadow(shadow::ShadowArguments),
+    /// Take a rule out of shadow: from then on it acts.
+    Promote(shadow::PromoteArguments),
     /// Run the policies' tests: Rego's own by `opa test`, and every `fires.json` and
     /// `silent.json` in the agent's engine.
     Test {
@@ -63,6 +68,8 @@ pub(super) fn run(command: &Command) -> anyhow::Result<Verdict> {
             Ok(Verdict::Well)
         }
         Command::Verify(arguments) => trust::verify(arguments),
+        Command::Shadow(arguments) => on_runtime(shadow::list(arguments)),
+        Command::Promote(arguments) => on_runtime(shadow::promote(arguments)),
         Command::Test { folder } => test(folder),
         Command::Check { folder } => check(folder),
         Command::New { rule, folder } => new(rule, folder),

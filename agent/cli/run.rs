@@ -52,9 +52,11 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     };
     tokio::spawn(sweep_often(Arc::clone(&agent)));
     tokio::spawn(refresh_often(Arc::clone(&agent), refresher));
+    tokio::spawn(judge_shadows(Arc::clone(&agent)));
     tokio::spawn(async move { stop_on_signal(&stop).await });
 
     intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
+    agent.judge_shadows().await;
     agent.told.notify_one();
     telling.await.context("the delivery of notices broke down")?;
     info!("stopped");
@@ -97,14 +99,22 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     let mut refresher = Refresher::new(source, home, look, agent.clock.now());
     refresher.trust = agent.config.policies.trust()?;
     refresher.max_age = agent.config.policies.max_age();
+    refresher.beside = agent.config.policies.shadow.clone();
     Ok((agent, refresher))
+}
+
+/// Judges by the rules in shadow whenever there is something for them.
+async fn judge_shadows(agent: Arc<Agent<Aws, Sqlite>>) {
+    loop {
+        agent.judge_shadows().await;
+        agent.shadows.more().await;
+    }
 }
 
 /// Looks for new policies, again and again.
 async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher) {
     let mut ticks = interval(agent.config.policies.pause(&refresher.source));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await; // the first one is immediate, and what is there was just loaded
     loop {
         ticks.tick().await;
         if let Err(problem) = refresher.look(&agent, &agent.clouds).await {

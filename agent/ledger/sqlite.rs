@@ -9,6 +9,7 @@ mod counts;
 mod outbox;
 mod plans;
 mod rows;
+mod shadows;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +29,7 @@ use crate::resource::{Desired, Place};
 use rows::Trouble;
 
 /// One script for each version of the schema; `user_version` says how many were run.
-const MIGRATIONS: &[&str] = &[include_str!("sqlite/schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("sqlite/schema.sql"), include_str!("sqlite/shadow.sql")];
 
 /// How long a call waits while another process, such as `keepwatch undo`, writes.
 const PATIENCE: Duration = Duration::from_secs(10);

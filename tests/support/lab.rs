@@ -188,7 +188,7 @@ impl Lab {
         agent
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("agent.log")).unwrap_or_default()
     }
 
