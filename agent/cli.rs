@@ -161,7 +161,7 @@ async fn agent_and_look(places: &Places, started: Instant) -> anyhow::Result<(Ag
     // A compiler need not wait for AWS; a bundle in S3 must.
     let early = match &source {
         Source::Path(path) => {
-            let seen = rules::see_path(path.clone(), None);
+            let seen = rules::see_path(path.clone(), &[]);
             Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), seen)))
         }
         Source::S3 { .. } => None,
@@ -170,7 +170,7 @@ async fn agent_and_look(places: &Places, started: Instant) -> anyhow::Result<(Ag
     let ledger = open_store(&places.store)?;
     let (rules, look) = match early {
         Some(loading) => loading.await??,
-        None => rules_of(source.clone(), config.policies.clone(), rules::see(&source, None, &clouds)).await?,
+        None => rules_of(source.clone(), config.policies.clone(), rules::see(&source, &[], &clouds)).await?,
     };
     let agent = Agent {
         config,

@@ -107,11 +107,12 @@ impl Refresher {
         agent: &Agent<C, L>,
         shelf: &impl Shelf,
     ) -> Result<Looked, LedgerError> {
-        let looked = match rules::see(&self.source, self.seen.as_ref(), shelf).await {
-            Ok(Seen { found: None, .. }) => Looked::Same,
-            Ok(Seen { look, .. }) if self.refused.as_ref() == Some(&look) => {
+        let known: Vec<&Look> = self.seen.iter().chain(&self.refused).collect();
+        let looked = match rules::see(&self.source, &known, shelf).await {
+            Ok(Seen { look, found: None }) if self.refused.as_ref() == Some(&look) => {
                 Looked::Refused("it is still the one that was refused".to_owned())
             }
+            Ok(Seen { found: None, .. }) => Looked::Same,
             Ok(Seen { look, found: Some(found) }) => {
                 match rules::compile(found, &self.source, self.trust.as_ref()).await {
                     Ok(set) => self.take(agent, look, set).await?,
@@ -171,7 +172,8 @@ impl Refresher {
     /// The bundle beside, when there is a new one that can be used. One that cannot be is
     /// logged and counted; it would not have acted anyway.
     async fn look_beside(&mut self, source: &Source, shelf: &impl Shelf, metrics: &Metrics) -> Option<Policies> {
-        let seen = rules::see(source, self.seen_beside.as_ref(), shelf).await;
+        let known: Vec<&Look> = self.seen_beside.iter().collect();
+        let seen = rules::see(source, &known, shelf).await;
         let compiled = match seen {
             Ok(Seen { found: None, .. }) => return None,
             Ok(Seen { look, found: Some(found) }) => {

@@ -114,7 +114,7 @@ pub struct Stage {
 impl Stage {
     /// An agent with the policies of a source.
     async fn new(source: Source, shelf: Bucket, folder: TempDir) -> Self {
-        let seen = rules::see(&source, None, &shelf).await.unwrap();
+        let seen = rules::see(&source, &[], &shelf).await.unwrap();
         let set = rules::compile(seen.found.unwrap(), &source, None).await.unwrap();
         Self::with(source, (set, seen.look), shelf, folder)
     }

@@ -75,8 +75,8 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Lo
     let (what, settings) = (format!("policies in `{source}`"), config.policies.clone());
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
     let usable = match (&source, aws) {
-        (Source::Path(path), _) => rules_of(source.clone(), settings, rules::see_path(path.clone(), None)).await,
-        (Source::S3 { .. }, Some(aws)) => rules_of(source.clone(), settings, rules::see(&source, None, aws)).await,
+        (Source::Path(path), _) => rules_of(source.clone(), settings, rules::see_path(path.clone(), &[])).await,
+        (Source::S3 { .. }, Some(aws)) => rules_of(source.clone(), settings, rules::see(&source, &[], aws)).await,
         (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
     };
     Look::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next)

@@ -109,10 +109,12 @@ fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), Trou
     if counted == 0 {
         return Ok(());
     }
+    // The finding may come before it is noted that its rule is in shadow.
     db.prepare_cached(
-        "UPDATE shadow_rules SET findings = findings + 1, last = ?3, clean_s = 0 WHERE rule = ?1 AND beside = ?2",
+        "INSERT INTO shadow_rules (rule, beside, bundle, title, since, findings, last) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?5)
+         ON CONFLICT (rule, beside) DO UPDATE SET findings = findings + 1, last = excluded.last, clean_s = 0",
     )?
-    .execute(params![rule, one.beside, micros(now)])?;
+    .execute(params![rule, one.beside, one.bundle, one.finding.rule.title, micros(now)])?;
     db.prepare_cached(
         "DELETE FROM shadow_findings WHERE number IN (
              SELECT number FROM shadow_findings WHERE rule = ?1 AND beside = ?2
