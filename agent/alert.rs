@@ -101,6 +101,8 @@ pub enum Occasion {
     Denial,
     /// A person wants to take plans back, and a second one must agree.
     Consent,
+    /// The agent's own rules could not be brought up to date.
+    Policies,
 }
 
 /// One thing that responders must know: findings and what was done about them.
@@ -116,6 +118,9 @@ pub struct Notice {
     pub account_name: String,
     /// Where it happened.
     pub region: String,
+    /// Digest of the policy bundle that judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<String>,
     /// The event, unless a sweep found it.
     pub event: Option<EventFacts>,
     /// What the rules found.

@@ -34,7 +34,7 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use crate::action::Action;
-use crate::cloud::{CloudError, Clouds};
+use crate::cloud::{CloudError, Clouds, Object, Shelf};
 use crate::config::{Account, AccountId, Config, Intake, Roles};
 
 use self::call::Line;
@@ -153,6 +153,16 @@ impl Clouds for Aws {
         let session = Arc::new(Session::new(self.sts.clone(), pass));
         session.credentials().await?;
         Ok(Writer::new(self.base.writing(), session, self.known_reader(&account.id)))
+    }
+}
+
+impl Shelf for Aws {
+    async fn tag(&self, bucket: &str, key: &str) -> Result<String, CloudError> {
+        s3::object_tag(&self.own(clients::s3_client), bucket, key).await
+    }
+
+    async fn object(&self, bucket: &str, key: &str) -> Result<Object, CloudError> {
+        s3::object(&self.own(clients::s3_client), bucket, key).await
     }
 }
 

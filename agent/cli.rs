@@ -24,14 +24,17 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
 
 use crate::aws::Aws;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::config::policies::PolicySettings;
 use crate::ledger::sqlite::Sqlite;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::policy::Policies;
+use crate::policy::source::{Found, Look, Source};
 use crate::respond::Agent;
-use crate::strategy::Strategies;
+use crate::rules::{self, InForce, RuleSet, RulesError, Seen};
+use crate::shadow::Backlog;
 
 /// Guards an AWS organisation's backups: contains the attacker, puts the resource back,
 /// tells responders.
@@ -84,9 +87,17 @@ struct Places {
 /// Where the policies are.
 #[derive(Debug, Clone, Args)]
 struct PolicyPlace {
-    /// A policy bundle, or a folder of policies (which takes `opa` to build).
-    #[arg(long, env = "KEEPWATCH_POLICIES", default_value = "policies")]
-    policies: PathBuf,
+    /// A policy bundle, a folder of policies (which takes `opa` to build), or `s3://bucket/key`; comes before `source`
+    /// in accounts.toml, and is `policies` without either.
+    #[arg(long, env = "KEEPWATCH_POLICIES")]
+    policies: Option<Source>,
+}
+
+impl PolicyPlace {
+    fn source(&self, settings: &PolicySettings) -> Source {
+        let named = self.policies.clone().or_else(|| settings.source.clone());
+        named.unwrap_or_else(|| Source::Path(PathBuf::from("policies")))
+    }
 }
 
 /// Where the store is.
@@ -153,31 +164,63 @@ fn runtime() -> std::io::Result<Runtime> {
 
 /// Puts the agent together.
 async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
+    Ok(agent_and_look(places, started).await?.0)
+}
+
+/// The agent, and how the source of its rules looked.
+async fn agent_and_look(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aws, Sqlite>, Look)> {
     let config = load_config(&places.config)?;
-    let policies = {
-        let path = places.policies.policies.clone();
-        tokio::task::spawn_blocking(move || load_policies(&path))
+    let source = places.policies.source(&config.policies);
+    // A compiler need not wait for AWS; a bundle in S3 must.
+    let early = match &source {
+        Source::Path(path) => {
+            let seen = rules::see_path(path.clone(), &[]);
+            Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), seen)))
+        }
+        Source::S3 { .. } => None,
     };
     let origins = Origins::open(&config.notify.ip_database)?;
     let clouds = Aws::connect(&config).await?;
     let ledger = open_store(&places.store)?;
-    let policies = policies.await??;
-    let strategies = Strategies::from_data(policies.data())?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let metrics = Metrics::new(started);
-    Ok(Agent {
+    let (rules, look) = match early {
+        Some(loading) => loading.await??,
+        None => rules_of(source.clone(), config.policies.clone(), rules::see(&source, &[], &clouds)).await?,
+    };
+    let agent = Agent {
         config,
-        policies,
-        strategies,
+        rules: InForce::new(rules),
         clouds,
         ledger,
-        clock,
-        metrics,
+        clock: Arc::new(SystemClock),
+        metrics: Metrics::new(started),
         told: Notify::new(),
         turns: crate::respond::Turns::default(),
         asked: crate::respond::Asked::default(),
         origins,
-    })
+        shadows: Backlog::default(),
+    };
+    // Before anything is judged: a rule in shadow must not act even once.
+    let rules = agent.shadowing(RuleSet::clone(&agent.rules.now())).await?;
+    for rule in rules.strangers(&agent.config.policies.shadow_rules) {
+        tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");
+    }
+    agent.rules.swap(rules);
+    Ok((agent, look))
+}
+
+/// The rules that are seen at a source, tried and ready, and how it looked.
+async fn rules_of(
+    source: Source,
+    settings: PolicySettings,
+    seen: impl Future<Output = Result<Seen, RulesError>>,
+) -> anyhow::Result<(RuleSet, Look)> {
+    let load = async {
+        let trust = settings.trust()?;
+        let Seen { look, found } = seen.await?;
+        let found = found.context("it looks like nothing at all")?;
+        anyhow::Ok((rules::compile(found, &source, trust.as_ref()).await?, look))
+    };
+    load.await.with_context(|| format!("cannot use the policies in `{source}`"))
 }
 
 fn load_config(path: &Path) -> anyhow::Result<Config> {
@@ -186,6 +229,17 @@ fn load_config(path: &Path) -> anyhow::Result<Config> {
 
 fn load_policies(path: &Path) -> anyhow::Result<Policies> {
     Policies::load(path).with_context(|| format!("cannot use the policies in `{}`", path.display()))
+}
+
+/// The policies without the agent: from files only, trusted as `accounts.toml` says.
+fn load_trusted(place: &PolicyPlace, config: Option<&Config>) -> anyhow::Result<Policies> {
+    let settings = config.map(|config| config.policies.clone()).unwrap_or_default();
+    let source = place.source(&settings);
+    let Source::Path(path) = &source else {
+        anyhow::bail!("this command needs no account, so it fetches nothing: copy `{source}` here first");
+    };
+    let loaded = settings.trust().and_then(|trust| Found::Path(path.clone()).compile(&source, trust.as_ref()));
+    loaded.with_context(|| format!("cannot use the policies in `{source}`"))
 }
 
 fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {

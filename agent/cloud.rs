@@ -237,6 +237,23 @@ pub trait CloudRead: Send + Sync {
     fn calls_of(&self, region: &str, caller: &Caller) -> impl Future<Output = Result<RecentCalls, CloudError>> + Send;
 }
 
+/// What lies in S3 under the agent's own credentials.
+pub trait Shelf: Send + Sync {
+    /// The entity tag of an object.
+    fn tag(&self, bucket: &str, key: &str) -> impl Future<Output = Result<String, CloudError>> + Send;
+    /// An object and its entity tag.
+    fn object(&self, bucket: &str, key: &str) -> impl Future<Output = Result<Object, CloudError>> + Send;
+}
+
+/// An object in S3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its entity tag, which is another one when it is another object.
+    pub tag: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
 /// The one write. Only [`crate::execute`] calls it.
 pub trait CloudWrite: Send + Sync {
     /// Carries out one action. It is the action's only call, made with a session that can

@@ -4,6 +4,7 @@
 //! Secrets never stand in it: they come from the environment or from a file.
 
 mod notify;
+pub mod policies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,6 +14,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use notify::{NotAMention, NotAUserId, Notify, OnCall, Slack, UserId};
+use policies::PolicySettings;
 
 /// How far a judgement may go. Ordered: what happens is the least of the global, the
 /// account's and the rule's mode.
@@ -126,6 +128,9 @@ pub struct Config {
     /// How often every resource is read.
     #[serde(default)]
     pub sweep: Sweep,
+    /// Where the rules come from, and how far they are trusted.
+    #[serde(default)]
+    pub policies: PolicySettings,
     /// Every account that the agent watches.
     #[serde(rename = "account")]
     accounts: Vec<Account>,
@@ -296,7 +301,9 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|detail| ConfigError::Invalid { path: path.to_owned(), detail })
+        let mut config = Self::parse(&text).map_err(|detail| ConfigError::Invalid { path: path.to_owned(), detail })?;
+        config.policies.settle(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
     }
 
     /// Reads the text of an `accounts.toml`; the error is a text with line and caret.
@@ -331,6 +338,9 @@ impl Config {
             if account.regions.is_empty() {
                 return Err(pointed(text, account.id.as_str(), "this account has no `regions`: name at least one"));
             }
+        }
+        if let Some((word, complaint)) = self.policies.complaint() {
+            return Err(pointed(text, word, complaint));
         }
         if self.intake.concurrency == 0 {
             return Err(pointed(text, "concurrency", "`concurrency` must be at least 1"));

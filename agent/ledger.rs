@@ -6,6 +6,7 @@
 
 pub mod chain;
 mod charge;
+pub mod shadow;
 pub mod sqlite;
 
 use std::future::Future;
@@ -152,6 +153,19 @@ pub struct Delivery {
     pub tries: u32,
 }
 
+/// A policy bundle that judges from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// SHA-256 of the bundle.
+    pub digest: String,
+    /// What it calls its version.
+    pub revision: String,
+    /// Where it comes from.
+    pub source: String,
+    /// Whether its signature was verified.
+    pub signed: bool,
+}
+
 /// The thread that an incident has with responders.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Thread {
@@ -164,7 +178,7 @@ pub struct Thread {
 }
 
 /// The store: one trait, so that one agent keeps it in a file and many in a table.
-pub trait Ledger: Send + Sync {
+pub trait Ledger: shadow::Shadows {
     /// The incident that a case of this correlation belongs to: one whose last case is
     /// younger than an hour.
     fn open_incident(
@@ -281,6 +295,10 @@ pub trait Ledger: Send + Sync {
 
     /// Threads whose first message does not reflect everything that was delivered.
     fn stale_threads(&self) -> impl Future<Output = Result<Vec<(Incident, Thread)>, LedgerError>> + Send;
+
+    /// Notes in the chain which bundle judges from now on. What it names last is not noted
+    /// again, so a restart writes nothing.
+    fn adopt(&self, adopted: &Adopted, now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// The hash chain's entries, oldest first.
     fn entries(&self) -> impl Future<Output = Result<Vec<chain::Entry>, LedgerError>> + Send;

@@ -12,11 +12,14 @@ pub mod event;
 pub mod origin;
 pub mod policy;
 pub mod resource;
+pub mod rules;
 pub mod strategy;
 
 pub mod pipeline;
 pub mod reconcile;
+pub mod refresh;
 pub mod respond;
+pub mod shadow;
 pub mod sweep;
 
 pub mod action;

@@ -5,10 +5,11 @@
 
 use std::fmt::Write as _;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use jiff::Timestamp;
 
 /// Counts since the start, each named as `/metrics` names it.
 #[derive(Debug, Default)]
@@ -29,11 +30,21 @@ pub struct Counters {
     pub steps: AtomicU64,
     /// Sweeps that came to their end.
     pub sweeps: AtomicU64,
+    /// Findings of rules in shadow, of which nothing comes.
+    pub shadow_findings: AtomicU64,
+    /// Documents that rules in shadow did not judge, because too many waited.
+    pub shadow_skipped: AtomicU64,
+    /// Policy bundles that were put in force while running.
+    pub policy_swaps: AtomicU64,
+    /// Policy bundles that were refused while running.
+    pub policy_refusals: AtomicU64,
 }
 
 /// What other parts count for themselves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outside {
+    /// Digest of the policy bundle in force.
+    pub bundle: String,
     /// Writes to the store since it was opened.
     pub store_writes: u64,
     /// Calls of builtins that were undefined because of their arguments.
@@ -47,6 +58,7 @@ pub struct Metrics {
     /// Counts.
     pub count: Counters,
     ready_ms: AtomicU64,
+    rules_checked_s: AtomicI64,
     containment_own: Mutex<Histogram<u64>>,
     containment_waited: Mutex<Histogram<u64>>,
 }
@@ -62,6 +74,7 @@ impl Metrics {
             started,
             count: Counters::default(),
             ready_ms: AtomicU64::new(0),
+            rules_checked_s: AtomicI64::new(0),
             containment_own: Mutex::new(microseconds()),
             containment_waited: Mutex::new(microseconds()),
         }
@@ -71,6 +84,11 @@ impl Metrics {
     pub fn ready(&self) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.ready_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// Notes when the rules were last seen to be up to date.
+    pub fn rules_checked(&self, at: Timestamp) {
+        self.rules_checked_s.store(at.as_second(), Ordering::Relaxed);
     }
 
     /// Adds one.
@@ -86,7 +104,7 @@ impl Metrics {
 
     /// Everything in Prometheus's text format.
     #[must_use]
-    pub fn render(&self, outside: Outside) -> String {
+    pub fn render(&self, outside: &Outside) -> String {
         let mut text = String::new();
         let counts = [
             ("keepwatch_messages_received_total", &self.count.received),
@@ -97,6 +115,10 @@ impl Metrics {
             ("keepwatch_findings_total", &self.count.findings),
             ("keepwatch_steps_total", &self.count.steps),
             ("keepwatch_sweeps_total", &self.count.sweeps),
+            ("keepwatch_shadow_findings_total", &self.count.shadow_findings),
+            ("keepwatch_shadow_skipped_total", &self.count.shadow_skipped),
+            ("keepwatch_policy_swaps_total", &self.count.policy_swaps),
+            ("keepwatch_policy_refusals_total", &self.count.policy_refusals),
         ];
         for (name, counter) in counts {
             line(&mut text, name, "counter", counter.load(Ordering::Relaxed));
@@ -104,6 +126,11 @@ impl Metrics {
         line(&mut text, "keepwatch_store_writes_total", "counter", outside.store_writes);
         line(&mut text, "keepwatch_policy_refused_builtins_total", "counter", outside.refused_builtins);
         line(&mut text, "keepwatch_ready_milliseconds", "gauge", self.ready_ms.load(Ordering::Relaxed));
+        let checked = self.rules_checked_s.load(Ordering::Relaxed);
+        let _ = writeln!(text, "# TYPE keepwatch_policy_checked_timestamp_seconds gauge");
+        let _ = writeln!(text, "keepwatch_policy_checked_timestamp_seconds {checked}");
+        let _ = writeln!(text, "# TYPE keepwatch_policy_info gauge");
+        let _ = writeln!(text, "keepwatch_policy_info{{digest=\"{}\"}} 1", outside.bundle);
         line(&mut text, "process_resident_memory_bytes", "gauge", resident_bytes());
         summary(&mut text, "keepwatch_containment_own_microseconds", &self.containment_own);
         summary(&mut text, "keepwatch_containment_waited_microseconds", &self.containment_waited);

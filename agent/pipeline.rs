@@ -26,16 +26,18 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         if event.principal.flags.agent {
             return Ok(Weight::Noise); // its own deeds; the ledger knows them already
         }
-        let findings = self.policies.judge_act(&ActInput::new(&event, account, self.clock.now()));
+        let rules = &self.rules.now(); // one set for the whole story, whatever is swapped meanwhile
+        let findings = rules.judge_act(&ActInput::new(&event, account, self.clock.now()));
         fault::point("judged");
         let subject = Subject::Act(&event);
-        self.respond(Occurrence { account, subject, findings: &findings, live: None, stopwatch }).await?;
+        self.respond(Occurrence { account, subject, rules, findings: &findings, live: None, stopwatch }).await?;
 
         let touched = resource::touched_by(&event);
         for place in &touched {
-            self.reconcile(place, Some(&event)).await?;
+            self.reconcile(place, Some(&event), rules).await?;
         }
         fault::point("reconciled");
+        self.shadow_act(rules, &event, account);
         Ok(match (findings.is_empty() && touched.is_empty(), blinds(&findings)) {
             (true, _) => Weight::Noise,
             (false, false) => Weight::Mattered,
@@ -48,9 +50,9 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// # Errors
     /// As [`Self::handle`].
     pub async fn handle_backup(&self, change: &BackupChange) -> Result<Weight, HandleError> {
-        let touched = change.touched();
+        let (touched, rules) = (change.touched(), self.rules.now());
         for place in &touched {
-            self.reconcile(place, None).await?;
+            self.reconcile(place, None, &rules).await?;
         }
         Ok(if touched.is_empty() { Weight::Noise } else { Weight::Mattered })
     }

@@ -10,11 +10,17 @@ pub mod engine;
 pub mod error;
 pub mod fixtures;
 pub mod input;
+pub mod signature;
+pub mod signing;
+pub mod source;
 
+mod archive;
 mod builtins;
+mod canonical;
 mod findings;
 mod instance;
 mod module;
+mod revision;
 mod sprintf;
 
 use std::fmt;
@@ -26,10 +32,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::Mode;
+use crate::resource::Kind;
 use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
 use engine::{Engine, Failure, Limits};
-use input::{ActInput, StateInput};
+use input::ActInput;
 
 pub use error::PolicyError;
 
@@ -138,6 +145,7 @@ struct Loaded {
     engine: Engine,
     data: Value,
     digest: String,
+    revision: String,
 }
 
 impl fmt::Debug for Policies {
@@ -162,10 +170,19 @@ impl Policies {
     /// As [`Policies::load`].
     pub fn load_within(path: &Path, limits: Limits) -> Result<Self, PolicyError> {
         let bundle = if path.is_dir() { build::in_passing(path)? } else { Bundle::read(path)? };
+        Self::of(bundle, limits)
+    }
+
+    /// Compiles a bundle that was read.
+    ///
+    /// # Errors
+    /// When it cannot be run, or one of its rules does not say what it must.
+    pub fn of(bundle: Bundle, limits: Limits) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits)?;
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
-        let Bundle { data, digest, .. } = bundle;
-        Ok(Self(Arc::new(Loaded { catalogue, engine, data, digest })))
+        let Bundle { data, digest, manifest, .. } = bundle;
+        let revision = manifest.revision;
+        Ok(Self(Arc::new(Loaded { catalogue, engine, data, digest, revision })))
     }
 
     /// Every rule, in the order of their ids.
@@ -178,6 +195,12 @@ impl Policies {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.0.digest
+    }
+
+    /// What the bundle calls its version.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.0.revision
     }
 
     /// The bundle's data, which rules and agent share.
@@ -198,17 +221,32 @@ impl Policies {
         self.0.catalogue.of_act(source, name).next().is_some()
     }
 
+    /// The rules that ask for an act.
+    pub fn of_act(&self, act: &ActInput<'_>) -> impl Iterator<Item = &Entry> {
+        let (source, name) = act.route();
+        self.0.catalogue.of_act(source, name)
+    }
+
+    /// The rules for a kind of resource.
+    pub fn of_state(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+        self.0.catalogue.of_state(kind)
+    }
+
     /// Judges what somebody did by the rules that asked for it.
     #[must_use]
     pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {
-        let (source, name) = act.route();
-        self.judge(self.0.catalogue.of_act(source, name), act, act.now)
+        self.judge(self.of_act(act), act, act.now)
     }
 
-    /// Judges what is true of a resource by the rules for its kind.
+    /// Judges a document by some of the rules that it concerns.
     #[must_use]
-    pub fn judge_state(&self, state: &StateInput<'_>) -> Vec<Finding> {
-        self.judge(self.0.catalogue.of_state(state.resource.kind), state, state.now)
+    pub fn judge_among<'a>(
+        &'a self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        self.judge(entries, document, now)
     }
 
     /// Judges a document by one rule, whether it asked for it or not: how a rule's own

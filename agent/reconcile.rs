@@ -8,11 +8,11 @@ use crate::config::Account;
 use crate::event::Event;
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::Stopwatch;
-use crate::plan::Wishes as _;
 use crate::policy::Finding;
 use crate::policy::input::{Resource, StateInput};
 use crate::resource::{self, Desired, Live, Place};
 use crate::respond::{Agent, HandleError, Occurrence, Subject};
+use crate::rules::RuleSet;
 use crate::strategy::is_protected;
 
 /// A resource that was looked at: what it is, and what the rules say of it.
@@ -20,6 +20,8 @@ use crate::strategy::is_protected;
 pub struct Judged {
     /// As AWS reports it now.
     pub live: Live,
+    /// What it should be, as far as anybody declared it.
+    pub desired: Desired,
     /// What the rules found.
     pub findings: Vec<Finding>,
 }
@@ -30,25 +32,44 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When its account or the store could not be reached: worth another try.
-    pub async fn reconcile(&self, place: &Place, cause: Option<&Event>) -> Result<(), HandleError> {
+    pub async fn reconcile(&self, place: &Place, cause: Option<&Event>, rules: &RuleSet) -> Result<(), HandleError> {
         let account = self.config.account(&place.account);
         let account = account.ok_or_else(|| HandleError::UnknownAccount(place.account.clone()))?;
-        let Some(Judged { live, findings }) = self.judge(place, account).await? else {
+        let Some(Judged { live, desired, findings }) = self.judge(place, account, rules).await? else {
             return Ok(());
         };
         if findings.is_empty() && cause.is_none() {
             self.learn(place, &live).await?;
         }
         let (subject, stopwatch) = (Subject::State(place, cause), &Stopwatch::idle());
-        self.respond(Occurrence { account, subject, findings: &findings, live: Some(&live), stopwatch }).await
+        let live = &live;
+        self.respond(Occurrence { account, subject, rules, findings: &findings, live: Some(live), stopwatch }).await?;
+        self.shadow_state(rules, &self.state_of(place, account, (live, &desired)), cause);
+        Ok(())
+    }
+
+    /// What a rule sees of a resource.
+    fn state_of<'a>(
+        &self,
+        place: &'a Place,
+        account: &'a Account,
+        (live, desired): (&'a Live, &'a Desired),
+    ) -> StateInput<'a> {
+        let desired = (*desired != Desired::default()).then_some(desired);
+        StateInput { resource: Resource::new(place, live), desired, account, now: self.clock.now() }
     }
 
     /// Reads a resource and asks the rules. `None` when it is gone or not ours to protect.
     ///
     /// # Errors
     /// When its account or the store could not be reached.
-    pub async fn judge(&self, place: &Place, account: &Account) -> Result<Option<Judged>, HandleError> {
-        let desired = self.desired(place).await?;
+    pub async fn judge(
+        &self,
+        place: &Place,
+        account: &Account,
+        rules: &RuleSet,
+    ) -> Result<Option<Judged>, HandleError> {
+        let desired = self.desired(place, rules).await?;
         let cloud = self.clouds.reader(account).await?;
         let live = match resource::read(place, &desired, &cloud).await {
             Err(CloudError::Gone { target }) => {
@@ -57,16 +78,11 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             }
             answer => answer?,
         };
-        if !is_protected(self.strategies.desired(place).as_ref(), &live) {
+        if !is_protected(rules.strategies.desired(place).as_ref(), &live) {
             return Ok(None);
         }
-        let findings = self.policies.judge_state(&StateInput {
-            resource: Resource::new(place, &live),
-            desired: (desired != Desired::default()).then_some(&desired),
-            account,
-            now: self.clock.now(),
-        });
-        Ok(Some(Judged { live, findings }))
+        let findings = rules.judge_state(&self.state_of(place, account, (&live, &desired)));
+        Ok(Some(Judged { live, desired, findings }))
     }
 
     /// Keeps the first state that a sweep finds right as the resource's baseline. What an

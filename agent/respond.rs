@@ -28,9 +28,10 @@ use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Repeat, State, Sto
 use crate::metrics::{Metrics, Stopwatch};
 use crate::origin::Origins;
 use crate::plan::{Plan, Planner, Step, Wishes};
-use crate::policy::{Finding, Policies};
+use crate::policy::Finding;
 use crate::resource::{Desired, Live, Place};
-use crate::strategy::Strategies;
+use crate::rules::{InForce, RuleSet};
+use crate::shadow::Backlog;
 pub use surroundings::Asked;
 pub use turns::Turns;
 
@@ -72,10 +73,8 @@ impl HandleError {
 pub struct Agent<C, L> {
     /// The accounts and how far the agent may go.
     pub config: Config,
-    /// The rules.
-    pub policies: Policies,
-    /// What should be true.
-    pub strategies: Strategies,
+    /// The rules, and what should be true.
+    pub rules: InForce,
     /// The way into accounts.
     pub clouds: C,
     /// The store.
@@ -92,6 +91,8 @@ pub struct Agent<C, L> {
     pub asked: Asked,
     /// Where addresses are from.
     pub origins: Origins,
+    /// What rules in shadow still have to judge.
+    pub shadows: Backlog,
 }
 
 /// What a case is about.
@@ -152,7 +153,9 @@ pub struct Occurrence<'a> {
     pub account: &'a Account,
     /// What it is about.
     pub subject: Subject<'a>,
-    /// What the rules found.
+    /// The rules that judged it: all that follows goes by them, whatever is in force by then.
+    pub rules: &'a RuleSet,
+    /// What they found.
     pub findings: &'a [Finding],
     /// The resource as the rules saw it, when it is about one.
     pub live: Option<&'a Live>,
@@ -177,7 +180,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
         let (urgent, rest) = decision.by_urgency();
         let mut notice = self.draft(&it, &decision);
-        let steps = self.plan(&urgent, &incident.id, &mut notice).await?;
+        let steps = self.plan(it.rules, &urgent, &incident.id, &mut notice).await?;
         fault::point("planned");
         let plan = Plan { account: it.account.id.clone(), steps, proposed: false };
         let Some(mut stored) = self.claim(&it, &incident, &plan, &notice).await? else {
@@ -187,7 +190,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let mut outcome = self.execute(&stored, &stored.plan, it.stopwatch).await;
         let (known, more) = tokio::join!(
             self.surroundings(&it, &stored.incident.id, &decision), // nothing waits for it but the notice
-            self.go_on(&stored, &rest, &mut notice, it.stopwatch),
+            self.go_on(&it, &stored, &rest, &mut notice),
         );
         if let Some((extended, mut more)) = more? {
             stored = extended;
@@ -202,18 +205,18 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// Plans, stores and takes the steps that need not come first; `None` when there are none.
     async fn go_on(
         &self,
+        it: &Occurrence<'_>,
         stored: &Stored,
         rest: &[Deed],
         notice: &mut Notice,
-        stopwatch: &Stopwatch<'_>,
     ) -> Result<Option<(Stored, Outcome)>, HandleError> {
-        let steps = self.plan(rest, &stored.incident.id, notice).await?;
+        let steps = self.plan(it.rules, rest, &stored.incident.id, notice).await?;
         if steps.is_empty() {
             return Ok(None);
         }
         let added = Plan { steps, ..stored.plan.clone() };
         let stored = self.ledger.extend(stored, &added.steps, self.clock.now()).await?;
-        let outcome = self.execute(&stored, &added, stopwatch).await;
+        let outcome = self.execute(&stored, &added, it.stopwatch).await;
         Ok(Some((stored, outcome)))
     }
 
@@ -225,8 +228,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let decision = decide(it.findings, &self.circumstances(it, &self.past(it.findings).await?).await?);
         let incident = self.incident(it, it.subject.correlation(it.account)).await?;
         let mut notice = self.draft(it, &decision);
-        let act = self.plan(&decision.act, &incident.id, &mut notice).await?;
-        let ask = self.plan(&decision.ask, &incident.id, &mut notice).await?;
+        let act = self.plan(it.rules, &decision.act, &incident.id, &mut notice).await?;
+        let ask = self.plan(it.rules, &decision.ask, &incident.id, &mut notice).await?;
         let plan = |steps, proposed| Plan { account: it.account.id.clone(), steps, proposed };
         Ok(Foreseen {
             findings: it.findings.to_vec(),
@@ -296,7 +299,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         notice: &Notice,
     ) -> Result<(), HandleError> {
         let mut notice = notice.clone();
-        let steps = self.plan(&decision.ask, &incident.id, &mut notice).await?;
+        let steps = self.plan(it.rules, &decision.ask, &incident.id, &mut notice).await?;
         if steps.is_empty() {
             return Ok(());
         }
@@ -324,9 +327,15 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
     /// The steps that deeds need. What will never be possible becomes a reason, so that
     /// people hear of it; what may be possible later is an error.
-    async fn plan(&self, deeds: &[Deed], incident: &str, notice: &mut Notice) -> Result<Vec<Step>, CloudError> {
-        let planner =
-            Planner { clouds: &self.clouds, config: &self.config, wishes: self, incident, now: self.clock.now() };
+    async fn plan(
+        &self,
+        rules: &RuleSet,
+        deeds: &[Deed],
+        incident: &str,
+        notice: &mut Notice,
+    ) -> Result<Vec<Step>, CloudError> {
+        let wishes = &Wanted { agent: self, rules };
+        let planner = Planner { clouds: &self.clouds, config: &self.config, wishes, incident, now: self.clock.now() };
         let mut steps = Vec::new();
         for deed in deeds {
             match planner.steps(deed).await {
@@ -386,6 +395,17 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         })
     }
 
+    /// What a resource should be: what the strategies declare, else its last approved baseline.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    pub async fn desired(&self, place: &Place, rules: &RuleSet) -> Result<Desired, CloudError> {
+        let unavailable =
+            |error: LedgerError| CloudError::Unavailable { call: "baseline".to_owned(), detail: error.to_string() };
+        let baseline = self.ledger.baseline(place).await.map_err(unavailable)?;
+        Ok(rules.strategies.desired(place).unwrap_or_default().or(baseline.unwrap_or_default()))
+    }
+
     /// What will be told, as far as it is known before anything is done.
     fn draft(&self, it: &Occurrence<'_>, decision: &Decision) -> Notice {
         Notice {
@@ -394,6 +414,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             account: it.account.id.clone(),
             account_name: it.account.name.clone(),
             region: it.subject.region().to_owned(),
+            bundle: Some(it.rules.policies.digest().to_owned()),
             event: it.subject.event().map(EventFacts::of),
             findings: it.findings.to_vec(),
             reasons: decision.reasons.clone(),
@@ -406,14 +427,15 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 }
 
-impl<C: Clouds, L: Ledger> Wishes for Agent<C, L> {
+/// What one set of rules wants of resources.
+struct Wanted<'a, C, L> {
+    agent: &'a Agent<C, L>,
+    rules: &'a RuleSet,
+}
+
+impl<C: Clouds, L: Ledger> Wishes for Wanted<'_, C, L> {
     async fn desired(&self, place: &Place) -> Result<Desired, CloudError> {
-        let baseline = self
-            .ledger
-            .baseline(place)
-            .await
-            .map_err(|error| CloudError::Unavailable { call: "baseline".to_owned(), detail: error.to_string() })?;
-        Ok(self.strategies.desired(place).unwrap_or_default().or(baseline.unwrap_or_default()))
+        self.agent.desired(place, self.rules).await
     }
 }
 

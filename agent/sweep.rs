@@ -26,7 +26,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let mut swept = Swept::default();
         for (account, region, kind) in self.beats() {
             for place in self.list(account, region, kind, &mut swept).await {
-                match self.reconcile(&place, None).await {
+                match self.reconcile(&place, None, &self.rules.now()).await {
                     Ok(()) => swept.judged += 1,
                     Err(error) => swept.failed(format!("`{}`", place.arn()), &error),
                 }
@@ -50,11 +50,14 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 
     async fn foresee_state(&self, place: &Place, account: &Account) -> Result<Option<Foreseen>, HandleError> {
-        let Some(judged) = self.judge(place, account).await?.filter(|judged| !judged.findings.is_empty()) else {
+        let rules = &*self.rules.now();
+        let judged = self.judge(place, account, rules).await?;
+        let Some(judged) = judged.filter(|judged| !judged.findings.is_empty()) else {
             return Ok(None);
         };
         let (subject, stopwatch) = (Subject::State(place, None), &Stopwatch::idle());
-        let it = Occurrence { account, subject, findings: &judged.findings, live: Some(&judged.live), stopwatch };
+        let (findings, live) = (&judged.findings, Some(&judged.live));
+        let it = Occurrence { account, subject, rules, findings, live, stopwatch };
         self.foresee(&it).await.map(Some)
     }
 

@@ -32,6 +32,7 @@ pub(super) fn contained() -> Notice {
         at: "2026-01-02T03:04:07.250Z".parse().expect("a time"),
         account: "111122223333".parse().expect("an id"),
         account_name: "securecart-prod".to_owned(),
+        bundle: None,
         region: "eu-west-1".to_owned(),
         event: Some(event()),
         findings: vec![finding()],

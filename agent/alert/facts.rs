@@ -97,7 +97,7 @@ pub(super) fn step_line(step: &StepReport, occasion: Occasion) -> String {
     match (&step.outcome, occasion) {
         (Some(outcome), _) => format!("{outcome}: {}", step.deed),
         (None, Occasion::Denial) => format!("not done: {}", step.deed),
-        (None, Occasion::Response | Occasion::Approval | Occasion::Undo | Occasion::Consent) => {
+        (None, Occasion::Response | Occasion::Approval | Occasion::Undo | Occasion::Consent | Occasion::Policies) => {
             format!("waits for a person's word: {}", step.deed)
         }
     }
@@ -126,7 +126,12 @@ pub(super) fn way(notice: &Notice) -> Option<Way<'_>> {
     match notice.occasion {
         Occasion::Response | Occasion::Approval if waits => Some(Way::Approve(plan)),
         Occasion::Response | Occasion::Approval if changed => Some(Way::Undo(plan)),
-        Occasion::Response | Occasion::Approval | Occasion::Undo | Occasion::Denial | Occasion::Consent => None,
+        Occasion::Response
+        | Occasion::Approval
+        | Occasion::Undo
+        | Occasion::Denial
+        | Occasion::Consent
+        | Occasion::Policies => None,
     }
 }
 
@@ -153,6 +158,7 @@ pub(super) fn heading(notice: &Notice) -> &'static str {
         (Occasion::Consent, ..) => "waits for a second person",
         (Occasion::Undo, _, false, _) => "taken back",
         (Occasion::Undo, _, true, _) => "taken back in part",
+        (Occasion::Policies, ..) => "the policies in force stay",
         (_, _, _, true) => "waits for approval",
         (_, true, false, false) => "dealt with",
         (_, true, true, false) => "dealt with in part",

@@ -130,6 +130,7 @@ fn storm(incident: &Incident, notices: &[&Notice], answers: Answers) -> Message 
             (Some(event), Occasion::Response) => {
                 format!("{} by {} ({})", event.name, who(&event.principal), rules.join(", "))
             }
+            (_, Occasion::Policies) => heading(notice).to_owned(),
             (None, Occasion::Response) => format!("drift ({})", rules.join(", ")),
         };
         *counts.entry(what).or_default() += 1;

@@ -16,6 +16,8 @@ const GONE: &[&str] = &[
     "NoSuchBucket",
     "NoSuchEntity",
     "NoSuchEntityException",
+    "NoSuchKey",
+    "NotFound",
     "NotFoundException",
     "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue",

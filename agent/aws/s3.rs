@@ -1,4 +1,4 @@
-//! Amazon S3: where buckets are, their versioning and lifecycle.
+//! Amazon S3: where buckets are, their versioning and lifecycle; and objects of our own.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,16 @@ use aws_sdk_s3::types::{
 
 use super::call::Line;
 use super::lifecycle;
-use crate::cloud::{BucketPlace, CloudError};
+use super::waited;
+use crate::cloud::{BucketPlace, CloudError, Object};
 use crate::resource::bucket::Versioning;
 use crate::resource::bucket::{BucketLive, LifecycleRule};
 
 /// Buckets on one page of the list. S3 names their Regions only where a page size is asked for.
 const PAGE: i32 = 1000;
+
+/// The largest object that is read: the agent reads policy bundles and nothing else.
+const OBJECT_BYTES: i64 = 64 * 1024 * 1024;
 
 type S3 = Line<Client>;
 
@@ -115,6 +119,33 @@ pub async fn put_lifecycle(s3: &S3, bucket: &str, rules: &[LifecycleRule]) -> Re
 pub async fn delete_lifecycle(s3: &S3, bucket: &str) -> Result<(), CloudError> {
     let delete = || s3.client.delete_bucket_lifecycle().bucket(bucket).send();
     s3.ask("s3:PutLifecycleConfiguration", bucket, delete).await.map(drop)
+}
+
+/// The entity tag of an object.
+pub async fn object_tag(s3: &S3, bucket: &str, key: &str) -> Result<String, CloudError> {
+    let target = format!("{bucket}/{key}");
+    let head = || s3.client.head_object().bucket(bucket).key(key).send();
+    let answer = s3.ask("s3:GetObject", &target, head).await?;
+    answer.e_tag.ok_or_else(|| unreadable(&target, "S3 names no entity tag for it".to_owned()))
+}
+
+/// A whole object.
+pub async fn object(s3: &S3, bucket: &str, key: &str) -> Result<Object, CloudError> {
+    let target = format!("{bucket}/{key}");
+    let get = || s3.client.get_object().bucket(bucket).key(key).send();
+    let answer = s3.ask("s3:GetObject", &target, get).await?;
+    if answer.content_length.is_none_or(|length| length > OBJECT_BYTES) {
+        return Err(unreadable(&target, format!("it is larger than {} MiB", OBJECT_BYTES / 1024 / 1024)));
+    }
+    let tag = answer.e_tag.ok_or_else(|| unreadable(&target, "S3 names no entity tag for it".to_owned()))?;
+    let body = waited::during(answer.body.collect()).await;
+    let bytes =
+        body.map_err(|error| CloudError::Unavailable { call: "s3:GetObject".into(), detail: error.to_string() })?;
+    Ok(Object { tag, bytes: bytes.into_bytes().to_vec() })
+}
+
+fn unreadable(target: &str, detail: String) -> CloudError {
+    CloudError::Failed { call: "s3:GetObject".into(), target: target.to_owned(), detail }
 }
 
 #[cfg(test)]

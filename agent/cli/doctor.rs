@@ -3,13 +3,14 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{PolicyPlace, Verdict, load_config, load_policies, say, say_json};
+use super::{PolicyPlace, Verdict, load_config, rules_of, say, say_json};
 use crate::action::Action;
 use crate::alert::button::Answers;
 use crate::aws::Aws;
 use crate::cloud::Clouds as _;
 use crate::config::{Account, Config};
-use crate::strategy::Strategies;
+use crate::policy::source::Source;
+use crate::rules;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -47,8 +48,9 @@ impl Look {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let config = load_config(&arguments.config)?;
-    let mut looks = vec![policies(&arguments.policies), slack(&config)];
-    match Aws::connect(&config).await {
+    let aws = Aws::connect(&config).await;
+    let mut looks = vec![policies(&arguments.policies, &config, aws.as_ref().ok()).await, slack(&config)];
+    match aws {
         Ok(aws) => looks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
         Err(error) => looks.push(Look::at("the agent's own credentials", Err(error), "run it with the hub's role")),
     }
@@ -68,11 +70,17 @@ fn show(look: &Look) -> anyhow::Result<()> {
     look.next.iter().try_for_each(|next| say(format!("       next: {next}")))
 }
 
-fn policies(place: &PolicyPlace) -> Look {
-    let usable =
-        load_policies(&place.policies).and_then(|policies| Ok(Strategies::from_data(policies.data()).map(drop)?));
-    let usable = usable.map_err(|error| format!("{error:#}"));
-    Look::at(format!("policies in `{}`", place.policies.display()), usable, "run `keepwatch policy check`")
+/// The policies as `run` would load them: from the same place, trusted in the same way.
+async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Look {
+    let source = place.source(&config.policies);
+    let (what, settings) = (format!("policies in `{source}`"), config.policies.clone());
+    let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
+    let usable = match (&source, aws) {
+        (Source::Path(path), _) => rules_of(source.clone(), settings, rules::see_path(path.clone(), &[])).await,
+        (Source::S3 { .. }, Some(aws)) => rules_of(source.clone(), settings, rules::see(&source, &[], aws)).await,
+        (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
+    };
+    Look::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next)
 }
 
 fn slack(config: &Config) -> Look {

@@ -1,12 +1,15 @@
 //! `keepwatch policy`: what a policy author runs all day.
 
+mod shadow;
+mod trust;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
 
-use super::{Verdict, load_policies, say};
+use super::{Verdict, load_policies, on_runtime, say};
 use crate::policy::{build, fixtures, input};
 
 #[derive(Debug, Subcommand)]
@@ -19,7 +22,15 @@ pub(super) enum Command {
         /// The bundle to write.
         #[arg(long, short, default_value = "bundle.tar.gz")]
         output: PathBuf,
+        #[command(flatten)]
+        signing: trust::SigningArguments,
     },
+    /// Prove that a bundle is what a key signed.
+    Verify(trust::VerifyArguments),
+    /// List the rules that are judged by and never acted on, or what one of them found.
+    Shadow(shadow::ShadowArguments),
+    /// Take a rule out of shadow: from then on it acts.
+    Promote(shadow::PromoteArguments),
     /// Run the policies' tests: Rego's own by `opa test`, and every `fires.json` and
     /// `silent.json` in the agent's engine.
     Test {
@@ -51,11 +62,14 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command) -> anyhow::Result<Verdict> {
     match command {
-        Command::Build { folder, output } => {
-            build::build(folder, output)?;
+        Command::Build { folder, output, signing } => {
+            build::build_signed(folder, output, signing.signing().as_ref())?;
             say(output.display())?;
             Ok(Verdict::Well)
         }
+        Command::Verify(arguments) => trust::verify(arguments),
+        Command::Shadow(arguments) => on_runtime(shadow::list(arguments)),
+        Command::Promote(arguments) => on_runtime(shadow::promote(arguments)),
         Command::Test { folder } => test(folder),
         Command::Check { folder } => check(folder),
         Command::New { rule, folder } => new(rule, folder),

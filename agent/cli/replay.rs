@@ -28,7 +28,7 @@ use tokio::runtime::Handle;
 
 use self::output::Output;
 use self::show::{Show, Style, Tally};
-use super::{PolicyPlace, Verdict, load_policies};
+use super::{PolicyPlace, Verdict, load_trusted};
 use crate::clock::SystemClock;
 use crate::config::{Account, AccountId, Config};
 use crate::event::Event;
@@ -110,8 +110,8 @@ impl EventPlace {
 /// # Errors
 /// When it cannot start: a path that does not exist, an `accounts.toml` that is not valid.
 pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict> {
-    let policies = load_policies(&args.policies.policies)?;
     let config = args.events.config.as_deref().map(Config::load).transpose()?;
+    let policies = load_trusted(&args.policies, config.as_ref())?;
     let selection = args.events.selection();
     let source = Source::find(&args.events.files, &selection, runtime)?;
     let subject = Subject { policies: policies.digest().to_owned(), how: args.events.how() };

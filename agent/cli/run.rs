@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::{Places, Verdict, agent};
+use super::{Places, Verdict, agent_and_look};
 use crate::alert::button::Answers;
 use crate::alert::deliver::deliver;
 use crate::alert::outlet::Outlet;
@@ -21,6 +21,7 @@ use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
 use crate::metrics::{Metrics, Outside};
+use crate::refresh::Refresher;
 use crate::respond::Agent;
 use crate::serve::{self, Pages};
 
@@ -34,8 +35,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
-    let agent = Arc::new(agent(&arguments.places, started).await?);
-    info!(rules = agent.policies.rules().len(), bundle = agent.policies.digest(), "policies loaded");
+    let (agent, refresher) = watchful(&arguments.places, started).await?;
+    let agent = Arc::new(agent);
     let (door, desk) = match &agent.config.notify.slack {
         Some(slack) => buttons::open(slack, Arc::clone(&agent.clock))?.unzip(),
         None => (None, None),
@@ -62,12 +63,15 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
         tokio::spawn(async move { desk.attend(&agent, stopped).await })
     });
     tokio::spawn(sweep_often(Arc::clone(&agent)));
+    tokio::spawn(refresh_often(Arc::clone(&agent), refresher));
+    tokio::spawn(judge_shadows(Arc::clone(&agent)));
     tokio::spawn(async move { stop_on_signal(&stop).await });
 
     intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
     if let Some(pressed) = pressed {
         pressed.await.context("the answering of buttons broke down")?;
     }
+    agent.judge_shadows().await;
     agent.told.notify_one();
     telling.await.context("the delivery of notices broke down")?;
     info!("stopped");
@@ -81,8 +85,9 @@ fn received_by(door: Door) -> Arc<serve::Receive> {
 fn metrics_of(agent: &Arc<Agent<Aws, Sqlite>>) -> Arc<serve::Render> {
     let agent = Arc::clone(agent);
     Arc::new(move || {
-        let (store_writes, refused_builtins) = (agent.ledger.writes(), agent.policies.refused_builtins());
-        agent.metrics.render(Outside { store_writes, refused_builtins })
+        let (store_writes, refused_builtins) = (agent.ledger.writes(), agent.rules.refused_builtins());
+        let bundle = agent.rules.now().policies.digest().to_owned();
+        agent.metrics.render(&Outside { bundle, store_writes, refused_builtins })
     })
 }
 
@@ -97,6 +102,43 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
         let swept = agent.sweep().await;
         Metrics::add(&agent.metrics.count.sweeps, 1);
         info!("swept {} resource(s), {} could not be judged", swept.judged, swept.failed.len());
+    }
+}
+
+/// The agent, and what keeps its rules fresh.
+async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aws, Sqlite>, Refresher)> {
+    let (agent, look) = agent_and_look(places, started).await?;
+    let source = places.policies.source(&agent.config.policies);
+    let rules = agent.rules.now();
+    let (count, digest) = (rules.policies.rules().len(), rules.policies.digest());
+    info!(rules = count, bundle = digest, revision = rules.policies.revision(), "policies loaded from `{source}`");
+    agent.adopt(&rules, &source).await?;
+    agent.metrics.rules_checked(agent.clock.now());
+    let home = agent.clouds.identity().await.context("cannot find out which account the agent is in")?.account;
+    let mut refresher = Refresher::new(source, home, look, agent.clock.now());
+    refresher.trust = agent.config.policies.trust()?;
+    refresher.max_age = agent.config.policies.max_age();
+    refresher.beside = agent.config.policies.shadow.clone();
+    Ok((agent, refresher))
+}
+
+/// Judges by the rules in shadow whenever there is something for them.
+async fn judge_shadows(agent: Arc<Agent<Aws, Sqlite>>) {
+    loop {
+        agent.judge_shadows().await;
+        agent.shadows.more().await;
+    }
+}
+
+/// Looks for new policies, again and again.
+async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher) {
+    let mut ticks = interval(agent.config.policies.pause(&refresher.source));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(problem) = refresher.look(&agent, &agent.clouds).await {
+            warn!("the ledger could not note what became of the policies: {problem}");
+        }
     }
 }
 

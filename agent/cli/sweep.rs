@@ -33,7 +33,9 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
         }
         swept
     } else {
-        agent.sweep().await
+        let swept = agent.sweep().await;
+        agent.judge_shadows().await;
+        swept
     };
     tell(&swept, &arguments)?;
     Ok(if swept.failed.is_empty() { Verdict::Well } else { Verdict::Wrong })

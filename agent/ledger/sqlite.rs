@@ -4,11 +4,13 @@
 //! Claims and records have a connection of their own, quick lookups another, and whoever
 //! lists incidents or entries a third, so containment never queues behind a slow reader.
 
+mod bundles;
 mod consents;
 mod counts;
 mod outbox;
 mod plans;
 mod rows;
+mod shadows;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +21,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::chain::Entry;
-use super::{Case, Consent, Delivery, Incident, Ledger, LedgerError, State, Stored, Thread, Usage};
+use super::{Adopted, Case, Consent, Delivery, Incident, Ledger, LedgerError, State, Stored, Thread, Usage};
 use crate::alert::Notice;
 use crate::config::AccountId;
 use crate::execute::Outcome;
@@ -28,7 +30,8 @@ use crate::resource::{Desired, Place};
 use rows::Trouble;
 
 /// One script for each version of the schema; `user_version` says how many were run.
-const MIGRATIONS: &[&str] = &[include_str!("sqlite/schema.sql"), include_str!("sqlite/buttons.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("sqlite/schema.sql"), include_str!("sqlite/buttons.sql"), include_str!("sqlite/shadow.sql")];
 
 /// How long a call waits while another process, such as `keepwatch undo`, writes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -321,6 +324,11 @@ impl Ledger for Sqlite {
 
     async fn stale_threads(&self) -> Result<Vec<(Incident, Thread)>, LedgerError> {
         self.scan("list stale threads", outbox::stale_threads).await
+    }
+
+    async fn adopt(&self, adopted: &Adopted, now: Timestamp) -> Result<(), LedgerError> {
+        let adopted = adopted.clone();
+        self.write("note the policy bundle", move |db| bundles::adopt(db, &adopted, now)).await
     }
 
     async fn entries(&self) -> Result<Vec<Entry>, LedgerError> {

@@ -11,6 +11,8 @@ use std::process::Command;
 
 use super::bundle::Bundle;
 use super::error::PolicyError;
+use super::revision;
+use super::signing::Signing;
 
 /// The folders of a policies folder that go into a bundle. Each is a root of its own, so that
 /// `data/strategies/x.json` becomes `data.strategies` and not `data.data.strategies`.
@@ -29,12 +31,21 @@ const CAPABILITIES: &str = "--capabilities=capabilities.json";
 /// When the folder is none, `opa` is missing or refuses the rules, or the bundle cannot be
 /// written.
 pub fn build(folder: &Path, output: &Path) -> Result<(), PolicyError> {
+    build_signed(folder, output, None)
+}
+
+/// As [`build`], and signs the bundle when told how.
+///
+/// # Errors
+/// As [`build`], and when it cannot be signed.
+pub fn build_signed(folder: &Path, output: &Path, signing: Option<&Signing>) -> Result<(), PolicyError> {
     let write = |source| PolicyError::Io { deed: "write", path: output.to_owned(), source };
     // In the folder of the output, so that the last step is a rename.
     let beside = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let workshop = tempfile::tempdir_in(beside).map_err(write)?;
     let made = workshop.path().join("bundle.tar.gz");
     compile(folder, &made)?;
+    signing.map_or(Ok(()), |signing| signing.sign(&made, workshop.path()))?;
     fs::rename(&made, output).map_err(write)
 }
 
@@ -80,10 +91,14 @@ pub fn check(folder: &Path) -> Result<Said, PolicyError> {
     said(folder, command)
 }
 
-/// Compiles a policies folder into a file that may be lost half-way.
+/// Compiles a policies folder into a file that may be lost half-way. The same policies make
+/// the same bytes: `opa` writes no times, and the revision is a digest.
 fn compile(folder: &Path, output: &Path) -> Result<(), PolicyError> {
     let mut command = command(folder, "build")?;
-    command.args(["--target=wasm", "--prune-unused", CAPABILITIES]).arg("--output").arg(absolute(output));
+    let [fires, silent] = EXAMPLES;
+    let revision = revision::of(folder, &parts(folder), &[TESTS.trim_start_matches('*'), fires, silent])?;
+    command.args(["--target=wasm", "--prune-unused", CAPABILITIES, "--revision", &revision]);
+    command.arg("--output").arg(absolute(output));
     command.args(EXAMPLES.map(ignore)).arg(ignore(TESTS)).args(parts(folder));
     let said = said(folder, command)?;
     if said.passed {

@@ -1,21 +1,18 @@
 //! An OPA bundle on disk: the compiled module, its data and its manifest.
 //!
-//! Reading checks that the file is whole; whether its rules make sense is
+//! Reading checks that the file is whole and, with a key, whose it is; whether its rules make sense is
 //! [`super::catalogue`]'s question, whether its module runs is [`super::engine`]'s.
 
 use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
-use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::archive;
 use super::error::PolicyError;
-
-/// What a bundle may hold once unpacked: a guard against one made to fill the memory.
-const UNPACKED_BYTES: u64 = 256 * 1024 * 1024;
+use super::signature::{self, Trust};
 
 /// Everything that the agent takes from a bundle.
 #[derive(Debug, Clone)]
@@ -33,6 +30,9 @@ pub struct Bundle {
 /// The part of `.manifest` that the agent reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Manifest {
+    /// What the bundle calls its version.
+    #[serde(default)]
+    pub revision: String,
     /// The compiled entry points.
     #[serde(default, rename = "wasm")]
     pub entrypoints: Vec<Entrypoint>,
@@ -64,67 +64,37 @@ pub struct Annotation {
 }
 
 impl Bundle {
-    /// Reads a bundle.
+    /// Reads a bundle, whoever made it.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or lacks a part.
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let packed =
             fs::read(path).map_err(|source| PolicyError::Io { deed: "read", path: path.to_owned(), source })?;
-        Self::unpack(&packed).map_err(|detail| PolicyError::Bundle { path: path.to_owned(), detail })
+        Self::open(path, &packed, None)
     }
 
-    /// Reads the bytes of a bundle; the error says what is wrong with them.
+    /// Reads the bytes of a bundle that come from a place. With trust, only what the trusted
+    /// key signed is read at all.
     ///
     /// # Errors
-    /// When they are damaged or lack a part.
-    pub fn unpack(packed: &[u8]) -> Result<Self, String> {
-        let archive = inflate(packed)?;
-        let parts = Parts::find(&archive).map_err(|error| format!("its archive is damaged ({error})"))?;
+    /// When they are damaged, lack a part, or are not trusted.
+    pub fn open(place: &Path, packed: &[u8], trust: Option<&Trust>) -> Result<Self, PolicyError> {
+        let damaged = |detail| PolicyError::Bundle { path: place.to_owned(), detail };
+        let mut files = archive::read(packed).map_err(damaged)?;
+        if let Some(trust) = trust {
+            signature::verify(&files, trust)
+                .map_err(|source| PolicyError::Untrusted { path: place.to_owned(), source })?;
+        }
+        if files.keys().any(|name| name.rsplit('/').next() == Some("patch.json")) {
+            return Err(damaged("it is a delta bundle (`patch.json`), which the agent does not apply".to_owned()));
+        }
         Ok(Self {
-            wasm: parts.wasm.ok_or("it has no `policy.wasm`")?,
-            data: json("data.json", parts.data)?,
-            manifest: json(".manifest", parts.manifest)?,
+            wasm: files.remove("policy.wasm").ok_or_else(|| damaged("it has no `policy.wasm`".to_owned()))?,
+            data: json("data.json", files.remove("data.json")).map_err(damaged)?,
+            manifest: json(".manifest", files.remove(".manifest")).map_err(damaged)?,
             digest: hex(&Sha256::digest(packed)),
         })
-    }
-}
-
-/// The whole archive. It is read to its end before any of it is used: only there does gzip
-/// keep its checksum.
-fn inflate(packed: &[u8]) -> Result<Vec<u8>, String> {
-    let mut archive = Vec::new();
-    let mut bounded = GzDecoder::new(packed).take(UNPACKED_BYTES + 1);
-    bounded.read_to_end(&mut archive).map_err(|error| format!("it cannot be unpacked ({error})"))?;
-    if archive.len() as u64 > UNPACKED_BYTES {
-        return Err(format!("it holds more than {} MiB", UNPACKED_BYTES / 1024 / 1024));
-    }
-    Ok(archive)
-}
-
-/// The files of a bundle that the agent reads.
-#[derive(Default)]
-struct Parts {
-    wasm: Option<Vec<u8>>,
-    data: Option<Vec<u8>>,
-    manifest: Option<Vec<u8>>,
-}
-
-impl Parts {
-    fn find(archive: &[u8]) -> io::Result<Self> {
-        let mut parts = Self::default();
-        for entry in tar::Archive::new(archive).entries()? {
-            let mut entry = entry?;
-            let path = entry.path()?.to_string_lossy().trim_start_matches("./").trim_start_matches('/').to_owned();
-            let part = match path.as_str() {
-                "policy.wasm" => &mut parts.wasm,
-                "data.json" => &mut parts.data,
-                ".manifest" => &mut parts.manifest,
-                _ => continue,
-            };
-            entry.read_to_end(part.insert(Vec::new()))?;
-        }
-        Ok(parts)
     }
 }
 
@@ -139,37 +109,23 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
+mod tests {
+    use super::archive::tests::pack;
     use super::*;
-
-    /// A bundle of these files.
-    pub fn pack(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        for (name, bytes) in files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o600);
-            // OPA writes absolute names, which `Builder::append_data` would refuse.
-            header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-            header.set_cksum();
-            archive.append(&header, *bytes).unwrap();
-        }
-        let mut encoder = archive.into_inner().unwrap();
-        encoder.flush().unwrap();
-        encoder.finish().unwrap()
-    }
 
     const WHOLE: &[(&str, &[u8])] =
         &[("/data.json", b"{\"a\":1}"), ("/policy.wasm", b"\0asm"), ("/.manifest", b"{\"wasm\":[]}")];
 
+    fn open(packed: &[u8]) -> Result<Bundle, String> {
+        Bundle::open(Path::new("b"), packed, None).map_err(|error| {
+            let PolicyError::Bundle { detail, .. } = error else { panic!("{error}") };
+            detail
+        })
+    }
+
     #[test]
     fn a_bundle_has_its_parts_and_a_digest() {
-        let bundle = Bundle::unpack(&pack(WHOLE)).unwrap();
+        let bundle = open(&pack(WHOLE)).unwrap();
         assert_eq!(bundle.wasm, b"\0asm");
         assert_eq!(bundle.data["a"], 1);
         assert_eq!(bundle.digest.len(), 64);
@@ -179,7 +135,7 @@ pub(super) mod tests {
     fn a_bundle_without_a_part_names_it() {
         let without = |name: &str| {
             let files: Vec<_> = WHOLE.iter().copied().filter(|(file, _)| *file != name).collect();
-            Bundle::unpack(&pack(&files)).unwrap_err()
+            open(&pack(&files)).unwrap_err()
         };
         assert_eq!(without("/.manifest"), "it has no `.manifest`");
         assert_eq!(without("/policy.wasm"), "it has no `policy.wasm`");
@@ -190,18 +146,24 @@ pub(super) mod tests {
     fn a_damaged_bundle_is_refused() {
         let whole = pack(WHOLE);
         let cut = &whole[..whole.len() - 6];
-        assert!(Bundle::unpack(cut).unwrap_err().starts_with("it cannot be unpacked"));
+        assert!(open(cut).unwrap_err().starts_with("it cannot be unpacked"));
         let mut bent = whole.clone();
         let checksum = bent.len() - 8;
         bent[checksum] ^= 1;
-        assert!(Bundle::unpack(&bent).unwrap_err().starts_with("it cannot be unpacked"));
-        assert!(Bundle::unpack(b"{}").is_err());
-        assert!(Bundle::unpack(b"").is_err());
+        assert!(open(&bent).unwrap_err().starts_with("it cannot be unpacked"));
+        assert!(open(b"{}").is_err());
+        assert!(open(b"").is_err());
+    }
+
+    #[test]
+    fn a_delta_bundle_is_refused() {
+        let files: Vec<(&str, &[u8])> = WHOLE.iter().copied().chain([("/patch.json", b"{}".as_slice())]).collect();
+        assert!(open(&pack(&files)).unwrap_err().starts_with("it is a delta bundle"));
     }
 
     #[test]
     fn a_manifest_of_another_shape_is_refused() {
         let files: Vec<(&str, &[u8])> = vec![WHOLE[0], WHOLE[1], ("/.manifest", b"{\"wasm\":3}")];
-        assert!(Bundle::unpack(&pack(&files)).unwrap_err().starts_with("its `.manifest` is not what it should be"));
+        assert!(open(&pack(&files)).unwrap_err().starts_with("its `.manifest` is not what it should be"));
     }
 }

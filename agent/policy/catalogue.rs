@@ -26,6 +26,8 @@ pub struct Entry {
     pub entrypoint: String,
     /// What it judges.
     pub wants: Wants,
+    /// Whether it asks not to be acted on yet.
+    pub shadow: bool,
     /// The number by which the module knows it.
     pub(super) id: EntrypointId,
 }
@@ -82,6 +84,8 @@ struct Custom {
     #[serde(default)]
     attack: Vec<String>,
     runbook: Option<String>,
+    #[serde(default)]
+    shadow: bool,
 }
 
 /// Every rule of a bundle, in the order of their ids, and who wants what.
@@ -174,9 +178,10 @@ fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result<Entry, Str
         }
     }
     let wants = wants(&entrypoint.path, &custom.events, custom.kind)?;
-    let Custom { id: name, severity, mode, controls, attack, runbook, .. } = custom;
+    let Custom { id: name, severity, mode, controls, attack, runbook, shadow, .. } = custom;
     let rule = Rule { id: name, title: title.clone(), severity, mode, controls, attack, runbook };
-    Ok(Entry { rule, description: description.clone(), entrypoint: entrypoint.path.clone(), wants, id })
+    let (description, entrypoint) = (description.clone(), entrypoint.path.clone());
+    Ok(Entry { rule, description, entrypoint, wants, shadow, id })
 }
 
 /// What a rule judges: its folder says which, its METADATA what exactly.

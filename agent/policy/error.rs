@@ -25,6 +25,44 @@ pub enum PolicyError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The bundle is not what the trusted key signed.
+    #[error(
+        "`{}` is not trusted: {source}\n\nhint: `keepwatch policy build --signing-key` signs a bundle; whom to trust \
+         stands in `[policies]` of accounts.toml",
+        path.display()
+    )]
+    Untrusted {
+        /// The bundle.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: super::signature::Refusal,
+    },
+    /// A key is set, and policies come from a folder.
+    #[error(
+        "`{}` is a folder, which cannot be signed, and accounts.toml sets a `verification_key`\n\nhint: sign a bundle \
+         with `keepwatch policy build --signing-key` and name that",
+        .0.display()
+    )]
+    UnsignedFolder(PathBuf),
+    /// The key that bundles are verified with cannot be used.
+    #[error("cannot verify bundles with `{}`: {detail}", path.display())]
+    Key {
+        /// The key's file.
+        path: PathBuf,
+        /// Why not.
+        detail: String,
+    },
+    /// `opa sign` refused.
+    #[error("cannot sign with `{}` and {algorithm}: {detail}\n\nhint: it takes a PEM file with a private key for {algorithm}", key.display())]
+    Sign {
+        /// The private key's file.
+        key: PathBuf,
+        /// The algorithm.
+        algorithm: super::signature::Algorithm,
+        /// What `opa` said.
+        detail: String,
+    },
     /// The folder holds no policies.
     #[error("`{}` is not a policies folder: it has {missing}", path.display())]
     Folder {

@@ -23,8 +23,8 @@ use crate::decision::{Decision, Deed};
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::origin::Origin;
-use crate::plan::Wishes as _;
 use crate::resource::{self, Live, Place};
+use crate::rules::RuleSet;
 
 /// How long one answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -93,7 +93,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         for deed in decision.act.iter().chain(&decision.ask) {
             let (Deed::Hold(place) | Deed::Restore(place) | Deed::Rearm(place)) = deed else { continue };
             if let MapEntry::Vacant(unseen) = seen.entry(place) {
-                let live = timeout(PATIENCE, self.look_at(place)).await;
+                let live = timeout(PATIENCE, self.look_at(place, it.rules)).await;
                 unseen.insert(live.ok().flatten().map(Cow::Owned));
             }
             if let Some(Some(live)) = seen.get(place) {
@@ -106,9 +106,9 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         known
     }
 
-    async fn look_at(&self, place: &Place) -> Option<Live> {
+    async fn look_at(&self, place: &Place, rules: &RuleSet) -> Option<Live> {
         let cloud = self.clouds.reader(self.config.account(&place.account)?).await.ok()?;
-        let desired = self.desired(place).await.ok()?;
+        let desired = self.desired(place, rules).await.ok()?;
         resource::read(place, &desired, &cloud).await.ok()
     }
 

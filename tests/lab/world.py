@@ -100,6 +100,7 @@ def _deploy(builder: Builder) -> dict:
         "OrganizationId": accounts.ORGANIZATION_ID,
         "AgentPrincipals": f"arn:aws:iam::{SECURITY}:root",
         "RequireTls": "false",
+        "PolicyBundle": "arn:aws:s3:::keepwatch-policies/bundle.tar.gz",
     }
     outputs = _stack(builder, SECURITY, HOME_REGION, "hub.yaml", parameters)
     member = {

@@ -45,12 +45,22 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn python(module: &str) -> Command {
+/// Puts a file into a bucket: endpoint, account, Region, bucket, key, file.
+const UPLOAD: &str = "import boto3, sys
+endpoint, account, region, bucket, key, file = sys.argv[1:]
+s3 = boto3.client('s3', endpoint_url=endpoint, region_name=region, aws_access_key_id=account, aws_secret_access_key='test')
+s3.put_object(Bucket=bucket, Key=key, Body=open(file, 'rb').read())";
+
+fn interpreter() -> Command {
     let tools = std::env::var_os("KEEPWATCH_CACHE")
         .map_or_else(|| root().join(".tools"), |cache| PathBuf::from(cache).join("tools"));
     let python = tools.join("lab/bin/python");
     assert!(python.exists(), "`{}` is missing: run `make tools`", python.display());
-    let mut command = Command::new(python);
+    Command::new(python)
+}
+
+fn python(module: &str) -> Command {
+    let mut command = interpreter();
     command.args(["-m", module]).env("PYTHONPATH", root().join("tests")).current_dir(root());
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
@@ -153,6 +163,15 @@ impl Lab {
         records.filter(by_agent).map(|record| record["eventName"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Puts a file into a bucket of an account, as its root.
+    pub fn upload(&self, account: &str, (bucket, key): (&str, &str), file: &Path) {
+        let endpoint = self.ready["endpoint"].as_str().unwrap();
+        let mut command = interpreter();
+        command.args(["-c", UPLOAD, endpoint, account, REGION, bucket, key]).arg(file);
+        let said = command.output().unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    }
+
     pub fn store(&self) -> PathBuf {
         self.folder.path().join("keepwatch.db")
     }
@@ -200,7 +219,7 @@ impl Lab {
         agent
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("agent.log")).unwrap_or_default()
     }
 

@@ -78,6 +78,7 @@ fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> No
         account: incident.account.clone(),
         account_name: String::new(),
         region: String::new(),
+        bundle: None,
         event: None,
         findings: Vec::new(),
         reasons: vec![Reason::failure(because)],

@@ -60,7 +60,13 @@ pub(super) fn claim(db: &Transaction<'_>, case: &Case, claim: &Claim) -> Result<
     let incident = settle_incident(db, &case.incident, claim.now)?;
     let id = insert_plan(db, &incident, &case.key, claim)?;
     insert_steps(db, &id, &claim.plan.steps)?;
-    let mut body = json!({ "plan": id, "case": case.key, "proposed": claim.plan.proposed, "steps": claim.plan.steps });
+    let mut body = json!({
+        "plan": id,
+        "case": case.key,
+        "bundle": claim.notice.bundle,
+        "proposed": claim.plan.proposed,
+        "steps": claim.plan.steps,
+    });
     name(&mut body, Some(&claim.notice));
     append(db, claim.now, "claimed", body)?;
     Ok(by_id(db, &id)?.map(|stored| Stored { resumed: false, ..stored }))

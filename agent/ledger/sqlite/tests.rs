@@ -85,6 +85,7 @@ fn notice() -> Notice {
         at: at(1),
         account: account(),
         account_name: "payments-prod".to_owned(),
+        bundle: None,
         region: "eu-west-1".to_owned(),
         event: Some(EventFacts {
             id: "e-1".to_owned(),

@@ -1,0 +1,224 @@
+//! Rules in shadow: judged like every other, and nothing comes of what they find but a note,
+//! until a person lets one act.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use jiff::SignedDuration;
+use keepwatch::ledger::Ledger as _;
+use keepwatch::ledger::shadow::{Promotion, Shadows as _};
+use keepwatch::metrics::Stopwatch;
+use keepwatch::policy::build::build;
+use keepwatch::policy::source::Source;
+use keepwatch::refresh::Looked;
+use keepwatch::resource::bucket::Versioning;
+use keepwatch::resource::{Kind, Place};
+use serde_json::json;
+
+use super::policy_swap::{Stage, event, version};
+use crate::support::cloud::bucket;
+use crate::support::lab::{As, Lab};
+
+/// Policies of which both rules are in shadow by their METADATA.
+fn shadowed(word: &str) -> tempfile::TempDir {
+    let folder = version(word);
+    for rule in ["acts/s3/swap/rule.rego", "states/s3/swap/rule.rego"] {
+        let path = folder.path().join(rule);
+        let text =
+            fs::read_to_string(&path).unwrap().replace("#   mode: enforce", "#   mode: enforce\n#   shadow: true");
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+async fn handle(stage: &Stage, number: u64) {
+    let live = bucket(Versioning::Suspended);
+    stage.agent.clouds.inside.lock().unwrap().buckets.insert(format!("bucket-{number}"), live);
+    stage.agent.handle(event(number), &Stopwatch::idle()).await.unwrap();
+    stage.agent.judge_shadows().await;
+}
+
+fn totals(standings: &[keepwatch::ledger::shadow::Standing]) -> Vec<(&str, bool, u32)> {
+    standings.iter().map(|one| (one.watched.rule.as_str(), one.watched.beside, one.findings)).collect()
+}
+
+#[tokio::test]
+async fn what_a_rule_in_shadow_finds_is_kept_and_nothing_comes_of_it() {
+    let mut stage = Stage::of_file(&shadowed("v1")).await;
+    handle(&stage, 0).await; // before anything was noted of the rules
+    stage.look().await;
+    for number in [1, 2, 2, 2] {
+        handle(&stage, number).await; // the second one is delivered three times
+    }
+    let ledger = &stage.agent.ledger;
+    assert!(ledger.incidents().await.unwrap().is_empty() && ledger.undelivered().await.unwrap().is_empty());
+    assert!(ledger.entries().await.unwrap().is_empty(), "nothing was claimed");
+    assert_eq!(stage.agent.metrics.count.findings.load(Ordering::Relaxed), 0);
+    let standings = ledger.standings().await.unwrap();
+    assert_eq!(totals(&standings), [("TST-ACT", false, 3), ("TST-STATE", false, 5)]);
+    let found = ledger.shadowed("TST-ACT").await.unwrap();
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0].principal.as_deref(), Some("arn:aws:iam::111122223333:user/u2"));
+    assert_eq!((found[0].finding.message.as_str(), found[0].account.as_str()), ("v1 v1", "111122223333"));
+    assert_eq!(found[0].bundle, stage.agent.rules.now().policies.digest());
+}
+
+#[tokio::test]
+async fn accounts_toml_puts_a_rule_in_shadow_and_the_others_act_as_before() {
+    let mut stage = Stage::of_file(&version("v1")).await;
+    stage.configure("shadow_rules = [\"TST-ACT\"]");
+    assert_eq!(stage.look().await, Looked::Same);
+    handle(&stage, 1).await;
+    let incidents = stage.agent.ledger.incidents().await.unwrap();
+    let fired: BTreeSet<_> =
+        incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.notice.findings[0].rule.id.as_str()).collect();
+    assert_eq!(fired, BTreeSet::from(["TST-STATE"]));
+    assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", false, 1)]);
+}
+
+#[tokio::test]
+async fn a_rule_that_comes_with_a_new_bundle_is_in_shadow_from_its_first_event() {
+    let mut stage = Stage::of_file(&version("v1")).await;
+    stage.look().await;
+    build(shadowed("v2").path(), &stage.bundle()).unwrap();
+    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    handle(&stage, 1).await;
+    assert!(stage.agent.ledger.incidents().await.unwrap().is_empty());
+    assert_eq!(
+        totals(&stage.agent.ledger.standings().await.unwrap()),
+        [("TST-ACT", false, 1), ("TST-STATE", false, 1)]
+    );
+}
+
+#[tokio::test]
+async fn a_bundle_beside_is_watched_and_changes_nothing() {
+    let mut stage = Stage::of_file(&version("v1")).await;
+    let beside = stage.folder.path().join("beside.tar.gz");
+    build(version("v2").path(), &beside).unwrap();
+    stage.refresher.beside = Some(Source::Path(beside.clone()));
+    assert_eq!(stage.look().await, Looked::Same);
+    handle(&stage, 1).await;
+    let standings = stage.agent.ledger.standings().await.unwrap();
+    assert_eq!(totals(&standings), [("TST-ACT", true, 1), ("TST-STATE", true, 1)]);
+    let found = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
+    assert_eq!(found[0].finding.message, "v2 v2 v1", "what is wanted is still the active bundle's word");
+    let incidents = stage.agent.ledger.incidents().await.unwrap();
+    let messages: BTreeSet<_> =
+        incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.notice.findings[0].message.as_str()).collect();
+    assert_eq!(messages, BTreeSet::from(["v1 v1", "v1 v1 v1"]), "the active rules acted as ever");
+
+    fs::write(&beside, "no bundle").unwrap();
+    stage.look().await;
+    build(version("v3").path(), &stage.bundle()).unwrap();
+    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    handle(&stage, 2).await;
+    assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", true, 2), ("TST-STATE", true, 2)]);
+    assert!(stage.told().await.is_empty(), "nobody is told of a shadow");
+}
+
+#[tokio::test]
+async fn noise_and_looking_write_nothing() {
+    let mut stage = Stage::of_file(&shadowed("v1")).await;
+    stage.look().await;
+    let writes = stage.agent.ledger.writes();
+    let mut noise = event(1);
+    (noise.source, noise.record["eventSource"]) = ("ec2.amazonaws.com".to_owned(), json!("ec2.amazonaws.com"));
+    stage.agent.handle(noise, &Stopwatch::idle()).await.unwrap();
+    stage.agent.judge_shadows().await;
+    stage.look().await;
+    assert_eq!(stage.agent.ledger.writes(), writes);
+}
+
+#[tokio::test]
+async fn days_are_clean_while_an_agent_watched_and_nothing_was_found() {
+    let mut stage = Stage::of_file(&shadowed("v1")).await;
+    stage.look().await;
+    let hours = async |stage: &mut Stage, hours: u32| {
+        for _ in 0..hours {
+            stage.clock.forward(SignedDuration::from_hours(1));
+            stage.look().await;
+        }
+        let standings = stage.agent.ledger.standings().await.unwrap();
+        standings.into_iter().find(|one| one.watched.rule == "TST-ACT").unwrap()
+    };
+    assert!(!hours(&mut stage, 23).await.is_clean_for(1));
+    assert!(hours(&mut stage, 1).await.is_clean_for(1));
+    handle(&stage, 1).await;
+    let found = hours(&mut stage, 23).await;
+    assert!(!found.is_clean_for(1) && found.findings == 1);
+    stage.clock.forward(SignedDuration::from_hours(240)); // nobody looked meanwhile
+    assert!(!hours(&mut stage, 0).await.is_clean_for(2));
+    assert!(hours(&mut stage, 1).await.is_clean_for(1));
+}
+
+#[tokio::test]
+async fn a_promoted_rule_acts_from_then_on() {
+    let mut stage = Stage::of_file(&shadowed("v1")).await;
+    stage.look().await;
+    let promotion =
+        Promotion { rule: "TST-ACT".to_owned(), by: "alice".to_owned(), reason: Some("seen".to_owned()), days: 7 };
+    let now = stage.refresher_now();
+    stage.agent.ledger.promote(&promotion, now).await.unwrap();
+    assert!(stage.agent.ledger.promote(&promotion, now).await.is_err(), "promoted once");
+    assert_eq!(stage.look().await, Looked::Same);
+    handle(&stage, 1).await;
+    assert_eq!(stage.agent.ledger.incidents().await.unwrap().len(), 1);
+    assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-STATE", false, 1)]);
+    let noted = stage.chain_of("promoted").await;
+    assert_eq!(
+        (&noted[0]["rule"], &noted[0]["by"], &noted[0]["reason"]),
+        (&json!("TST-ACT"), &json!("alice"), &json!("seen"))
+    );
+    build(shadowed("v2").path(), &stage.bundle()).unwrap();
+    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    handle(&stage, 2).await;
+    assert_eq!(stage.agent.ledger.incidents().await.unwrap().len(), 2, "a new bundle takes nothing back");
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_a_finding_in_shadow_too() {
+    let mut stage = Stage::of_file(&shadowed("v1")).await;
+    stage.look().await;
+    stage.agent.clouds.inside.lock().unwrap().buckets.insert("b".to_owned(), bucket(Versioning::Enabled));
+    let account = "111122223333".parse().unwrap();
+    let place = Place { kind: Kind::Bucket, account, region: "eu-west-1".to_owned(), name: "b".to_owned() };
+    stage.agent.reconcile(&place, None, &stage.agent.rules.now()).await.unwrap();
+    assert!(stage.agent.ledger.shadowed("TST-STATE").await.unwrap().is_empty(), "nothing waits for a shadow");
+    stage.agent.judge_shadows().await;
+    let found = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
+    assert_eq!((found[0].subject.as_str(), found[0].principal.as_deref()), ("arn:aws:s3:::b", None));
+}
+
+/// An attack on a rule in shadow, the list of what it would have done, and a promotion.
+#[test]
+fn people_see_what_a_shadow_would_have_done_and_let_it_act() {
+    let lab = Lab::start();
+    let config = lab.folder.path().join("accounts.toml");
+    let settings = "\n[policies]\nshadow_rules = [\"BKP-01\"]\ncheck_seconds = 1\n";
+    fs::write(&config, include_str!("../accounts.toml").to_owned() + settings).unwrap();
+    let environment = [("KEEPWATCH_CONFIG", config.to_str().unwrap())];
+    let _agent = lab.agent(&environment);
+    let delete = |number| {
+        let point = lab.recovery_point(number);
+        let params = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": point});
+        lab.done(As::Attacker, "backup", "delete_recovery_point", params);
+    };
+    delete(0);
+    let listed = || lab.json(&["policy", "shadow", "--json"]);
+    lab.eventually("it is in the list", || listed()[0]["findings"] == 1);
+    assert!(!lab.quarantined("ci-deployer") && !lab.slack_text().contains("BKP-01"));
+    let promote =
+        |more: &[&str]| lab.run(&[["policy", "promote", "BKP-01", "--by", "alice"].as_slice(), more].concat());
+    let refused = promote(&["--days", "7"]);
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said.contains("would propose: contain, hold") && said.contains("not promoted"), "{said}");
+    assert_eq!(promote(&["--days", "0", "--accept-findings"]).status.code(), Some(2), "a reason is due");
+    let promoted = promote(&["--days", "0", "--accept-findings", "--reason", "it was right"]);
+    assert!(promoted.status.success(), "{}", String::from_utf8_lossy(&promoted.stderr));
+    lab.eventually("the agent knows", || lab.log().contains("0 rule(s) are in shadow"));
+    delete(1);
+    lab.eventually("it acts", || lab.quarantined("ci-deployer"));
+    assert!(promote(&["--days", "0"]).status.code() == Some(1), "it is in shadow no more");
+}
