@@ -3,6 +3,7 @@
 //! A rule is judged on one document and can reach nothing else. This module never decides
 //! what happens next: a [`Finding`] proposes, [`crate::decision`] disposes.
 
+pub mod author;
 pub mod build;
 pub mod bundle;
 pub mod catalogue;

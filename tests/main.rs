@@ -18,6 +18,7 @@ mod garbage;
 mod killed;
 mod layout;
 mod permissions;
+mod policy_author;
 mod policy_build;
 mod reversible;
 mod round_trips;

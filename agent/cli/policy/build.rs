@@ -8,7 +8,7 @@ use super::super::{Verdict, say};
 use crate::policy::build;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The folder: acts/, states/, lib/, data/.
     #[arg(default_value = "policies")]
     folder: PathBuf,

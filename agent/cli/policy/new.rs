@@ -9,7 +9,7 @@ use clap::Args;
 use super::super::{Verdict, say};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Where: `acts/<service>/<rule>` or `states/<service>/<rule>`.
     rule: String,
     /// The folder of policies.

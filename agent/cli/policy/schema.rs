@@ -10,7 +10,7 @@ use super::super::{Verdict, say};
 use crate::policy::input;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The folder to write to.
     #[arg(default_value = "policies/schema")]
     folder: PathBuf,

@@ -8,7 +8,7 @@ use super::super::{Verdict, load_policies, say};
 use crate::policy::{build, fixtures};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The folder of policies.
     #[arg(default_value = "policies")]
     folder: PathBuf,
