@@ -162,7 +162,11 @@ impl Policies {
     /// # Errors
     /// As [`Policies::load`].
     pub fn load_within(path: &Path, limits: Limits) -> Result<Self, PolicyError> {
-        let bundle = if path.is_dir() { build::in_passing(path)? } else { Bundle::read(path)? };
+        Self::of(if path.is_dir() { build::in_passing(path)? } else { Bundle::read(path)? }, limits)
+    }
+
+    /// The rules of a bundle that is read already.
+    fn of(bundle: Bundle, limits: Limits) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits)?;
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
         let Bundle { data, digest, .. } = bundle;
@@ -219,6 +223,13 @@ impl Policies {
     /// When the rule does not come to its end.
     pub fn evaluate(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<u8>, Failure> {
         self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(entry.id)
+    }
+
+    /// The bare answer of any entry point of the module, a rule or not; nothing when it has
+    /// none of this path.
+    fn answer(&self, path: &str, document: &Value, now: Timestamp) -> Option<Result<Vec<u8>, Failure>> {
+        let id = self.0.engine.entrypoint(path)?;
+        Some(self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(id))
     }
 
     fn judge<'a>(

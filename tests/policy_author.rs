@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use keepwatch::policy::author::trial::{self, Outcome, Trial};
 use keepwatch::policy::author::{Flaw, Work, check};
 use tempfile::TempDir;
 
-use super::engine_oracle::root;
+use super::engine_oracle::{now, root};
 
 /// A project with one sound rule, shipped schemas and the shipped `lib`.
 pub fn project() -> TempDir {
@@ -312,4 +313,69 @@ fn a_call_that_nobody_described_has_any_parameters() {
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     fs::write(project.path().join(PLACE).join("fires.json"), documents(&["ExplodeVault"])).unwrap();
     assert_eq!(brief(&flaws(project.path())), [""; 0]);
+}
+
+/// The trial of the sound rule with these tests.
+fn tried(tests: &str) -> Trial {
+    let project = project();
+    let text =
+        format!("package acts.backup.vault_deleted_test\n\nimport data.acts.backup.vault_deleted.findings\n\n{tests}");
+    fs::write(project.path().join(PLACE).join("vault_deleted_test.rego"), text).unwrap();
+    trial::run(&Work::all(&project.path().join("policies")), now()).unwrap()
+}
+
+const DELETION: &str = r#"{"event": {"eventName": "DeleteBackupVault"}}"#;
+
+#[test]
+fn a_test_counts_when_both_engines_agree_on_it() {
+    let trial = tried(&format!(
+        "test_fires if count(findings) == 1 with input as {DELETION}\n\ntest_is_wrong if count(findings) == 2 with input as {DELETION}\n\ntodo_test_later if false\n"
+    ));
+    let outcomes: Vec<_> = trial.tests.iter().map(|test| (test.opa.clone(), test.ours.clone())).collect();
+    let failed = Outcome::Failed(String::new());
+    let expected = [(Outcome::Passed, Some(Outcome::Passed)), (failed.clone(), Some(failed)), (Outcome::Skipped, None)];
+    assert_eq!(outcomes, expected);
+    assert!(!trial.passed(None) && trial.unbuilt.is_none() && trial.examples.is_empty(), "{trial:?}");
+}
+
+#[test]
+fn a_test_that_only_one_engine_passes_diverges_and_is_not_hidden() {
+    let trial = tried(&format!(
+        "test_fires if count(findings) == 1 with input as {DELETION}\n\ntest_no_input if not input\n\ntest_input if {{\n\tcount(findings) == 1 with input.event as {{\"eventName\": \"DeleteBackupVault\"}} with input.now as input\n}}\n"
+    ));
+    let diverging: Vec<_> = trial.tests.iter().filter(|test| test.diverges()).map(ToString::to_string).collect();
+    assert_eq!(diverging.len(), 2, "{trial:?}");
+    assert!(diverging[0].contains("test_no_input diverges: in `opa test` it passes, in the agent's engine it fails"));
+    assert!(diverging[1].contains("test_input diverges: in `opa test` it fails, in the agent's engine it passes"));
+    assert!(!trial.passed(None));
+}
+
+#[test]
+fn coverage_has_a_threshold_only_for_who_asks() {
+    let trial = tried("test_nothing if count(findings) == 0 with input as {}\n");
+    assert!(trial.passed(None), "{trial:?}");
+    assert_eq!(trial.below(99.0)[0], "acts/backup/vault_deleted/vault_deleted.rego");
+    assert!(!trial.passed(Some(99.0)));
+}
+
+#[test]
+fn a_builtin_that_only_tests_use_is_told_and_not_passed_over() {
+    let trial = tried("test_hash if count(crypto.sha256(\"x\")) == 64\n");
+    assert_eq!(trial.tests[0].opa, Outcome::Passed);
+    assert!(trial.unbuilt.as_deref().unwrap().contains("undefined function crypto.sha256") && !trial.passed(None));
+}
+
+#[test]
+fn a_new_rule_passes_its_check_and_its_test_as_it_is_written() {
+    let project = project();
+    for place in ["acts/kms/alias_moved", "states/s3/logging", "acts/kms/alias_gone"] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keepwatch"));
+        let said = command.current_dir(project.path()).args(["policy", "new", place]).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("still to be recorded: `fires.json` is made up"), "{said}");
+    }
+    assert!(project.path().join("docs/runbooks/alias_moved.md").is_file());
+    assert_eq!(brief(&flaws(project.path())), [""; 0]);
+    let trial = trial::run(&Work::all(&project.path().join("policies")), now()).unwrap();
+    assert!(trial.passed(None) && trial.tests.len() == 3, "{trial:?}");
 }

@@ -6,23 +6,45 @@ mod new;
 mod schema;
 mod test;
 
-use clap::Subcommand;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
 
 use super::Verdict;
+use crate::policy::author::Work;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Compile a folder of policies into a bundle.
     Build(build::Arguments),
-    /// Run the policies' tests: Rego's own by `opa test`, and every `fires.json` and
-    /// `silent.json` in the agent's engine.
+    /// Run the rules' tests: Rego's own by `opa test` and in the agent's engine, which must
+    /// agree, and every `fires.json` and `silent.json` in the agent's engine.
     Test(test::Arguments),
-    /// Check types against the schemas, builtins, metadata and fixtures.
+    /// Check types down to each call's parameters, builtins, declared events, metadata,
+    /// examples, and what makes a rule slow or silent.
     Check(check::Arguments),
     /// Start a rule: its folder with rule, test, fixtures and runbook.
     New(new::Arguments),
     /// Write the JSON schemas of the rules' input.
     Schema(schema::Arguments),
+}
+
+/// Which rules are meant.
+#[derive(Debug, Args)]
+struct Meant {
+    /// A folder of policies, or one rule: its place `acts/<service>/<rule>`, its folder, or the
+    /// last part of its place.
+    what: Option<String>,
+    /// The folder of policies in which a rule is looked for.
+    #[arg(long, default_value = "policies")]
+    folder: PathBuf,
+}
+
+impl Meant {
+    fn work(&self) -> anyhow::Result<Work> {
+        Work::find(&self.folder, self.what.as_deref()).map_err(|detail| anyhow!(detail))
+    }
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<Verdict> {

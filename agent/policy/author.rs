@@ -8,6 +8,7 @@ pub mod check;
 mod described;
 mod parameters;
 mod reach;
+pub mod trial;
 mod typed;
 
 use std::fmt;
@@ -157,14 +158,15 @@ fn at_once<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<
     };
     let mut done: Vec<(usize, O)> = std::thread::scope(|scope| {
         let started: Vec<_> = (0..workers.min(items.len())).map(|_| scope.spawn(turn)).collect();
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<(usize, O)>>| match worker.join() {
-            Ok(done) => done,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        started.into_iter().flat_map(join).collect()
+        started.into_iter().flat_map(joined).collect()
     });
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, output)| output).collect()
+}
+
+/// What a thread came to; its panic is ours.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 #[cfg(test)]

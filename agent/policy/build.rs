@@ -19,7 +19,7 @@ const PARTS: [&str; 4] = ["acts", "states", "lib", "data"];
 /// A rule's tests, which stand beside it.
 const TESTS: &str = "*_test.rego";
 /// A rule's examples, which `opa` would take for data.
-const EXAMPLES: [&str; 2] = ["fires.json", "silent.json"];
+pub(super) const EXAMPLES: [&str; 2] = ["fires.json", "silent.json"];
 /// The builtins that a rule may call.
 pub(super) const CAPABILITIES: &str = "--capabilities=capabilities.json";
 
@@ -52,21 +52,11 @@ pub(super) fn in_passing(folder: &Path) -> Result<Bundle, PolicyError> {
 
 /// What `opa` said to a question about policies.
 #[derive(Debug)]
-pub struct Said {
+struct Said {
     /// Whether all is well.
-    pub passed: bool,
+    passed: bool,
     /// The text, for people.
-    pub text: String,
-}
-
-/// Runs the policies' own Rego tests.
-///
-/// # Errors
-/// When the folder is none or `opa` is missing.
-pub fn test(folder: &Path) -> Result<Said, PolicyError> {
-    let mut command = command(folder, "test")?;
-    command.args(EXAMPLES.map(ignore)).args(parts(folder));
-    said(folder, command)
+    text: String,
 }
 
 /// Compiles a policies folder into a file that may be lost half-way.
@@ -119,7 +109,7 @@ pub(super) fn parts(folder: &Path) -> Vec<&'static str> {
     PARTS.into_iter().filter(|part| folder.join(part).is_dir()).collect()
 }
 
-fn ignore(pattern: &str) -> String {
+pub(super) fn ignore(pattern: &str) -> String {
     format!("--ignore={pattern}")
 }
 

@@ -43,12 +43,26 @@ fn parse_one(folder: &Path, file: &str) -> Result<Option<Module>, PolicyError> {
 /// The Rego files below a part of a folder, tests left out, in order.
 #[must_use]
 pub fn files(folder: &Path, part: &str) -> Vec<String> {
+    let mut found = rego(folder, part);
+    found.retain(|file| !file.ends_with("_test.rego"));
+    found
+}
+
+/// The files of tests below a part of a folder, in order.
+#[must_use]
+pub fn tests(folder: &Path, part: &str) -> Vec<String> {
+    let mut found = rego(folder, part);
+    found.retain(|file| file.ends_with("_test.rego"));
+    found
+}
+
+fn rego(folder: &Path, part: &str) -> Vec<String> {
     let mut found = Vec::new();
     for name in super::names(&folder.join(part)) {
         let file = format!("{part}/{name}");
         if folder.join(&file).is_dir() {
-            found.extend(files(folder, &file));
-        } else if name.ends_with(".rego") && !name.ends_with("_test.rego") {
+            found.extend(rego(folder, &file));
+        } else if name.ends_with(".rego") {
             found.push(file);
         }
     }

@@ -4,7 +4,7 @@ use super::super::error::PolicyError;
 use super::ast::{self, Module};
 use super::described::{self, Described};
 use super::parameters::{self, Calls};
-use super::{Flaw, Work, at_once, bodies, reach, typed};
+use super::{Flaw, Work, at_once, bodies, joined, reach, typed};
 
 /// What a check came to.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub fn check(work: &Work) -> Result<Checked, PolicyError> {
         for reached in at_once(&rules, |rule| reach::flaws(work, rule)) {
             flaws.extend(reached?);
         }
-        flaws.extend(typed.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        flaws.extend(joined(typed)?);
         Ok::<_, PolicyError>(())
     })?;
     flaws.extend(modules.iter().flat_map(bodies::flaws));
