@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use keepwatch::policy::author::explain;
 use keepwatch::policy::author::trial::{self, Outcome, Trial};
 use keepwatch::policy::author::{Flaw, Work, check};
 use tempfile::TempDir;
 
-use super::engine_oracle::{now, root};
+use super::engine_oracle::{now, root, shipped};
 
 /// A project with one sound rule, shipped schemas and the shipped `lib`.
 pub fn project() -> TempDir {
@@ -378,4 +379,38 @@ fn a_new_rule_passes_its_check_and_its_test_as_it_is_written() {
     assert_eq!(brief(&flaws(project.path())), [""; 0]);
     let trial = trial::run(&Work::all(&project.path().join("policies")), now()).unwrap();
     assert!(trial.passed(None) && trial.tests.len() == 3, "{trial:?}");
+}
+
+#[test]
+fn every_shipped_example_is_explained_as_the_engine_judges_it() {
+    let work = Work::all(&root().join("policies"));
+    for entry in shipped().rules() {
+        let place = entry.entrypoint.trim_end_matches("/findings");
+        for (file, fires) in [("fires.json", true), ("silent.json", false)] {
+            let text = fs::read_to_string(work.folder.join(place).join(file)).unwrap();
+            let documents: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+            for document in documents.iter().take(2) {
+                let told = explain::explain(&work, shipped(), entry, document, now()).unwrap();
+                assert!(told.agrees, "{place}: {told:?}");
+                assert_eq!(!told.findings.as_ref().unwrap().is_empty(), fires, "{place}");
+                assert_eq!(told.bodies.iter().any(|body| body.failed.is_none()), fires, "{place}: {:?}", told.bodies);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_explanation_names_the_line_and_what_was_found_there() {
+    let work = Work::all(&root().join("policies"));
+    let entry = shipped().rules().iter().find(|entry| entry.rule.id == "BKP-01").unwrap();
+    let event = serde_json::json!({"eventSource": "backup.amazonaws.com", "eventName": "ListBackupVaults"});
+    let told = explain::explain(&work, shipped(), entry, &serde_json::json!({"event": event}), now()).unwrap();
+    assert!(!told.wanted && told.bodies.len() == 2);
+    for body in told.bodies {
+        let reason = body.failed.unwrap();
+        assert_eq!(reason.at.text, "_by_hand");
+        let inner = &reason.because[0];
+        assert_eq!(inner.at.text, "input.event.eventName == \"DeleteRecoveryPoint\"");
+        assert_eq!(inner.values["input.event.eventName"], "ListBackupVaults");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod explain;
 mod new;
 mod schema;
 mod test;
@@ -24,6 +25,8 @@ pub(super) enum Command {
     /// Check types down to each call's parameters, builtins, declared events, metadata,
     /// examples, and what makes a rule slow or silent.
     Check(check::Arguments),
+    /// Say which rules wanted an event, whether they fired, and where they stopped.
+    Explain(explain::Arguments),
     /// Start a rule: its folder with rule, test, fixtures and runbook.
     New(new::Arguments),
     /// Write the JSON schemas of the rules' input.
@@ -52,6 +55,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<Verdict> {
         Command::Build(arguments) => build::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::New(arguments) => new::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }

@@ -6,6 +6,7 @@ pub mod ast;
 mod bodies;
 pub mod check;
 mod described;
+pub mod explain;
 mod parameters;
 mod reach;
 pub mod trial;
