@@ -414,3 +414,46 @@ fn an_explanation_names_the_line_and_what_was_found_there() {
         assert_eq!(inner.values["input.event.eventName"], "ListBackupVaults");
     }
 }
+
+#[test]
+fn each_save_gets_a_verdict_and_an_interrupt_ends_it_well() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    let project = project();
+    /// A watcher that is left behind would hold the test's own output open.
+    struct Watch(std::process::Child);
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            let _ = self.0.kill(); // it has mostly ended already
+        }
+    }
+    let watch = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
+        .current_dir(project.path())
+        .args(["policy", "watch", "vault_deleted", "--events", "events.json"])
+        .env("KEEPWATCH_OPA", keepwatch_opa())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut watch = Watch(watch);
+    let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut verdict = || lines.by_ref().take_while(|line| !line.contains("next save")).collect::<Vec<_>>();
+    assert!(verdict().iter().any(|line| line.starts_with("events.json: No such file")));
+    fs::write(project.path().join("events.json"), documents(&["DeleteBackupVault", "ListBackupVaults"])).unwrap();
+    assert!(verdict().contains(&"events.json: 1 finding(s) in 2 event(s)".to_owned()));
+    let text = rule(SOUND).replace("act.succeeded", "act.suceeded");
+    fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
+    let broken = verdict();
+    assert!(broken[0].ends_with("vault_deleted.rego:15: the rule cannot fire [never-fires]"), "{broken:?}");
+    fs::write(project.path().join(PLACE).join("vault_deleted.rego"), rule(SOUND)).unwrap();
+    assert!(verdict().contains(&"events.json: 1 finding(s) in 2 event(s)".to_owned()));
+    Command::new("kill").args(["-INT", &watch.0.id().to_string()]).status().unwrap();
+    assert!(watch.0.wait().unwrap().success());
+}
+
+/// The tests run in other folders than the one that `.tools` lies in.
+fn keepwatch_opa() -> std::ffi::OsString {
+    let opa = keepwatch::policy::build::opa();
+    let here = root().join(&opa);
+    if here.is_file() { here.into_os_string() } else { opa }
+}

@@ -2,10 +2,12 @@
 
 mod build;
 mod check;
+mod documents;
 mod explain;
 mod new;
 mod schema;
 mod test;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -29,6 +31,8 @@ pub(super) enum Command {
     Explain(explain::Arguments),
     /// Start a rule: its folder with rule, test, fixtures and runbook.
     New(new::Arguments),
+    /// Check, test and judge a rule at each save, until Ctrl-C.
+    Watch(watch::Arguments),
     /// Write the JSON schemas of the rules' input.
     Schema(schema::Arguments),
 }
@@ -57,6 +61,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<Verdict> {
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::New(arguments) => new::run(arguments),
+        Command::Watch(arguments) => watch::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }

@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::{Verdict, load_policies, say, say_json};
-use crate::config::Account;
-use crate::event::Event;
+use super::documents;
 use crate::policy::author::Work;
 use crate::policy::author::explain::{self, Explanation, Reason};
-use crate::policy::input::ActInput;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -67,25 +65,16 @@ fn document(path: &Path) -> anyhow::Result<Value> {
     } else {
         read = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     }
-    let place = || format!("`{}`", path.display());
-    let mut value: Value = serde_json::from_str(&read).with_context(|| format!("{} is not JSON", place()))?;
-    if value.get("event").is_some() || value.get("resource").is_some() {
-        return Ok(value);
+    let mut found = documents::read(&read).with_context(|| format!("cannot use `{}`", path.display()))?;
+    match (found.pop(), found.len()) {
+        (Some(document), 0) => Ok(document),
+        (None, _) => bail!("`{}` holds no event", path.display()),
+        (Some(_), more) => bail!(
+            "`{}` holds {} events; say one, such as `jq '.Records[0]' FILE | keepwatch policy explain -`",
+            path.display(),
+            more + 1
+        ),
     }
-    if let Some(detail) = value.get_mut("detail") {
-        value = detail.take();
-    }
-    if value.is_array() || value.get("Records").is_some() {
-        bail!(
-            "{} holds several events; say one, such as `jq '.Records[0]' FILE | keepwatch policy explain -`",
-            place()
-        );
-    }
-    let event = Event::parse(value).with_context(|| format!("{} is no CloudTrail record", place()))?;
-    let account: Account = serde_json::from_value(
-        json!({"id": event.account, "name": event.account, "class": "production", "regions": []}),
-    )?;
-    Ok(serde_json::to_value(ActInput::new(&event, &account, event.time))?)
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {

@@ -121,23 +121,36 @@ impl Trial {
 /// When the folder is none, or `opa` or a file is missing.
 pub fn run(work: &Work, now: Timestamp) -> Result<Trial, PolicyError> {
     std::thread::scope(|scope| {
-        let tested = scope.spawn(|| tested(work));
         let coverage = scope.spawn(|| coverage(work));
-        let built = built(work);
-        let mut tests = joined(tested)?;
-        let coverage = joined(coverage)?;
-        let (policies, unbuilt) = match built {
-            Ok(policies) => (Some(policies), None),
-            Err(error @ (PolicyError::NoCompiler { .. } | PolicyError::Folder { .. })) => return Err(error),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        let mut examples = Vec::new();
-        if let Some(policies) = policies {
-            examples = fixtures::check(&work.folder, &policies)?;
-            tests.iter_mut().for_each(|test| test.ours = ours(&policies, test, now));
-        }
-        Ok(Trial { tests, examples, coverage, unbuilt })
+        let (trial, _) = uncovered(work, now)?;
+        Ok(Trial { coverage: joined(coverage)?, ..trial })
     })
+}
+
+/// Tries rules without asking how much of them the tests reach, and hands over the rules, if
+/// they could be built.
+///
+/// # Errors
+/// As [`run`].
+pub fn uncovered(work: &Work, now: Timestamp) -> Result<(Trial, Option<Policies>), PolicyError> {
+    let (tests, built) = std::thread::scope(|scope| {
+        let tested = scope.spawn(|| tested(work));
+        let built = built(work);
+        (joined(tested), built)
+    });
+    let mut trial = Trial { tests: tests?, examples: Vec::new(), coverage: BTreeMap::new(), unbuilt: None };
+    match built {
+        Ok(policies) => {
+            trial.examples = fixtures::check(&work.folder, &policies)?;
+            trial.tests.iter_mut().for_each(|test| test.ours = ours(&policies, test, now));
+            Ok((trial, Some(policies)))
+        }
+        Err(error @ (PolicyError::NoCompiler { .. } | PolicyError::Folder { .. })) => Err(error),
+        Err(error) => {
+            trial.unbuilt = Some(error.to_string());
+            Ok((trial, None))
+        }
+    }
 }
 
 /// The folders that a rule is tested with.
