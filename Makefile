@@ -84,9 +84,10 @@ check-policies: $(OPA) build
 	$(KEEPWATCH) policy check policies
 
 .PHONY: check-schema
-check-schema: build
+check-schema: build $(LAB_READY)
 	rm -rf target/schema
 	$(KEEPWATCH) policy schema target/schema
+	PYTHONPATH=tests $(LAB)/bin/python -m lab.parameters target/schema/calls
 	@diff -ru policies/schema target/schema || { \
 		printf 'error: policies/schema is not what the code says\n\nhint: run `make schema` and commit the difference\n' >&2; exit 1; }
 
@@ -111,8 +112,9 @@ $(BUNDLE): $(BUNDLE_SOURCES) | $(OPA)
 	$(KEEPWATCH) policy build policies -o $@
 
 .PHONY: schema
-schema: build ## write the JSON schemas that the policies are checked against
+schema: build $(LAB_READY) ## write the JSON schemas that the policies are checked against
 	$(KEEPWATCH) policy schema policies/schema
+	PYTHONPATH=tests $(LAB)/bin/python -m lab.parameters policies/schema/calls
 
 .PHONY: tools
 tools: $(OPA) $(LAB_READY) ## install what is not a compiler

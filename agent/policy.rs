@@ -3,6 +3,7 @@
 //! A rule is judged on one document and can reach nothing else. This module never decides
 //! what happens next: a [`Finding`] proposes, [`crate::decision`] disposes.
 
+pub mod author;
 pub mod build;
 pub mod bundle;
 pub mod catalogue;
@@ -262,6 +263,13 @@ impl Policies {
     /// When the rule does not come to its end.
     pub fn evaluate(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<u8>, Failure> {
         self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(entry.id)
+    }
+
+    /// The bare answer of any entry point of the module, a rule or not; nothing when it has
+    /// none of this path.
+    fn answer(&self, path: &str, document: &Value, now: Timestamp) -> Option<Result<Vec<u8>, Failure>> {
+        let id = self.0.engine.entrypoint(path)?;
+        Some(self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(id))
     }
 
     fn judge<'a>(

@@ -19,6 +19,7 @@ mod garbage;
 mod killed;
 mod layout;
 mod permissions;
+mod policy_author;
 mod policy_build;
 mod policy_shadow;
 mod policy_swap;

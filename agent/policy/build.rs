@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use super::bundle::Bundle;
 use super::error::PolicyError;
@@ -21,9 +21,9 @@ const PARTS: [&str; 4] = ["acts", "states", "lib", "data"];
 /// A rule's tests, which stand beside it.
 const TESTS: &str = "*_test.rego";
 /// A rule's examples, which `opa` would take for data.
-const EXAMPLES: [&str; 2] = ["fires.json", "silent.json"];
+pub(super) const EXAMPLES: [&str; 2] = ["fires.json", "silent.json"];
 /// The builtins that a rule may call.
-const CAPABILITIES: &str = "--capabilities=capabilities.json";
+pub(super) const CAPABILITIES: &str = "--capabilities=capabilities.json";
 
 /// Compiles a policies folder into a bundle. The bundle appears whole or not at all.
 ///
@@ -63,32 +63,11 @@ pub(super) fn in_passing(folder: &Path) -> Result<Bundle, PolicyError> {
 
 /// What `opa` said to a question about policies.
 #[derive(Debug)]
-pub struct Said {
+struct Said {
     /// Whether all is well.
-    pub passed: bool,
+    passed: bool,
     /// The text, for people.
-    pub text: String,
-}
-
-/// Runs the policies' own Rego tests.
-///
-/// # Errors
-/// When the folder is none or `opa` is missing.
-pub fn test(folder: &Path) -> Result<Said, PolicyError> {
-    let mut command = command(folder, "test")?;
-    command.args(EXAMPLES.map(ignore)).args(parts(folder));
-    said(folder, command)
-}
-
-/// Types the policies against the schemas of their input and the builtins they may call.
-///
-/// # Errors
-/// When the folder is none or `opa` is missing.
-pub fn check(folder: &Path) -> Result<Said, PolicyError> {
-    let mut command = command(folder, "check")?;
-    command.args(["--strict", "--schema=schema", CAPABILITIES]).args(EXAMPLES.map(ignore)).arg(ignore(TESTS));
-    command.args(parts(folder));
-    said(folder, command)
+    text: String,
 }
 
 /// Compiles a policies folder into a file that may be lost half-way. The same policies make
@@ -108,7 +87,7 @@ fn compile(folder: &Path, output: &Path) -> Result<(), PolicyError> {
 }
 
 /// `opa`, about to work in a policies folder.
-fn command(folder: &Path, verb: &str) -> Result<Command, PolicyError> {
+pub(super) fn command(folder: &Path, verb: &str) -> Result<Command, PolicyError> {
     let parts = parts(folder);
     if !parts.contains(&"acts") && !parts.contains(&"states") {
         return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `acts` nor `states`" });
@@ -141,28 +120,38 @@ fn installed(tools: &Path) -> Option<OsString> {
     programs.max().map(|program| absolute(&program).into_os_string())
 }
 
-fn parts(folder: &Path) -> Vec<&'static str> {
+pub(super) fn parts(folder: &Path) -> Vec<&'static str> {
     PARTS.into_iter().filter(|part| folder.join(part).is_dir()).collect()
 }
 
-fn ignore(pattern: &str) -> String {
+pub(super) fn ignore(pattern: &str) -> String {
     format!("--ignore={pattern}")
 }
 
-fn said(folder: &Path, mut command: Command) -> Result<Said, PolicyError> {
-    let output = command.output().map_err(|source| {
+/// What keeps `opa` from taking a rule's examples and tests for policy.
+pub(super) fn rules_only() -> [String; 3] {
+    [ignore(TESTS), ignore("fires.json"), ignore("silent.json")]
+}
+
+/// Runs `opa` in a folder to its end.
+pub(super) fn output(folder: &Path, mut command: Command) -> Result<Output, PolicyError> {
+    command.output().map_err(|source| {
         // The working folder may be what is missing, too.
         if source.kind() == io::ErrorKind::NotFound && folder.is_dir() {
             return PolicyError::NoCompiler { tried: command.get_program().to_string_lossy().into_owned() };
         }
         PolicyError::Io { deed: "run `opa` on", path: folder.to_owned(), source }
-    })?;
+    })
+}
+
+fn said(folder: &Path, command: Command) -> Result<Said, PolicyError> {
+    let output = output(folder, command)?;
     let text = [output.stdout, output.stderr].concat();
     Ok(Said { passed: output.status.success(), text: String::from_utf8_lossy(&text).trim().to_owned() })
 }
 
 /// A path that holds in any working folder.
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

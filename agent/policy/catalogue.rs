@@ -50,6 +50,15 @@ pub struct EventPattern {
     pub name: Name,
 }
 
+impl std::fmt::Display for EventPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Name::Is(name) => write!(f, "{}:{name}", self.source),
+            Name::BeginsWith(start) => write!(f, "{}:{start}*", self.source),
+        }
+    }
+}
+
 /// The name of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
@@ -60,7 +69,9 @@ pub enum Name {
 }
 
 impl Name {
-    fn covers(&self, other: &Self) -> bool {
+    /// Whether every name that the other stands for is one of these.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Is(own), Self::Is(name)) => own == name,
             (Self::Is(_), Self::BeginsWith(_)) => false,
@@ -165,7 +176,7 @@ impl Catalogue {
 }
 
 /// The catalogue's entry for an entry point, or what is wrong with its METADATA.
-fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result<Entry, String> {
+pub(super) fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result<Entry, String> {
     let id = id.ok_or("the module does not have it")?;
     let [Annotation { title, description, custom }] = entrypoint.annotations.as_slice() else {
         return Err("it has no METADATA block of its own".to_owned());

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from .call import Call
 from .shapes import Request
 
-_EVENT_NAMES = {
+EVENT_NAMES = {
     "s3": {
         "PutBucketLifecycleConfiguration": "PutBucketLifecycle",
         "GetBucketLifecycleConfiguration": "GetBucketLifecycle",
@@ -128,11 +128,11 @@ _SIZE_LIMIT = 100_000
 # Denied calls of these services still say what was asked for.
 _KEEP_PARAMETERS_WHEN_DENIED = frozenset({"ec2", "s3", "s3control", "guardduty", "securityhub"})
 _EVENT_SOURCES = {"s3control": "s3"}
-_S3_HEADERS = ("x-amz-acl", "x-amz-bypass-governance-retention", "x-amz-bucket-object-lock-enabled")
+S3_HEADERS = ("x-amz-acl", "x-amz-bypass-governance-retention", "x-amz-bucket-object-lock-enabled")
 
 
 def event_name(request: Request) -> str:
-    return _EVENT_NAMES.get(request.service, {}).get(request.operation, request.operation)
+    return EVENT_NAMES.get(request.service, {}).get(request.operation, request.operation)
 
 
 def event_source(request: Request) -> str:
@@ -187,7 +187,7 @@ def _within_limit(value: dict | None, field: str) -> dict | None:
 def _spell(value, shape, service: str):
     if shape.type_name == "structure" and isinstance(value, dict):
         return {
-            _field(member, service): _hidden(shape.members[member]) or _spell(inner, shape.members[member], service)
+            field(member, service): _hidden(shape.members[member]) or _spell(inner, shape.members[member], service)
             for member, inner in value.items()
             if member in shape.members and member not in _SECRETS and inner is not None
         }
@@ -200,7 +200,7 @@ def _spell(value, shape, service: str):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _field(member: str, service: str) -> str:
+def field(member: str, service: str) -> str:
     if service in _KEPT_AS_THEY_ARE:
         return member
     known = _FIELD_NAMES.get(service, {}).get(member)
@@ -229,14 +229,14 @@ def _spell_ec2(value, shape):
             name = known.serialization.get("name", member)
             name = name[0].lower() + name[1:]
             if known.type_name == "list":
-                spelled[_ec2_set(name)] = {"items": [_ec2_item(name, item, known.member) for item in inner]}
+                spelled[ec2_set(name)] = {"items": [_ec2_item(name, item, known.member) for item in inner]}
             else:
                 spelled[name] = _spell_ec2(inner, known)
         return spelled
     return value
 
 
-def _ec2_set(name: str) -> str:
+def ec2_set(name: str) -> str:
     """`snapshotId` -> `snapshotSet`, `ipPermissions` stays."""
     if name.endswith(("Id", "Ids")):
         return name.removesuffix("s").removesuffix("Id") + "Set"
@@ -256,7 +256,7 @@ def _s3_parameters(call: Call, request: Request) -> dict:
     for name, values in call.query.items():
         if not name.startswith(("X-Amz-", "x-id")):
             parameters[name] = values[0]
-    for header in _S3_HEADERS:
+    for header in S3_HEADERS:
         if header in call.headers:
             parameters[header] = call.headers[header]
     parameters.update(_s3_body(call, request))

@@ -9,7 +9,7 @@ import data.lib.act
 # schemas:
 #   - input: schema.act
 # custom:
-#   id: NEW-01
+#   id: NEW-ID
 #   severity: medium
 #   mode: observe
 #   events: ["SERVICE.amazonaws.com:EventName"]

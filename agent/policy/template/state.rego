@@ -7,7 +7,7 @@ package states.SERVICE.RULE
 # schemas:
 #   - input: schema.bucket
 # custom:
-#   id: NEW-01
+#   id: NEW-ID
 #   severity: medium
 #   mode: observe
 #   kind: bucket

@@ -1,0 +1,113 @@
+//! `keepwatch policy explain`: which rules wanted an event, and why each fired or did not.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::{Verdict, load_policies, say, say_json};
+use super::documents;
+use crate::policy::author::Work;
+use crate::policy::author::explain::{self, Explanation, Reason};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// A CloudTrail record, its EventBridge envelope, or a document as rules see it; `-` for
+    /// stdin. A record's account is taken for a production account that observes.
+    event: PathBuf,
+    /// Ask this rule, by its id, whether it wanted the event or not.
+    #[arg(long, value_name = "ID")]
+    rule: Option<String>,
+    /// The folder of policies.
+    #[arg(long, default_value = "policies")]
+    folder: PathBuf,
+    /// Print everything as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
+    let document = document(&arguments.event)?;
+    let now: Timestamp = text(&document, "/now").parse().unwrap_or(Timestamp::UNIX_EPOCH);
+    let policies = load_policies(&arguments.folder)?;
+    let work = Work::all(&arguments.folder);
+    let mut explanations = Vec::new();
+    for entry in policies.rules() {
+        let asked = arguments.rule.as_ref().map(|id| *id == entry.rule.id);
+        match (asked, explain::wants(entry, &document)) {
+            (Some(false), _) => {}
+            (Some(true), _) | (None, true) => {
+                explanations.push(explain::explain(&work, &policies, entry, &document, now)?);
+            }
+            (None, false) => explanations.push(explain::unasked(entry)),
+        }
+    }
+    if explanations.is_empty() {
+        let ids: Vec<_> = policies.rules().iter().map(|entry| entry.rule.id.as_str()).collect();
+        bail!("no rule has the id `{}`; there are {}", arguments.rule.as_deref().unwrap_or_default(), ids.join(", "));
+    }
+    if arguments.json {
+        say_json(&explanations)?;
+    } else {
+        explanations.iter().try_for_each(print)?;
+    }
+    Ok(if explanations.iter().all(|one| one.agrees) { Verdict::Well } else { Verdict::Wrong })
+}
+
+/// The document that the rules judge.
+fn document(path: &Path) -> anyhow::Result<Value> {
+    let mut read = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut read).context("cannot read stdin")?;
+    } else {
+        read = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    }
+    let mut found = documents::read(&read).with_context(|| format!("cannot use `{}`", path.display()))?;
+    match (found.pop(), found.len()) {
+        (Some(document), 0) => Ok(document),
+        (None, _) => bail!("`{}` holds no event", path.display()),
+        (Some(_), more) => bail!(
+            "`{}` holds {} events; say one, such as `jq '.Records[0]' FILE | keepwatch policy explain -`",
+            path.display(),
+            more + 1
+        ),
+    }
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn print(one: &Explanation) -> anyhow::Result<()> {
+    let Explanation { rule, wanted, asks_for, findings, agrees, bodies } = one;
+    let Some(findings) = findings else {
+        return say(format!("{rule} did not want it: it asks for {asks_for}"));
+    };
+    let wanted = if *wanted { "wanted it" } else { "did not want it" };
+    let verdict = if findings.is_empty() { "did not fire" } else { "fired" };
+    let agrees = if *agrees { "`opa` agrees" } else { "BUT `opa` FINDS SOMETHING ELSE" };
+    say(format!("{rule} {wanted} and {verdict}; {agrees}"))?;
+    for finding in findings {
+        say(format!("  finding: {}", text(finding, "/message")))?;
+    }
+    for body in bodies {
+        match &body.failed {
+            Some(reason) => print_reason(reason, 1)?,
+            None => say(format!("  {}:{}: holds", body.at.file, body.at.line))?,
+        }
+    }
+    Ok(())
+}
+
+fn print_reason(reason: &Reason, depth: usize) -> anyhow::Result<()> {
+    let Reason { at, values, because } = reason;
+    let indent = "  ".repeat(depth);
+    say(format!("{indent}{}:{}: does not hold: {}", at.file, at.line, at.text))?;
+    for (name, value) in values {
+        say(format!("{indent}    {name} = {value}"))?;
+    }
+    because.iter().try_for_each(|inner| print_reason(inner, depth + 1))
+}

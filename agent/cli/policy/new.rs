@@ -1,0 +1,86 @@
+//! `keepwatch policy new`: the folder and the runbook of a rule that somebody is about to
+//! write. Nothing that is there already is written over.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+
+use super::super::{Verdict, say};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Where: `acts/<service>/<rule>` or `states/<service>/<rule>`.
+    rule: String,
+    /// The folder of policies.
+    #[arg(long, default_value = "policies")]
+    folder: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
+    let Arguments { rule, folder } = arguments;
+    let parts: Vec<&str> = rule.split('/').collect();
+    let [kind @ ("acts" | "states"), service, name] = parts.as_slice() else {
+        bail!("`{rule}` is no place for a rule: say `acts/<service>/<rule>` or `states/<service>/<rule>`");
+    };
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let plain = |word: &str| !word.is_empty() && word.bytes().all(letter);
+    ensure!(plain(service) && plain(name), "a service and a rule are named in lower case, digits and `_`: `{rule}`");
+    let place = folder.join(rule);
+    ensure!(!place.exists(), "`{}` is there already", place.display());
+    fs::create_dir_all(&place).with_context(|| format!("cannot make `{}`", place.display()))?;
+    // An id of its own, or the second rule that is started would be a twin of the first.
+    let id = format!("NEW-{}", name.to_uppercase().replace('_', "-"));
+    let fill = |text: &str| text.replace("NEW-ID", &id).replace("SERVICE", service).replace("RULE", name);
+    for (file, text) in files(kind, name) {
+        write(&place.join(file), &fill(text).replace("KIND", kind))?;
+    }
+    runbook(folder, name, &id)?;
+    say(format!(
+        "still to be recorded: `fires.json` is made up. Before the rule's mode is raised, put in its place a \
+                 real {}, and one on which the rule must be silent into `silent.json`",
+        recorded(kind)
+    ))?;
+    Ok(Verdict::Well)
+}
+
+/// The files of a new rule, with names still to be filled in.
+fn files(kind: &str, name: &str) -> [(String, &'static str); 4] {
+    let (text, input) = match kind {
+        "acts" => (include_str!("../../policy/template/act.rego"), include_str!("../../policy/template/act.json")),
+        _ => (include_str!("../../policy/template/state.rego"), include_str!("../../policy/template/state.json")),
+    };
+    [
+        (format!("{name}.rego"), text),
+        (format!("{name}_test.rego"), include_str!("../../policy/template/test.rego")),
+        ("fires.json".to_owned(), input),
+        ("silent.json".to_owned(), "[]\n"),
+    ]
+}
+
+fn recorded(kind: &str) -> &'static str {
+    match kind {
+        "acts" => "CloudTrail record of each event that it declares",
+        _ => "resource as `keepwatch sweep` reads it",
+    }
+}
+
+/// The runbook, where METADATA says: in the project that holds the folder of policies. One
+/// that is there already stays.
+fn runbook(folder: &Path, name: &str, id: &str) -> anyhow::Result<()> {
+    let folder = std::path::absolute(folder).with_context(|| format!("where is `{}`?", folder.display()))?;
+    let runbooks = folder.parent().unwrap_or(&folder).join("docs/runbooks");
+    let path = runbooks.join(format!("{name}.md"));
+    if path.exists() {
+        return say(format!("{} is there already, and stays as it is", path.display()));
+    }
+    fs::create_dir_all(&runbooks).with_context(|| format!("cannot make `{}`", runbooks.display()))?;
+    let text = include_str!("../../policy/template/runbook.md");
+    write(&path, &text.replace("NEW-ID", id).replace("TITLE", &name.replace('_', " ")))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+    say(path.display())
+}

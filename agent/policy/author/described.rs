@@ -1,0 +1,202 @@
+//! Whether a rule says what the agent and its readers must know: METADATA, runbook, examples.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use super::super::bundle::{Annotation, Entrypoint};
+use super::super::catalogue::{self, Entry, EventPattern, Name, Wants};
+use super::ast::{self, Module};
+use super::{Flaw, Work};
+
+/// A rule whose METADATA can be read.
+pub(super) struct Described {
+    /// The file that its METADATA stands in.
+    pub file: String,
+    /// The line on which the METADATA begins.
+    pub line: u64,
+    /// The line on which it declares its events.
+    pub events_line: u64,
+    /// What it says.
+    pub entry: Entry,
+}
+
+/// Reads the METADATA of every rule that is meant, and tells what is wrong with it.
+pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Flaw>) {
+    let (mut described, mut flaws) = (Vec::new(), Vec::new());
+    for place in work.places() {
+        let own: Vec<&Module> = modules.iter().filter(|module| module.package() == place).collect();
+        let entrypoint = own.iter().find_map(|module| Some((*module, entrypoint(module)?)));
+        match (entrypoint, own.first()) {
+            (Some((module, annotation)), _) => match entry(&place, module, annotation) {
+                Ok(rule) => {
+                    flaws.extend(completeness(&work.folder, module, annotation, &rule));
+                    described.push(rule);
+                }
+                Err(flaw) => flaws.push(*flaw),
+            },
+            (None, Some(module)) => flaws.push(unmarked(module)),
+            (None, None) => flaws.extend(misplaced(&place, modules)),
+        }
+    }
+    flaws.extend(twins(&described));
+    (described, flaws)
+}
+
+fn entrypoint(module: &Module) -> Option<&Value> {
+    module.annotations().iter().find(|annotation| annotation["entrypoint"] == true)
+}
+
+fn metadata(file: &str, line: u64, what: String, next: &str) -> Flaw {
+    let why = "what is not said here the agent does not know: the bundle is refused, or a responder reads nothing";
+    Flaw { file: file.to_owned(), line, lint: "metadata".to_owned(), what, why: why.to_owned(), next: next.to_owned() }
+}
+
+fn unmarked(module: &Module) -> Flaw {
+    let what = "no METADATA block with `entrypoint: true`".to_owned();
+    metadata(&module.file, 1, what, "put one on `findings`; `keepwatch policy new` writes one to copy")
+}
+
+/// A folder for a rule whose files are of another package.
+fn misplaced(place: &str, modules: &[Module]) -> Option<Flaw> {
+    let module = modules.iter().find(|module| module.file.starts_with(&format!("{place}/")))?;
+    let what = format!("package `{}` in the folder of `{place}`", module.package().replace('/', "."));
+    let next = format!("say `package {}`: a rule is found by its place", place.replace('/', "."));
+    Some(metadata(&module.file, ast::line(ast::at(&module.tree, "/package")), what, &next))
+}
+
+fn entry(place: &str, module: &Module, annotation: &Value) -> Result<Described, Box<Flaw>> {
+    let line = ast::line(annotation);
+    let flawed = |detail: String| {
+        let names: Vec<&str> = detail.split('`').filter(|part| is_name(part)).take(2).collect();
+        let names = names.iter().filter_map(|name| name.rsplit('.').next());
+        let lines =
+            names.flat_map(|name| [format!("{name}:"), format!(": {name}")].map(|text| module.line_with(&text, line)));
+        let at = lines.max().unwrap_or(line);
+        Box::new(metadata(&module.file, at, detail, "mend `custom` as the other rules write it"))
+    };
+    let read = Annotation::deserialize(annotation).map_err(|error| flawed(error.to_string()))?;
+    let entrypoint = Entrypoint { path: format!("{place}/findings"), annotations: vec![read] };
+    let entry = catalogue::entry(&entrypoint, Some(0)).map_err(flawed)?;
+    let events_line = module.line_with("events:", line);
+    Ok(Described { file: module.file.clone(), line, events_line, entry })
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.')
+}
+
+/// What the agent could do without, but its readers and `opa check` could not.
+fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Described) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
+    let mut miss = |field: &str, what: String, next: &str| {
+        let line = module.line_with(&format!("{field}:"), rule.line);
+        flaws.push(metadata(&module.file, line, what, next));
+    };
+    if rule.entry.description.trim().is_empty() {
+        miss("description", "no `description`".to_owned(), "say in a sentence what is wrong and why it matters");
+    }
+    if !ast::at(annotation, "/custom/controls").is_array() {
+        miss("custom", "no `controls`".to_owned(), "list the controls that the rule supports, `[]` for none");
+    }
+    let schema = schema(&rule.entry.wants);
+    if !annotation["schemas"].to_string().contains(&format!("\"{schema}\"")) {
+        let next = format!("add `schemas: [{{input: schema.{schema}}}]`: without it no field is checked");
+        miss("schemas", format!("its input is not typed by `schema.{schema}`"), &next);
+    }
+    // The path in METADATA is the project's, which holds the folder of policies.
+    let project = super::super::build::absolute(folder);
+    let project = project.parent().unwrap_or(folder);
+    match &rule.entry.rule.runbook {
+        None => miss("custom", "no `runbook`".to_owned(), "write `docs/runbooks/<rule>.md` and name it here"),
+        Some(runbook) if !project.join(runbook).is_file() => {
+            let what = format!("its runbook `{runbook}` is not in `{}`", project.display());
+            miss("runbook", what, "write it: what to check, what to do, how to undo");
+        }
+        Some(_) => {}
+    }
+    flaws
+}
+
+/// The schema of a rule's input.
+pub(super) fn schema(wants: &Wants) -> String {
+    match wants {
+        Wants::Acts(_) => "act".to_owned(),
+        Wants::States(kind) => kind.to_string(),
+    }
+}
+
+/// Rules that share an id with an earlier one.
+fn twins(described: &[Described]) -> Vec<Flaw> {
+    let mut first: BTreeMap<&str, &Described> = BTreeMap::new();
+    let mut flaws = Vec::new();
+    for rule in described {
+        let id = rule.entry.rule.id.as_str();
+        match first.get(id) {
+            Some(other) => flaws.push(Flaw {
+                file: rule.file.clone(),
+                line: rule.line,
+                lint: "same-id".to_owned(),
+                what: format!("id `{id}` is that of `{}` too", other.file),
+                why: "ids name rules in exemptions, incidents and the ledger".to_owned(),
+                next: "give one of them another id".to_owned(),
+            }),
+            None => drop(first.insert(id, rule)),
+        }
+    }
+    flaws
+}
+
+/// Whether a rule's examples can be read and touch every event that it asks for.
+pub(super) fn examples(folder: &Path, rule: &Described) -> Vec<Flaw> {
+    let place = rule.entry.entrypoint.trim_end_matches("/findings");
+    let mut flaws = Vec::new();
+    let mut documents = Vec::new();
+    for name in ["fires.json", "silent.json"] {
+        let file = format!("{place}/{name}");
+        match read_examples(&folder.join(&file)) {
+            Ok(found) if found.is_empty() && name == "fires.json" => {
+                flaws.push(example(&file, "no document".to_owned(), "add one on which the rule must fire"));
+            }
+            Ok(found) => documents.extend(found),
+            Err(detail) => flaws.push(example(&file, detail, "make it a JSON array of documents, `[]` for none")),
+        }
+    }
+    if let (Wants::Acts(patterns), true) = (&rule.entry.wants, flaws.is_empty()) {
+        let missing = patterns.iter().filter(|pattern| !documents.iter().any(|document| is_of(document, pattern)));
+        let missing: Vec<String> = missing.map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            let what = format!("events not covered: {}", missing.join(", "));
+            flaws.push(example(
+                &format!("{place}/fires.json"),
+                what,
+                "add a document of each, here or to `silent.json`",
+            ));
+        }
+    }
+    flaws
+}
+
+fn example(file: &str, what: String, next: &str) -> Flaw {
+    Flaw {
+        file: file.to_owned(),
+        line: 1,
+        lint: "examples".to_owned(),
+        what,
+        why: "a rule that was never tried on an event may never fire on it".to_owned(),
+        next: next.to_owned(),
+    }
+}
+
+fn read_examples(path: &Path) -> Result<Vec<Value>, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("it is no array of documents: {error}"))
+}
+
+fn is_of(document: &Value, pattern: &EventPattern) -> bool {
+    let text = |field: &str| ast::at(document, &format!("/event/{field}")).as_str().unwrap_or_default();
+    text("eventSource") == pattern.source && pattern.name.covers(&Name::Is(text("eventName").to_owned()))
+}
