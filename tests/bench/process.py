@@ -1,11 +1,12 @@
 """Running a program to its end, and what it used."""
 
 import json
-import os
 import subprocess
-import time
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+LAUNCH = Path(__file__).parent / "launch.py"
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,15 @@ class Failed(Exception):
 
 def run(command: list[str | Path], work: Path) -> Ended:
     """Runs a program. Its output goes through files: a pipe that fills up would stop it."""
-    out, err = work / "stdout", work / "stderr"
+    out, err, usage = work / "stdout", work / "stderr", work / "usage"
+    words = [str(word) for word in command]
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        started = time.monotonic()
-        process = subprocess.Popen([str(word) for word in command], stdout=stdout, stderr=stderr)
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-    ended = Ended(out.read_text(), err.read_text(), used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
-    if process.returncode:
-        said = ended.stderr[-2000:] or ended.stdout[-2000:]
-        raise Failed(f"`{' '.join(map(str, command))}` ended with {process.returncode}\n{said}")
-    return ended
+        launch = [sys.executable, "-I", "-S", str(LAUNCH), str(usage), *words]
+        code = subprocess.run(launch, stdout=stdout, stderr=stderr).returncode
+    ended = (out.read_text(), err.read_text())
+    if code:
+        raise Failed(f"`{' '.join(words)}` ended with {code}\n{(ended[1] or ended[0])[-2000:]}")
+    return Ended(*ended, **json.loads(usage.read_text()))
 
 
 def measured(command: list[str | Path], work: Path, records: int = 0) -> Run:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from .process import run
 
-CONDITIONS = 10
-
 
 @dataclass(frozen=True)
 class Tools:
@@ -18,7 +16,6 @@ class Tools:
     bench: Path
     opa: Path
     opa_peer: Path
-    python: Path
     work: Path
 
 
@@ -77,10 +74,11 @@ def bundle(tools: Tools, policies: Path, name: str) -> Path:
     return path
 
 
-def rules(tools: Tools, count: int) -> Path:
-    """The folder of the ten conditions in every language, and of so many Keepwatch rules."""
-    folder = tools.work / f"rules-{count}"
-    run([tools.bench, "rules", folder, "--count", str(count)], tools.work)
+def rules(tools: Tools, first: int, end: int) -> Path:
+    """The folder of the ten conditions in every language, and of these Keepwatch rules. The
+    first ten are the conditions; what the others ask for is in no record."""
+    folder = tools.work / f"rules-{first}-{end}"
+    run([tools.bench, "rules", folder, "--from", str(first), "--to", str(end)], tools.work)
     return folder
 
 

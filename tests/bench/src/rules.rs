@@ -17,9 +17,12 @@ const SOURCES: [&str; 8] = ["backup", "cloudtrail", "ec2", "iam", "kms", "rds", 
 pub struct Arguments {
     /// The folder to write; what is in it goes
     folder: PathBuf,
-    /// How many rules Keepwatch gets: the ten conditions and others
+    /// The first rule that Keepwatch gets; the ten conditions are the rules 0 to 9
+    #[arg(long, default_value_t = 0)]
+    from: usize,
+    /// The first rule that it does not get
     #[arg(long, default_value_t = 10)]
-    count: usize,
+    to: usize,
     /// The `capabilities.json` that the rules are compiled with
     #[arg(long, default_value = "policies/capabilities.json")]
     capabilities: PathBuf,
@@ -43,16 +46,16 @@ struct Condition {
 pub fn run(args: &Arguments) -> Result<()> {
     let Conditions { condition: conditions } =
         toml::from_str(include_str!("conditions.toml")).context("`conditions.toml` is not what it should be")?;
-    ensure!(args.count >= conditions.len(), "there are {} conditions: `--count` is too small", conditions.len());
+    ensure!(args.from < args.to, "`--from` is not below `--to`: there would be no rule");
     if args.folder.exists() {
         fs::remove_dir_all(&args.folder).with_context(|| format!("cannot empty `{}`", args.folder.display()))?;
     }
     let keepwatch = args.folder.join("keepwatch");
-    for condition in &conditions {
-        write_rule(&keepwatch, condition)?;
-    }
-    for number in conditions.len()..args.count {
-        write_rule(&keepwatch, &further(number))?;
+    for number in args.from..args.to {
+        match conditions.get(number) {
+            Some(condition) => write_rule(&keepwatch, condition)?,
+            None => write_rule(&keepwatch, &further(number))?,
+        }
     }
     fs::copy(&args.capabilities, keepwatch.join("capabilities.json"))
         .with_context(|| format!("cannot copy `{}`", args.capabilities.display()))?;
