@@ -46,12 +46,11 @@ def main() -> int:
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "load_before": load, "load_after": os.getloadavg()[0]},
         "rows": bars.rows(results),
         "bars": [asdict(outcome) for outcome in bars.outcomes(results, memory)],
-        "not_measured": bars.unmeasured(results),
     }
     (tools.work / "result.json").write_text(json.dumps(report, indent=1) + "\n")
     show(report)
     missed = [bar for bar in report["bars"] if not bar["passed"]]
-    return 1 if os.environ.get("BENCH_GATE") == "1" and (missed or report["not_measured"]) else 0
+    return 1 if os.environ.get("BENCH_GATE") == "1" and missed else 0
 
 
 def prepare(tools: Tools, records: int) -> tuple[Rows, dict[str, Replay]]:
@@ -68,10 +67,9 @@ def prepare(tools: Tools, records: int) -> tuple[Rows, dict[str, Replay]]:
         "replay 3 %": Replay(tools, shipped, usual),
         "replay 15 %": Replay(tools, shipped, busy),
         "replay 1000 accounts": Replay(tools, shipped, many),
+        "replay 2 workers": Replay(tools, shipped, usual, workers=2),
+        "replay nothing wanted": Replay(tools, synthetic(tools, 10, 20), usual),
     }
-    if engines.can_count_workers(tools):
-        rows["replay 2 workers"] = Replay(tools, shipped, usual, workers=2)
-    rows["replay nothing wanted"] = Replay(tools, synthetic(tools, 10, 20), usual)
     for count in (10, 100, 1000):
         rows[f"replay {count} rules"] = Replay(tools, synthetic(tools, 0, count), usual)
     peers = engines.peers(tools, stage.lines(tools, usual), records)
@@ -93,8 +91,9 @@ def unpacking(tools: Tools, command: str, corpus: Corpus) -> Callable[[], Run]:
 def check(rows: Rows, peers: list[engines.Peer]) -> None:
     """Speed counts only for engines that find what they should."""
     for name in ("replay 3 %", "replay 15 %", "replay 1000 accounts", "replay 2 workers"):
-        replay = rows.get(name)
-        if isinstance(replay, Replay) and replay.findings() != replay.corpus.violations():
+        replay = rows[name]
+        assert isinstance(replay, Replay)
+        if replay.findings() != replay.corpus.violations():
             raise Failed(f"`{name}`: what keepwatch finds is not what {replay.corpus.folder}/violations.tsv says")
     ten = rows["replay 10 rules"]
     assert isinstance(ten, Replay)
@@ -136,8 +135,6 @@ def show(report: dict) -> None:
         sign = "<" if bar["unit"] == "MB" else ">="
         must = f"{sign} {bar['bar']:g}"
         print(f"{bar['title']:<46}{bar['value']:>10.2f}{must:>10}{other}  {'ok' if bar['passed'] else 'MISSED'}")
-    for title in report["not_measured"]:
-        print(f"{title:<46}{'not measured: this keepwatch has no `--workers`':>10}")
 
 
 if __name__ == "__main__":

@@ -70,8 +70,6 @@ def with_gunzip(rounds: Rounds, bar: Bar) -> float | None:
 def outcomes(rounds: Rounds, peaks: dict[str, float]) -> list[Outcome]:
     found = []
     for bar in BARS:
-        if bar.fast not in rounds or bar.slow not in rounds:
-            continue
         value = ratio(rounds, bar, bar.clock)
         other = ratio(rounds, bar, "wall" if bar.clock == "cpu" else "cpu")
         unpacking = with_gunzip(rounds, bar)
@@ -79,10 +77,6 @@ def outcomes(rounds: Rounds, peaks: dict[str, float]) -> list[Outcome]:
     for name, peak in peaks.items():
         found.append(Outcome(f"peak memory, {name}", peak, MOST_MB, peak < MOST_MB, "MB"))
     return found
-
-
-def unmeasured(rounds: Rounds) -> list[str]:
-    return [bar.title for bar in BARS if bar.fast not in rounds or bar.slow not in rounds]
 
 
 def rows(rounds: Rounds) -> list[dict]:
