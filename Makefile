@@ -22,6 +22,8 @@ OPA := $(TOOLS)/opa-$(OPA_VERSION)/opa
 CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 LAB := $(TOOLS)/lab
 LAB_READY := $(LAB)/.ready-$(call key,tests/lab/requirements.txt)
+BENCH := $(TOOLS)/bench
+BENCH_READY := $(BENCH)/.ready-$(call key,tests/bench/requirements.txt)
 LINT := $(TOOLS)/lint
 LINT_READY := $(LINT)/.ready-$(call key,.ci/requirements.txt)
 
@@ -50,6 +52,16 @@ demo: BUILD = --release
 demo: PROFILE = release
 demo: tools build policies ## an attack on a local AWS, and what Keepwatch does about it
 	PYTHONPATH=tests KEEPWATCH=$(KEEPWATCH) $(LAB)/bin/python -m lab.demo
+
+# The other engines have a lock file of their own and stay out of the product's.
+.PHONY: bench
+bench: BUILD = --release
+bench: PROFILE = release
+bench: $(OPA) $(BENCH_READY) build ## how fast a replay is, beside gunzip alone and other engines (needs Go)
+	$(CARGO) build --locked --release --manifest-path tests/bench/Cargo.toml
+	cd tests/bench/opa && CGO_ENABLED=0 go build -trimpath -o $(CARGO_TARGET_DIR)/release/opa-peer .
+	PYTHONPATH=tests KEEPWATCH=$(KEEPWATCH) KEEPWATCH_OPA=$(OPA) BENCH=$(CARGO_TARGET_DIR)/release/keepwatch-bench \
+		OPA_PEER=$(CARGO_TARGET_DIR)/release/opa-peer $(BENCH)/bin/python -m bench
 
 .PHONY: test
 test: tools policies test-policies test-code lab-test ## every test
@@ -136,6 +148,9 @@ endef
 
 $(LAB_READY): | tests/lab/requirements.txt
 	$(call environment,tests/lab/requirements.txt)
+
+$(BENCH_READY): | tests/bench/requirements.txt
+	$(call environment,tests/bench/requirements.txt)
 
 $(LINT_READY): | .ci/requirements.txt
 	$(call environment,.ci/requirements.txt)

@@ -1,0 +1,91 @@
+"""What is measured: programs, corpora, rules. Made once, and kept while it fits."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from .process import run
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Programs, and the folder for everything that is made."""
+
+    keepwatch: Path
+    bench: Path
+    opa: Path
+    opa_peer: Path
+    work: Path
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Trail files, and what they hold."""
+
+    folder: Path
+    made: dict
+
+    @property
+    def trail(self) -> Path:
+        return self.folder / "AWSLogs"
+
+    @property
+    def accounts(self) -> Path:
+        return self.folder / "accounts.toml"
+
+    @property
+    def records(self) -> int:
+        return self.made["records"]
+
+    def violations(self) -> set[str]:
+        return lines_of(self.folder / "violations.tsv")
+
+
+def lines_of(path: Path) -> set[str]:
+    return set(path.read_text().splitlines())
+
+
+def corpus(tools: Tools, name: str, records: int, wanted: int = 3, accounts: int = 2) -> Corpus:
+    """The corpus of these arguments; the one that is there, if the same program made it so."""
+    folder = tools.work / "corpus" / name
+    arguments = ["--records", str(records), "--wanted", str(wanted), "--accounts", str(accounts)]
+    maker = hashlib.sha256(tools.bench.read_bytes()).hexdigest()
+    wish = json.dumps([maker, arguments])
+    stamp = folder / "WISH"
+    if not stamp.exists() or stamp.read_text() != wish:
+        print(f"making corpus {name}: {records} records, {wanted} % wanted, {accounts} accounts", flush=True)
+        run([tools.bench, "corpus", folder, *arguments], tools.work)
+        stamp.write_text(wish)
+    return Corpus(folder, json.loads((folder / "MADE").read_text()))
+
+
+def lines(tools: Tools, source: Corpus) -> Path:
+    """The records of a corpus as lines, for the engines that cannot unpack."""
+    path = source.folder / "lines.txt"
+    if not path.exists() or path.stat().st_mtime < (source.folder / "MADE").stat().st_mtime:
+        run([tools.bench, "lines", source.trail, path], tools.work)
+    return path
+
+
+def bundle(tools: Tools, policies: Path, name: str) -> Path:
+    path = tools.work / f"{name}.tar.gz"
+    run([tools.keepwatch, "policy", "build", policies, "-o", path], tools.work)
+    return path
+
+
+def rules(tools: Tools, first: int, end: int) -> Path:
+    """The folder of the ten conditions in every language, and of these Keepwatch rules. The
+    first ten are the conditions; what the others ask for is in no record."""
+    folder = tools.work / f"rules-{first}-{end}"
+    run([tools.bench, "rules", folder, "--from", str(first), "--to", str(end)], tools.work)
+    return folder
+
+
+def wasm(tools: Tools, folder: Path) -> Path:
+    """The conditions as a plain module of OPA's."""
+    archive = folder / "conditions.tar.gz"
+    rego = folder / "conditions.rego"
+    run([tools.opa, "build", "-t", "wasm", "-e", "bench/matches", "-o", archive, rego], tools.work)
+    run(["tar", "-xzf", archive, "-C", folder, "/policy.wasm"], tools.work)
+    return folder / "policy.wasm"
