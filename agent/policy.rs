@@ -11,6 +11,7 @@ pub mod engine;
 pub mod error;
 pub mod fixtures;
 pub mod input;
+pub mod reads;
 pub mod signature;
 pub mod signing;
 pub mod source;
@@ -24,6 +25,7 @@ mod module;
 mod revision;
 mod sprintf;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,8 +40,12 @@ use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
 use engine::{Engine, Failure, Limits};
 use input::ActInput;
+use reads::Reads;
 
 pub use error::PolicyError;
+
+/// The answer of a rule that finds nothing.
+const NOTHING: &[u8] = b"[{\"result\":[]}]";
 
 /// How bad it is when a rule fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -145,6 +151,7 @@ struct Loaded {
     catalogue: Catalogue,
     engine: Engine,
     data: Value,
+    reads: Reads,
     digest: String,
     revision: String,
 }
@@ -181,9 +188,9 @@ impl Policies {
     pub fn of(bundle: Bundle, limits: Limits) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits)?;
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
-        let Bundle { data, digest, manifest, .. } = bundle;
+        let Bundle { data, digest, manifest, reads, .. } = bundle;
         let revision = manifest.revision;
-        Ok(Self(Arc::new(Loaded { catalogue, engine, data, digest, revision })))
+        Ok(Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision })))
     }
 
     /// Every rule, in the order of their ids.
@@ -220,6 +227,21 @@ impl Policies {
     #[must_use]
     pub fn want(&self, source: &str, name: &str) -> bool {
         self.0.catalogue.of_act(source, name).next().is_some()
+    }
+
+    /// What the rules that ask for such events read of them, if that is known of each.
+    #[must_use]
+    pub fn reads_of(&self, source: &str, name: &str) -> Option<Vec<&BTreeSet<String>>> {
+        self.0.catalogue.of_act(source, name).map(|entry| self.0.reads.of(&entry.entrypoint)).collect()
+    }
+
+    /// Whether the rules that ask for such events all find nothing in a document, which need
+    /// hold only what they read.
+    #[must_use]
+    pub fn are_silent(&self, (source, name): (&str, &str), document: Vec<u8>, now: Timestamp) -> bool {
+        let mut judging = self.0.engine.judge(document, nanoseconds(now));
+        let mut entries = self.0.catalogue.of_act(source, name);
+        entries.all(|entry| judging.evaluate(entry.id).is_ok_and(|answer| answer == NOTHING))
     }
 
     /// The rules that ask for an act.

@@ -12,7 +12,7 @@ const DELETION: &str = include_str!("fixtures/cloudtrail/user_deletes_recovery_p
 
 fn replay(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
-    command.args(["replay", "--policies", "target/policies/bundle.tar.gz", "--json"]);
+    command.args(["replay", "--json"]).env("KEEPWATCH_POLICIES", "target/policies/bundle.tar.gz");
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
 }
 
@@ -87,4 +87,93 @@ fn a_replay_that_was_broken_off_goes_on_and_says_everything_once() {
     ]);
     assert!(!other.status.success() && String::from_utf8_lossy(&other.stderr).contains("name another journal"));
     assert_eq!(findings(&fs::read(path("findings.jsonl")).unwrap()).len(), 3, "the findings are not touched");
+}
+
+/// Records of every rule's examples, whole and with each of their fields missing in turn.
+fn variations() -> Vec<Value> {
+    let whole = |event: &Value| {
+        let mut record = json!({"eventVersion": "1.08", "eventTime": "2026-01-02T03:04:05Z", "eventID": "e",
+            "awsRegion": "eu-west-1", "recipientAccountId": PRODUCTION, "userIdentity": {"type": "IAMUser"}});
+        for (name, value) in event.as_object().unwrap() {
+            record[name] = value.clone();
+        }
+        record
+    };
+    let mut records = Vec::new();
+    for rule in glob("policies/acts") {
+        for name in ["fires.json", "silent.json"] {
+            let documents: Value = serde_json::from_slice(&fs::read(rule.join(name)).unwrap()).unwrap();
+            let examples = documents.as_array().unwrap().iter().map(|document| whole(&document["event"]));
+            for record in examples {
+                records.extend(without_each(&record));
+                records.push(record);
+            }
+        }
+    }
+    records
+}
+
+/// The folders of rules.
+fn glob(acts: &str) -> Vec<std::path::PathBuf> {
+    let below = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    below(Path::new(acts)).iter().flat_map(|service| below(service)).collect()
+}
+
+/// A value with each member at its first three levels missing in turn.
+fn without_each(value: &Value) -> Vec<Value> {
+    let mut found = Vec::new();
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let mut less = value.clone();
+        less.as_object_mut().unwrap().remove(name);
+        found.push(less);
+        for inner in without_each(inner) {
+            let mut other = value.clone();
+            other[name] = inner;
+            found.push(other);
+        }
+    }
+    found
+}
+
+/// A bundle that does not say what its rules read.
+fn forgetful(bundle: &Path, copy: &Path) {
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(fs::File::open(bundle).unwrap()));
+    let mut made =
+        tar::Builder::new(flate2::write::GzEncoder::new(fs::File::create(copy).unwrap(), Default::default()));
+    let mut dropped = 0;
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().to_path_buf();
+        if path.ends_with("reads.json") {
+            dropped += 1;
+            continue;
+        }
+        let mut header = entry.header().clone();
+        let name = path.strip_prefix("/").unwrap_or(&path).to_owned();
+        made.append_data(&mut header, name, &mut entry).unwrap();
+    }
+    made.into_inner().unwrap().finish().unwrap();
+    assert_eq!(dropped, 1);
+}
+
+#[test]
+fn a_glance_at_an_event_never_overlooks_a_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let (events, bundle) = (folder.path().join("events.jsonl"), folder.path().join("bundle.tar.gz"));
+    let records: Vec<String> = variations().iter().map(Value::to_string).collect();
+    assert!(records.len() > 500, "{}", records.len());
+    fs::write(&events, records.join("\n")).unwrap();
+    forgetful(Path::new("target/policies/bundle.tar.gz"), &bundle);
+    let shared = std::env::var_os("KEEPWATCH_SHARED").unwrap_or_else(|| "../shared".into());
+    let shared = Path::new(&shared).join("data/cloudtrail").display().to_string();
+    let places: Vec<String> =
+        [events.display().to_string(), shared].into_iter().filter(|place| Path::new(place).exists()).collect();
+    let found = |bundle: &str| {
+        let mut arguments: Vec<&str> = places.iter().map(String::as_str).collect();
+        arguments.extend(["--policies", bundle]);
+        findings(&replay(&arguments).stdout)
+    };
+    let whole = found(&bundle.display().to_string());
+    assert!(whole.len() > 100, "{}", whole.len());
+    assert_eq!(found("target/policies/bundle.tar.gz"), whole);
 }

@@ -33,12 +33,13 @@ use crate::clock::SystemClock;
 use crate::config::{Account, AccountId, Config};
 use crate::event::Event;
 use crate::event::principal::Principal;
+use crate::intake::scan::Record;
 use crate::policy::catalogue::Entry;
 use crate::policy::input::ActInput;
 use crate::policy::{Finding, Policies};
 use crate::replay::journal::Subject;
 use crate::replay::source::{Item, Source};
-use crate::replay::{Examiner, Replay, Selection, Spot};
+use crate::replay::{Examiner, Glance, Replay, Selection, Spot};
 
 /// How many threads read from S3, where each of them mostly waits.
 const REMOTE_WORKERS: usize = 16;
@@ -172,6 +173,16 @@ impl Examiner for Lines<'_> {
 
     fn wants(&self, source: &str, name: &str) -> bool {
         self.0.want(source, name)
+    }
+
+    fn passes_over(&self, record: Record<'_>, glance: &mut Glance<'_>) -> bool {
+        let mut glimpse = || {
+            let route = record.route?;
+            let needs = self.0.reads_of(route.source, route.name)?;
+            let document = glance.document(record.text, route, &needs)?;
+            Some(self.0.are_silent((route.source, route.name), document, route.time.parse().ok()?))
+        };
+        glimpse().unwrap_or(false)
     }
 
     /// Judges at the event's own time, so that a replay finds the same whenever it is run.

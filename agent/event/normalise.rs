@@ -45,6 +45,9 @@ const S3_LISTS: [(&str, &str); 30] = [
     ("UserMetadata", "MetadataEntry"),
 ];
 
+const S3: [&str; 2] = ["s3.amazonaws.com", "s3express.amazonaws.com"];
+const EC2: &str = "ec2.amazonaws.com";
+
 /// Brings one record into the form that rules are written against.
 pub fn normalise(record: &mut Value) {
     redact(record);
@@ -66,14 +69,18 @@ fn request(record: &mut Value) {
     let Some(parameters) = record.get_mut("requestParameters") else {
         return;
     };
-    match source.as_str() {
-        "s3.amazonaws.com" | "s3express.amazonaws.com" => {
-            s3_values(parameters);
-            s3_lists("", parameters);
-        }
-        "ec2.amazonaws.com" => ec2_wrappers(parameters),
-        _ => {}
+    if S3.contains(&source.as_str()) {
+        s3_values(parameters);
+        s3_lists("", parameters);
+    } else if source == EC2 {
+        ec2_wrappers(parameters);
     }
+}
+
+/// Whether the requests of this service look different afterwards, secrets aside.
+#[must_use]
+pub fn takes_requests_apart(source: &str) -> bool {
+    S3.contains(&source) || source == EC2
 }
 
 /// Old records hold each header and query parameter of S3 as a list of one text.

@@ -3,6 +3,9 @@
 //! By the names of fields: CloudTrail itself hides most secrets, and names the rest plainly.
 //! It does not look for secrets inside free text.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use serde_json::{Map, Value};
 
 /// What stands where a secret stood.
@@ -57,6 +60,17 @@ const SECRETS: [&str; 39] = [
 ];
 /// How the names of all the other passwords end (`masterUserPassword`, `newPassword`, …).
 const SECRET_ENDING: &str = "password";
+
+/// Whether a text in JSON may name a field that holds a secret. It may say yes for nothing.
+#[must_use]
+pub fn may_hold_secrets(json: &str) -> bool {
+    static NAMES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+        let names = SECRETS.iter().chain([&SECRET_ENDING]);
+        AhoCorasick::builder().ascii_case_insensitive(true).build(names).ok()
+    });
+    // A name may be spelt with escapes.
+    json.contains("\\u") || NAMES.as_ref().is_none_or(|names| names.is_match(json))
+}
 
 /// Replaces every secret in a record.
 pub fn redact(record: &mut Value) {

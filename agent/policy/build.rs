@@ -9,8 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::archive;
 use super::bundle::Bundle;
 use super::error::PolicyError;
+use super::reads::{self, Reads};
 use super::revision;
 use super::signing::Signing;
 
@@ -78,12 +80,32 @@ fn compile(folder: &Path, output: &Path) -> Result<(), PolicyError> {
     let revision = revision::of(folder, &parts(folder), &[TESTS.trim_start_matches('*'), fires, silent])?;
     command.args(["--target=wasm", "--prune-unused", CAPABILITIES, "--revision", &revision]);
     command.arg("--output").arg(absolute(output));
-    command.args(EXAMPLES.map(ignore)).arg(ignore(TESTS)).args(parts(folder));
+    command.args(rules_only()).args(parts(folder));
     let said = said(folder, command)?;
-    if said.passed {
-        return Ok(());
+    if !said.passed {
+        return Err(PolicyError::Compile { folder: folder.to_owned(), detail: said.text });
     }
-    Err(PolicyError::Compile { folder: folder.to_owned(), detail: said.text })
+    add_reads(folder, output)
+}
+
+/// Puts into a bundle what each of its rules reads.
+fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
+    let failed = |source| PolicyError::Io { deed: "write", path: bundle.to_owned(), source };
+    let damaged = |detail| PolicyError::Bundle { path: bundle.to_owned(), detail };
+    let planned = bundle.with_extension("plan");
+    let mut command = command(folder, "build")?;
+    command.args(["--target=plan", "--prune-unused", CAPABILITIES]).arg("--output").arg(absolute(&planned));
+    command.args(rules_only()).args(parts(folder));
+    let said = said(folder, command)?;
+    if !said.passed {
+        return Err(PolicyError::Compile { folder: folder.to_owned(), detail: said.text });
+    }
+    let plan = archive::read(&fs::read(&planned).map_err(failed)?).map_err(damaged)?.remove("plan.json");
+    let plan = plan.ok_or_else(|| damaged("`opa` made no `plan.json`".to_owned()))?;
+    let plan = serde_json::from_slice(&plan).map_err(|error| damaged(error.to_string()))?;
+    let reads = serde_json::to_vec(&Reads::find(&plan)).map_err(|error| damaged(error.to_string()))?;
+    let whole = archive::with(&fs::read(bundle).map_err(failed)?, reads::FILE, &reads).map_err(damaged)?;
+    fs::write(bundle, whole).map_err(failed)
 }
 
 /// `opa`, about to work in a policies folder.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive;
 use super::error::PolicyError;
+use super::reads::{self, Reads};
 use super::signature::{self, Trust};
 
 /// Everything that the agent takes from a bundle.
@@ -23,6 +24,8 @@ pub struct Bundle {
     pub data: Value,
     /// The manifest's entry points.
     pub manifest: Manifest,
+    /// What each rule reads of its input, as far as whoever built the bundle found out.
+    pub reads: Reads,
     /// SHA-256 of the file, in hexadecimal.
     pub digest: String,
 }
@@ -93,6 +96,10 @@ impl Bundle {
             wasm: files.remove("policy.wasm").ok_or_else(|| damaged("it has no `policy.wasm`".to_owned()))?,
             data: json("data.json", files.remove("data.json")).map_err(damaged)?,
             manifest: json(".manifest", files.remove(".manifest")).map_err(damaged)?,
+            reads: match files.remove(reads::FILE) {
+                Some(bytes) => json(reads::FILE, Some(bytes)).map_err(damaged)?,
+                None => Reads::default(),
+            },
             digest: hex(&Sha256::digest(packed)),
         })
     }

@@ -275,7 +275,13 @@ mod tests {
     #[test]
     fn a_module_that_is_not_opa_s_is_refused() {
         let manifest = super::super::bundle::Manifest { revision: String::new(), entrypoints: Vec::new() };
-        let bundle = Bundle { wasm: b"\0asm\x01\0\0\0".to_vec(), data: json!({}), manifest, digest: String::new() };
+        let bundle = Bundle {
+            wasm: b"\0asm\x01\0\0\0".to_vec(),
+            data: json!({}),
+            manifest,
+            reads: Default::default(),
+            digest: String::new(),
+        };
         let error = Engine::new(&bundle, Limits::default()).err().unwrap().to_string();
         assert_eq!(error, "the bundle's `policy.wasm` cannot be run: it is not a module that `opa build` made");
     }

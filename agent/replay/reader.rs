@@ -4,20 +4,18 @@
 //! [`file`], which reads any stream and says what is wrong with it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 
 use serde_json::Value;
 
 use super::source::{Content, Item};
-use super::{Counts, Examiner, Note, NoteKind, Replay, Report, Spot};
-use crate::config::{Account, AccountClass, AccountId, Mode};
+use super::{Counts, Examiner, Glance, Note, NoteKind, Replay, Report, Spot, observed};
 use crate::event::{Event, partial};
 use crate::intake::body::{self, BodyError, Part};
 use crate::intake::file::{self, Layout, Piece};
 use crate::intake::gunzip::{self, Gunzip};
-use crate::intake::scan::{Route, Scanner};
+use crate::intake::scan::{Record, Route, Scanner};
 
 /// Reads one file after the other, into the same memory.
 pub(super) struct Reader<'a, E> {
@@ -26,19 +24,21 @@ pub(super) struct Reader<'a, E> {
     stored: Vec<u8>,
     gunzip: Gunzip,
     scanner: Scanner,
+    glance: Glance<'a>,
 }
 
 impl<'a, E: Examiner> Reader<'a, E> {
     pub fn new(replay: &'a Replay<'a>, examiner: &'a E) -> Self {
-        Self { replay, examiner, stored: Vec::new(), gunzip: Gunzip::default(), scanner: Scanner::default() }
+        let (stored, gunzip, scanner) = (Vec::new(), Gunzip::default(), Scanner::default());
+        Self { replay, examiner, stored, gunzip, scanner, glance: Glance::new(replay.config) }
     }
 
     pub fn read(&mut self, index: usize, item: &Item) -> Report<E::Found> {
         let counts = Counts { bytes: item.bytes, ..Counts::default() };
         let report = Report { index, counts, found: Vec::new(), notes: Vec::new() };
         let layout = Layout::of(&item.name).unwrap_or(Layout::Document);
-        let Self { replay, examiner, scanner, .. } = self;
-        let mut page = Page { replay, examiner: *examiner, scanner, file: &item.name, layout, report };
+        let Self { replay, examiner, scanner, glance, .. } = self;
+        let mut page = Page { replay, examiner: *examiner, scanner, glance, file: &item.name, layout, report };
         match self.replay.source.open(item, &mut self.stored) {
             Ok(Content::Whole) => page.whole(&self.stored, &mut self.gunzip),
             Ok(Content::Stream(mut content)) => page.stream(&mut content),
@@ -49,16 +49,17 @@ impl<'a, E: Examiner> Reader<'a, E> {
 }
 
 /// The reading of one file.
-struct Page<'a, E: Examiner> {
+struct Page<'a, 'g, E: Examiner> {
     replay: &'a Replay<'a>,
     examiner: &'a E,
     scanner: &'a Scanner,
+    glance: &'a mut Glance<'g>,
     file: &'a str,
     layout: Layout,
     report: Report<E::Found>,
 }
 
-impl<E: Examiner> Page<'_, E> {
+impl<E: Examiner> Page<'_, '_, E> {
     fn whole(&mut self, stored: &[u8], gunzip: &mut Gunzip) {
         let content = if stored.starts_with(gunzip::MAGIC) { gunzip.unpack(stored) } else { Some(stored) };
         let text = content.and_then(|content| std::str::from_utf8(content).ok());
@@ -75,7 +76,7 @@ impl<E: Examiner> Page<'_, E> {
         // Nobody breaks off in the middle of a file.
         let _ = file::read(self.layout, content, &mut |Piece { number, text }| {
             match text {
-                Ok(text) => self.offer(number, text, self.scanner.route(text)),
+                Ok(text) => self.offer(number, Record { text, route: self.scanner.route(text) }),
                 Err(error) => {
                     self.report.counts.lines += 1;
                     self.unreadable(number, error.to_string());
@@ -102,7 +103,7 @@ impl<E: Examiner> Page<'_, E> {
         self.report.counts.lines += routine;
         self.report.counts.records += routine;
         for (number, record) in wanted {
-            self.offer(number, record.text, record.route);
+            self.offer(number, record);
         }
         true
     }
@@ -111,7 +112,7 @@ impl<E: Examiner> Page<'_, E> {
         for (number, line) in (1..).zip(text.split('\n')) {
             let line = line.trim();
             if !line.is_empty() {
-                self.offer(number, line, self.scanner.route(line));
+                self.offer(number, Record { text: line, route: self.scanner.route(line) });
             }
         }
         true
@@ -122,12 +123,15 @@ impl<E: Examiner> Page<'_, E> {
         route.is_some_and(|Route { source, name, .. }| !self.examiner.wants(source, name))
     }
 
-    fn offer(&mut self, number: u64, text: &str, route: Option<Route<'_>>) {
+    fn offer(&mut self, number: u64, record: Record<'_>) {
         self.report.counts.lines += 1;
-        if self.is_routine(route) {
+        if self.is_routine(record.route) {
             self.report.counts.records += 1;
+        } else if record.route.is_some() && self.examiner.passes_over(record, self.glance) {
+            self.report.counts.records += 1;
+            self.report.counts.examined += 1;
         } else {
-            self.piece(number, text);
+            self.piece(number, record.text);
         }
     }
 
@@ -189,18 +193,5 @@ impl<E: Examiner> Page<'_, E> {
     fn unreadable(&mut self, line: u64, why: String) {
         self.report.counts.unreadable += 1;
         self.report.notes.push(Note { kind: NoteKind::Unreadable, line, why });
-    }
-}
-
-/// An account that `accounts.toml` does not name, as the rules see it.
-fn observed(id: &AccountId) -> Account {
-    Account {
-        id: id.clone(),
-        name: id.to_string(),
-        class: AccountClass::Production,
-        regions: Vec::new(),
-        mode: Mode::Observe,
-        ou: None,
-        tags: BTreeMap::new(),
     }
 }

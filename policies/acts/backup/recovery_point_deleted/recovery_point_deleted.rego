@@ -57,8 +57,6 @@ _by_hand if {
 # `invokedBy`, nor create a role under `/aws-service-role/`.
 _lifecycle if input.principal.invoked_by == "backup.amazonaws.com"
 
-_lifecycle if input.event.userIdentity.invokedBy == "backup.amazonaws.com"
-
 _lifecycle if contains(input.principal.arn, ":role/aws-service-role/backup.amazonaws.com/")
 
 _refused if act.denied

@@ -98,7 +98,6 @@ test_an_empty_error_code_is_success if {
 
 test_the_end_of_a_lifecycle_is_silent if {
 	count(findings) == 0 with input as with_principal({"invoked_by": "backup.amazonaws.com"})
-	count(findings) == 0 with input as with_event({"userIdentity": {"invokedBy": "backup.amazonaws.com"}})
 	role := "arn:aws:iam::111122223333:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
 	count(findings) == 0 with input as with_principal({"kind": "service_linked_role", "arn": role})
 }
