@@ -25,7 +25,6 @@ mod module;
 mod revision;
 mod sprintf;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +39,7 @@ use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
 use engine::{Engine, Failure, Limits};
 use input::ActInput;
-use reads::Reads;
+use reads::{Parts, Reads};
 
 pub use error::PolicyError;
 
@@ -231,7 +230,7 @@ impl Policies {
 
     /// What the rules that ask for such events read of them, if that is known of each.
     #[must_use]
-    pub fn reads_of(&self, source: &str, name: &str) -> Option<Vec<&BTreeSet<String>>> {
+    pub fn reads_of(&self, source: &str, name: &str) -> Option<Vec<&Parts>> {
         self.0.catalogue.of_act(source, name).map(|entry| self.0.reads.of(&entry.entrypoint)).collect()
     }
 

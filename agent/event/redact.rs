@@ -65,7 +65,7 @@ const SECRET_ENDING: &str = "password";
 #[must_use]
 pub fn may_hold_secrets(json: &str) -> bool {
     static NAMES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-        let names = SECRETS.iter().chain([&SECRET_ENDING]);
+        let names = SECRETS.iter().map(|name| format!("\"{name}\"")).chain([format!("{SECRET_ENDING}\"")]);
         AhoCorasick::builder().ascii_case_insensitive(true).build(names).ok()
     });
     // A name may be spelt with escapes.

@@ -18,15 +18,18 @@ const INPUT: u64 = 0;
 const NOT_READ: [&str; 11] =
     ["file", "col", "row", "end_col", "end_row", "index", "Index", "capacity", "target", "block", "blocks"];
 
-/// What each rule reads of its input: by entry point, the parts as `root.field`, such as
-/// `event.requestParameters`. A rule that is not here may look at everything.
+/// What each rule reads of its input, by entry point. A rule that is not here may look at
+/// everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reads(BTreeMap<String, BTreeSet<String>>);
+pub struct Reads(BTreeMap<String, Parts>);
+
+/// Parts of the input: by root, such as `event`, the fields that are read of it.
+pub type Parts = BTreeMap<String, BTreeSet<String>>;
 
 impl Reads {
     /// What a rule reads, if that is known.
     #[must_use]
-    pub fn of(&self, entrypoint: &str) -> Option<&BTreeSet<String>> {
+    pub fn of(&self, entrypoint: &str) -> Option<&Parts> {
         self.0.get(entrypoint)
     }
 
@@ -68,7 +71,7 @@ type Holds = HashMap<u64, BTreeSet<Path>>;
 
 impl Survey<'_> {
     /// What a plan reads, with all that it calls. `None` when that may be everything.
-    fn plan(&self, blocks: &Value) -> Option<BTreeSet<String>> {
+    fn plan(&self, blocks: &Value) -> Option<Parts> {
         let mut reads = BTreeSet::new();
         let mut seen = HashSet::new();
         let mut open = vec![self.walk(blocks)];
@@ -78,7 +81,12 @@ impl Survey<'_> {
                 open.push(self.walk(self.functions.get(&function)?));
             }
         }
-        reads.iter().map(|path| part(path)).collect()
+        let mut parts = Parts::new();
+        for path in reads {
+            let (root, field) = part(&path)?;
+            parts.entry(root.to_owned()).or_default().extend(field.map(str::to_owned));
+        }
+        Some(parts)
     }
 
     fn walk(&self, blocks: &Value) -> Walk {
@@ -211,11 +219,11 @@ fn local(operand: Option<&Value>) -> Option<u64> {
     (operand["type"] == "local").then(|| operand["value"].as_u64())?
 }
 
-/// A part of the input, as it is written. The moment of judgement has no parts.
-fn part(path: &[String]) -> Option<String> {
+/// A root and a field of it. The moment of judgement has none.
+fn part(path: &[String]) -> Option<(&str, Option<&str>)> {
     match path {
-        [root, field] => Some(format!("{root}.{field}")),
-        [root] if root == "now" => Some(root.clone()),
+        [root, field] => Some((root, Some(field))),
+        [root] if root == "now" => Some((root, None)),
         _ => None,
     }
 }
@@ -226,7 +234,7 @@ mod tests {
 
     use super::*;
 
-    fn reads(statements: Value) -> Option<BTreeSet<String>> {
+    fn reads(statements: Value) -> Option<Parts> {
         let strings = ["event", "name", "x", "now"].map(|value| json!({ "value": value }));
         let plan = json!({"static": {"strings": strings},
             "funcs": {"funcs": [{"name": "g0.f", "blocks": [{"stmts": [dot(0, 0, 2), dot(2, 2, 3), look(3)]}]}]},
@@ -251,17 +259,17 @@ mod tests {
         json!({"type": "CallStmt", "stmt": {"func": function, "args": [operand(argument), operand(1)], "result": 9}})
     }
 
-    fn only(part: &str) -> Option<BTreeSet<String>> {
-        Some(BTreeSet::from([part.to_owned()]))
+    fn only(root: &str, fields: &[&str]) -> Option<Parts> {
+        Some(Parts::from([(root.to_owned(), fields.iter().map(|&field| field.to_owned()).collect())]))
     }
 
     #[test]
     fn a_rule_reads_what_it_steps_down_to() {
-        assert_eq!(reads(json!([])), Some(BTreeSet::new()));
-        assert_eq!(reads(json!([dot(0, 0, 2), dot(2, 1, 3), look(3)])), only("event.name"));
-        assert_eq!(reads(json!([dot(0, 0, 2), dot(2, 1, 3), dot(3, 2, 4), look(4)])), only("event.name"));
-        assert_eq!(reads(json!([dot(0, 3, 2), look(2)])), only("now"));
-        assert_eq!(reads(json!([call("g0.f", 0)])), only("event.x"));
+        assert_eq!(reads(json!([])), Some(Parts::new()));
+        assert_eq!(reads(json!([dot(0, 0, 2), dot(2, 1, 3), look(3)])), only("event", &["name"]));
+        assert_eq!(reads(json!([dot(0, 0, 2), dot(2, 1, 3), dot(3, 2, 4), look(4)])), only("event", &["name"]));
+        assert_eq!(reads(json!([dot(0, 3, 2), look(2)])), only("now", &[]));
+        assert_eq!(reads(json!([call("g0.f", 0)])), only("event", &["x"]));
     }
 
     #[test]
@@ -283,7 +291,7 @@ mod tests {
     #[test]
     fn a_local_that_is_used_again_holds_the_new_thing_unless_that_was_skipped() {
         let again = json!({"type": "MakeNullStmt", "stmt": {"target": 2}});
-        assert_eq!(reads(json!([dot(0, 0, 2), again, look(2)])), Some(BTreeSet::new()));
+        assert_eq!(reads(json!([dot(0, 0, 2), again, look(2)])), Some(Parts::new()));
         let perhaps = json!({"type": "BlockStmt", "stmt": {"blocks": [{"stmts": [again]}]}});
         assert_eq!(reads(json!([dot(0, 0, 2), perhaps, look(2)])), None);
         let inside = json!({"type": "NotStmt", "stmt": {"block": {"stmts": [dot(0, 0, 2)]}}});

@@ -5,7 +5,7 @@
 //! reading them whole. It never makes a finding, and whatever is not certain to be the same as
 //! in the record's normalised form is `None`: then the record is read whole.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Write as _;
 
@@ -20,12 +20,13 @@ use crate::event::normalise::takes_requests_apart;
 use crate::event::principal;
 use crate::event::redact::may_hold_secrets;
 use crate::intake::scan::Route;
+use crate::policy::reads::Parts;
 
 /// After so many callers the memory of them begins anew.
 const MOST_CALLERS: usize = 4096;
 
-/// What rules read of an event, as `root.field`.
-pub type Needs<'a> = [&'a BTreeSet<String>];
+/// What each of the rules that ask for an event reads of it.
+pub type Needs<'a> = [&'a Parts];
 
 /// Makes documents; remembers callers and accounts from one to the next.
 pub struct Glance<'a> {
@@ -113,8 +114,7 @@ fn put(document: &mut Vec<u8>, root: &str, fields: &Fields, needs: &Needs<'_>) -
 }
 
 fn is_needed(needs: &Needs<'_>, root: &str, field: &str) -> bool {
-    let is = |need: &String| need.strip_prefix(root).and_then(|rest| rest.strip_prefix('.')) == Some(field);
-    needs.iter().any(|reads| reads.iter().any(is))
+    needs.iter().any(|parts| parts.get(root).is_some_and(|fields| fields.contains(field)))
 }
 
 impl<'r> Taken<'r> {
@@ -178,10 +178,13 @@ mod tests {
     use super::*;
 
     fn document(record: &Value, needs: &[&str]) -> Option<Value> {
-        let needs: BTreeSet<String> = needs.iter().map(|&need| need.to_owned()).collect();
+        let mut parts = Parts::new();
+        for (root, field) in needs.iter().filter_map(|need| need.split_once('.')) {
+            parts.entry(root.to_owned()).or_default().insert(field.to_owned());
+        }
         let text = record.to_string();
         let route = Route { source: "kms.amazonaws.com", name: "DisableKey", time: "2026-01-02T03:04:05Z" };
-        let document = Glance::new(None).document(&text, route, &[&needs])?;
+        let document = Glance::new(None).document(&text, route, &[&parts])?;
         Some(serde_json::from_slice(&document).unwrap())
     }
 
