@@ -14,7 +14,7 @@ mod examples;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{AccountId, Mode};
+use crate::config::AccountId;
 use crate::decision::Reason;
 use crate::event::Event;
 use crate::event::principal::Principal;
@@ -124,6 +124,6 @@ impl Notice {
     /// Whether anybody is told: what is only observed is recorded and nothing more.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        self.occasion != Occasion::Response || self.reasons.iter().any(|reason| reason.mode >= Mode::Alert)
+        self.occasion != Occasion::Response || self.reasons.iter().any(Reason::is_told)
     }
 }
