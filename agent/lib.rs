@@ -28,6 +28,8 @@ pub mod ledger;
 
 pub mod replay;
 
+pub mod backtest;
+
 pub mod alert;
 
 pub mod cloud;

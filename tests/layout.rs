@@ -56,7 +56,10 @@ fn every_module_says_what_it_is_for_and_stays_small() {
 
 #[test]
 fn decisions_and_words_are_pure() {
-    for pure in ["agent/decision.rs", "agent/alert/text.rs", "agent/alert/slack.rs", "agent/action.rs"] {
+    let backtest = ["compare", "count", "gates", "html", "json", "rehearsal", "report", "rules", "text"];
+    let backtest = backtest.map(|name| format!("agent/backtest/{name}.rs"));
+    let pure = ["agent/decision.rs", "agent/alert/text.rs", "agent/alert/slack.rs", "agent/action.rs"];
+    for pure in pure.into_iter().chain(backtest.iter().map(String::as_str)) {
         let text = fs::read_to_string(pure).unwrap();
         let text = production(&text);
         for effect in ["async fn", ".await", "std::fs", "std::env", "Instant::now"] {

@@ -10,6 +10,7 @@
 
 mod support;
 
+mod backtest;
 mod edge;
 mod engine_limits;
 mod engine_oracle;
