@@ -122,8 +122,8 @@ impl Case {
 
     /// Who made the call, without the session: sessions are as many as calls.
     fn who(&self) -> &str {
-        let Principal { arn, unique_id, name, .. } = &self.principal;
-        [arn, unique_id, name].into_iter().flatten().next().map_or("nobody named", String::as_str)
+        let Principal { arn, unique_id, name, invoked_by, .. } = &self.principal;
+        [arn, unique_id, name, invoked_by].into_iter().flatten().next().map_or("nobody named", String::as_str)
     }
 
     fn example(&self, finding: &Finding) -> Example {

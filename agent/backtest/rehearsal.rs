@@ -79,6 +79,8 @@ pub struct Repaired {
 struct Spent {
     at: Timestamp,
     account: AccountId,
+    /// The number of the case: its deeds are one plan.
+    case: u64,
     on: On,
 }
 
@@ -166,8 +168,8 @@ impl<'a> Rehearsal<'a> {
                 Some(On::Repair(place.arn()))
             }
         };
-        let spent = spent.map(|on| Spent { at: case.time, account: case.account.clone(), on });
-        self.spent.extend(spent);
+        let number = self.sums.cases;
+        self.spent.extend(spent.map(|on| Spent { at: case.time, account: case.account.clone(), case: number, on }));
     }
 
     /// Notes a deed and tells how many times it would have been done by now.
@@ -232,7 +234,8 @@ impl<'a> Rehearsal<'a> {
 
     fn past(&self, arn: &str) -> Past {
         let same = |spent: &&Spent| matches!(&spent.on, On::Repair(repaired) if repaired == arn);
-        let repairs = self.spent.iter().filter(same).count();
+        // As the ledger counts: a plan is one repair, however many steps it takes.
+        let repairs = self.spent.iter().filter(same).map(|spent| spent.case).collect::<BTreeSet<_>>().len();
         Past { repairs: u32::try_from(repairs).unwrap_or(u32::MAX), taken_back: false }
     }
 }
@@ -262,7 +265,11 @@ fn proposers(findings: &[Finding]) -> impl Iterator<Item = String> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::{Notice, Occasion};
     use crate::backtest::tests::{case, enforcing, finding};
+    use crate::ledger::sqlite::Sqlite;
+    use crate::ledger::{self, Incident, Ledger as _, Repeat};
+    use crate::plan::Plan;
 
     const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
 
@@ -287,6 +294,53 @@ mod tests {
         assert_eq!((sums.incidents, sums.threads), (2, 2), "an hour later the incident is closed");
         let (sums, ..) = rehearsed(&[(0, "mallory"), (1, "eve")], &found);
         assert_eq!((sums.incidents, sums.threads), (2, 2));
+    }
+
+    /// How many incidents the live agent's store makes of the same cases.
+    async fn incidents_of_the_store(cases: &[(i64, &str)]) -> usize {
+        let ledger = Sqlite::open_in_memory().unwrap();
+        for (minute, who) in cases {
+            let case = case(*minute, who);
+            let open = ledger.open_incident(&case.correlation, case.time).await.unwrap();
+            let id = format!("KW-{}", case.id);
+            let (correlation, account, title) = (case.correlation.clone(), case.account.clone(), String::new());
+            let incident = open.unwrap_or(Incident { id, correlation, account, title, opened: case.time });
+            let plan = Plan { account: case.account.clone(), steps: Vec::new(), proposed: false };
+            let claim = ledger::Case { key: format!("act:{}", case.key), repeat: Repeat::Once, incident };
+            ledger.claim(&claim, &plan, &notice(&case), case.time).await.unwrap().unwrap();
+        }
+        ledger.incidents().await.unwrap().len()
+    }
+
+    fn notice(case: &Case) -> Notice {
+        Notice {
+            occasion: Occasion::Response,
+            at: case.time,
+            account: case.account.clone(),
+            account_name: String::new(),
+            region: case.region.clone(),
+            event: None,
+            findings: Vec::new(),
+            reasons: Vec::new(),
+            plan: None,
+            steps: Vec::new(),
+            at_stake: Vec::new(),
+            people: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn it_counts_as_many_incidents_as_the_store_makes() {
+        let found = finding("A-1", None, &[]);
+        let who = ["mallory", "eve", "trent"];
+        // Gaps from none to beyond an hour, in no pattern that repeats within the cases.
+        let cases: BTreeSet<(i64, &str)> = (0..300_i64).map(|n| (n * n % 2_003 + n, who[n as usize % 3])).collect();
+        for stretch in [1, 7, 20] {
+            let cases: Vec<_> = cases.iter().map(|(minute, who)| (minute * stretch, *who)).collect();
+            let (sums, ..) = rehearsed(&cases, &found);
+            assert!(sums.incidents > 3 && sums.incidents < 300, "some join and some do not: {}", sums.incidents);
+            assert_eq!(sums.incidents as usize, incidents_of_the_store(&cases).await);
+        }
     }
 
     #[test]
@@ -325,7 +379,7 @@ mod tests {
         let cases: Vec<_> = (0..6).map(|minute| (minute, "mallory")).collect();
         let (_, _, resources) = rehearsed(&cases, &finding("A-1", Some(VAULT), &[Verb::Hold]));
         assert_eq!(resources[&(Verb::Hold, VAULT.to_owned())].times, 6);
-        let (sums, _, resources) = rehearsed(&cases, &finding("A-1", Some(VAULT), &[Verb::Restore]));
+        let (sums, _, resources) = rehearsed(&cases, &finding("A-1", Some(VAULT), &[Verb::Hold, Verb::Restore]));
         let restored = resources[&(Verb::Restore, VAULT.to_owned())];
         assert_eq!((restored.times, restored.asked, sums.asked), (3, 3, 3));
     }
