@@ -17,7 +17,7 @@ use context::Context;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{AccountId, Mode};
+use crate::config::AccountId;
 use crate::decision::Reason;
 use crate::event::Event;
 use crate::event::principal::Principal;
@@ -147,12 +147,6 @@ impl Notice {
     /// Whether anybody is told: what is only observed is recorded and nothing more.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        self.occasion != Occasion::Response || are_told(&self.reasons)
+        self.occasion != Occasion::Response || self.reasons.iter().any(Reason::is_told)
     }
-}
-
-/// Whether these reasons make findings worth telling anybody.
-#[must_use]
-pub fn are_told(reasons: &[Reason]) -> bool {
-    reasons.iter().any(|reason| reason.mode >= Mode::Alert)
 }

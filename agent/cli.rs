@@ -3,7 +3,9 @@
 //! Answers go to stdout, everything else to stderr. A command exits with 0 when all is well,
 //! 1 when it found something wrong or failed, 2 when it was called wrongly.
 
+mod backtest;
 mod doctor;
+mod events;
 mod incident;
 mod ledger;
 mod policy;
@@ -51,6 +53,8 @@ enum Command {
     Run(run::Arguments),
     /// Judge recorded CloudTrail events; no account needed.
     Replay(replay::Arguments),
+    /// Compare two sets of policies over recorded CloudTrail events: what a change would have done.
+    Backtest(backtest::Arguments),
     /// Judge every resource of every account as it is now.
     Sweep(sweep::Arguments),
     /// Build, test, check and start policies.
@@ -137,6 +141,7 @@ fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
     match command {
         Command::Run(arguments) => on_runtime(run::run(arguments, started)),
         Command::Replay(arguments) => beside_runtime(|runtime| replay::run(&arguments, runtime)),
+        Command::Backtest(arguments) => beside_runtime(|runtime| backtest::run(&arguments, runtime)),
         Command::Sweep(arguments) => on_runtime(sweep::run(arguments, started)),
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => on_runtime(ledger::run(command)),

@@ -328,6 +328,46 @@ impl Config {
         &self.accounts
     }
 
+    /// What it would be like to watch these accounts and to enforce everything in them, where
+    /// nobody has written an `accounts.toml` yet.
+    #[must_use]
+    pub fn of_accounts(accounts: Vec<Account>) -> Self {
+        let name = |text: &str| text.to_owned();
+        let config = Self {
+            mode: Mode::Enforce,
+            organisation: Organisation { id: String::new() },
+            intake: Intake {
+                queue: String::new(),
+                dead_letters: String::new(),
+                region: String::new(),
+                bus: default_bus(),
+                concurrency: default_concurrency(),
+            },
+            roles: Roles {
+                agent: default_agent_role(),
+                read: name("KeepwatchRead"),
+                respond: name("KeepwatchRespond"),
+                external_id: String::new(),
+            },
+            never: Never::default(),
+            notify: Notify::default(),
+            budgets: Budgets::default(),
+            exemptions: Vec::new(),
+            sweep: Sweep::default(),
+            policies: PolicySettings::default(),
+            accounts,
+        };
+        config.enforced()
+    }
+
+    /// The same, with `enforce` as the global mode and that of every account.
+    #[must_use]
+    pub fn enforced(mut self) -> Self {
+        self.mode = Mode::Enforce;
+        self.accounts.iter_mut().for_each(|account| account.mode = Mode::Enforce);
+        self
+    }
+
     /// What the types cannot say.
     fn check(&self, text: &str) -> Result<(), String> {
         let mut seen = BTreeSet::new();

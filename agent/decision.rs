@@ -70,6 +70,12 @@ pub struct Reason {
 }
 
 impl Reason {
+    /// Whether people hear of it: what is only observed is recorded and nothing more.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.mode >= Mode::Alert
+    }
+
     /// Something that was decided and could not be planned.
     #[must_use]
     pub const fn failure(because: String) -> Self {

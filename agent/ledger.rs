@@ -11,7 +11,7 @@ pub mod sqlite;
 
 use std::future::Future;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Notice;
@@ -76,6 +76,15 @@ pub struct Incident {
     pub title: String,
     /// When it began.
     pub opened: Timestamp,
+}
+
+/// How long after its last case an incident still takes another one in.
+const STAYS_OPEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// An incident still takes a case in when its last one came after this moment.
+#[must_use]
+pub fn open_since(now: Timestamp) -> Timestamp {
+    now.saturating_sub(STAYS_OPEN).unwrap_or(Timestamp::MIN)
 }
 
 /// How a claimed plan stands.

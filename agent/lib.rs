@@ -32,6 +32,8 @@ pub mod ledger;
 
 pub mod replay;
 
+pub mod backtest;
+
 pub mod alert;
 pub mod buttons;
 

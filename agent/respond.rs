@@ -36,7 +36,7 @@ pub use surroundings::Asked;
 pub use turns::Turns;
 
 /// The span in which budgets count and cases join an incident.
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
+pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The span in which a repair that people took back is not repeated without their word.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -114,7 +114,8 @@ impl<'a> Subject<'a> {
     }
 
     /// What joins cases into an incident.
-    fn correlation(&self, account: &Account) -> String {
+    #[must_use]
+    pub fn correlation(&self, account: &Account) -> String {
         let actor = self.event().and_then(|event| event.principal.correlation());
         let subject = actor.unwrap_or_else(|| match self {
             Self::Act(event) => event.id.clone(),

@@ -57,8 +57,10 @@ fn every_module_says_what_it_is_for_and_stays_small() {
 #[test]
 fn decisions_and_words_are_pure() {
     let pure = ["decision.rs", "action.rs", "plan/change.rs", "alert/text.rs", "alert/slack.rs", "alert/facts.rs"];
-    for pure in pure.map(|module| format!("agent/{module}")) {
-        let pure = &pure;
+    let backtest = ["compare", "count", "gates", "html", "json", "rehearsal", "report", "rules", "text"];
+    let backtest = backtest.map(|name| format!("backtest/{name}.rs"));
+    for pure in pure.into_iter().chain(backtest.iter().map(String::as_str)) {
+        let pure = &format!("agent/{pure}");
         let text = fs::read_to_string(pure).unwrap();
         let text = production(&text);
         for effect in ["async fn", ".await", "std::fs", "std::env", "Instant::now"] {

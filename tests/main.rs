@@ -10,6 +10,7 @@
 
 mod support;
 
+mod backtest;
 mod buttons;
 mod edge;
 mod engine_limits;

@@ -14,12 +14,11 @@
 //! not start.
 
 mod output;
-mod show;
+pub(super) mod show;
 
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::thread;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -28,9 +27,10 @@ use tokio::runtime::Handle;
 
 use self::output::Output;
 use self::show::{Show, Style, Tally};
+use super::events::EventPlace;
 use super::{PolicyPlace, Verdict, load_trusted};
 use crate::clock::SystemClock;
-use crate::config::{Account, AccountId, Config};
+use crate::config::{Account, AccountId};
 use crate::event::Event;
 use crate::event::principal::Principal;
 use crate::intake::scan::Record;
@@ -38,11 +38,8 @@ use crate::policy::catalogue::Entry;
 use crate::policy::input::ActInput;
 use crate::policy::{Finding, Policies};
 use crate::replay::journal::Subject;
-use crate::replay::source::{Item, Source};
-use crate::replay::{Examiner, Glance, Replay, Selection, Spot};
-
-/// How many threads read from S3, where each of them mostly waits.
-const REMOTE_WORKERS: usize = 16;
+use crate::replay::source::Item;
+use crate::replay::{Examiner, Glance, Replay, Report, Spot};
 
 /// Arguments of `keepwatch replay`.
 #[derive(Debug, clap::Args)]
@@ -62,59 +59,15 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Where recorded events are, and which of them are looked at.
-#[derive(Debug, clap::Args)]
-pub(super) struct EventPlace {
-    /// CloudTrail files (`.json`, `.jsonl`, gzipped or not), folders of them, or `s3://bucket/prefix`
-    #[arg(required = true, value_name = "FILES")]
-    files: Vec<String>,
-    /// Only events from this moment on (RFC 3339, such as 2026-03-01T00:00:00Z)
-    #[arg(long, value_name = "TIME")]
-    since: Option<Timestamp>,
-    /// Only events before this moment
-    #[arg(long, value_name = "TIME")]
-    until: Option<Timestamp>,
-    /// Only events of this account's trail; may be repeated
-    #[arg(long = "account", value_name = "ID")]
-    accounts: Vec<AccountId>,
-    /// Only events in this Region; may be repeated
-    #[arg(long = "region", value_name = "REGION")]
-    regions: Vec<String>,
-    /// The `accounts.toml` to judge with; an account that is not in it counts as an observed production account
-    #[arg(long = "accounts", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// How many threads read; as many as there are cores, if not given
-    #[arg(long, value_name = "NUMBER")]
-    workers: Option<usize>,
-}
-
-impl EventPlace {
-    fn selection(&self) -> Selection {
-        let Self { since, until, accounts, regions, .. } = self;
-        Selection { since: *since, until: *until, accounts: accounts.clone(), regions: regions.clone() }
-    }
-
-    /// What the findings depend on besides policies and events.
-    fn how(&self) -> String {
-        let Self { since, until, accounts, regions, config, .. } = self;
-        format!("since {since:?}, until {until:?}, accounts {accounts:?}, Regions {regions:?}, judged with {config:?}")
-    }
-
-    fn workers(&self, source: &Source) -> usize {
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        self.workers.unwrap_or_else(|| if source.is_remote() { cores().max(REMOTE_WORKERS) } else { cores() })
-    }
-}
-
 /// Replays files through the rules.
 ///
 /// # Errors
 /// When it cannot start: a path that does not exist, an `accounts.toml` that is not valid.
 pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict> {
-    let config = args.events.config.as_deref().map(Config::load).transpose()?;
+    let config = args.events.config()?;
     let policies = load_trusted(&args.policies, config.as_ref())?;
     let selection = args.events.selection();
-    let source = Source::find(&args.events.files, &selection, runtime)?;
+    let source = args.events.source(&selection, runtime)?;
     let subject = Subject { policies: policies.digest().to_owned(), how: args.events.how() };
     let (mut output, past) = Output::open(args, &subject)?;
     let left: Vec<Item> = source.items.iter().filter(|item| !past.knows(item)).cloned().collect();
@@ -125,7 +78,7 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
     let mut written = Ok(());
     replay.run(&Lines(&policies), |report| {
         let Some(item) = left.get(report.index) else { return ControlFlow::Break(()) };
-        let tally = Tally::of(&report);
+        let tally = tally_of(&report);
         show.file(&item.name, &report.notes, &tally);
         written = output.write(item, &report, &tally);
         if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -152,6 +105,11 @@ struct Line {
     text: Vec<u8>,
 }
 
+/// What one file held.
+fn tally_of(report: &Report<Line>) -> Tally {
+    Tally::of(report.counts, report.found.iter().map(|line| line.rule.as_str()))
+}
+
 /// What stands in a line.
 #[derive(Debug, Serialize)]
 struct FindingLine<'a> {
@@ -176,13 +134,7 @@ impl Examiner for Lines<'_> {
     }
 
     fn passes_over(&self, record: Record<'_>, glance: &mut Glance<'_>) -> bool {
-        let mut glimpse = || {
-            let route = record.route?;
-            let needs = self.0.reads_of(route.source, route.name)?;
-            let document = glance.document(record.text, route, &needs)?;
-            Some(self.0.are_silent((route.source, route.name), document, route.time.parse().ok()?))
-        };
-        glimpse().unwrap_or(false)
+        glance.shows_nothing(record, self.0)
     }
 
     /// Judges at the event's own time, so that a replay finds the same whenever it is run.

@@ -19,14 +19,15 @@ use crate::config::Config;
 use crate::event::normalise::takes_requests_apart;
 use crate::event::principal;
 use crate::event::redact::may_hold_secrets;
-use crate::intake::scan::Route;
+use crate::intake::scan::{Record, Route};
+use crate::policy::Policies;
 use crate::policy::reads::Parts;
 
 /// After so many callers the memory of them begins anew.
 const MOST_CALLERS: usize = 4096;
 
 /// What each of the rules that ask for an event reads of it.
-pub type Needs<'a> = [&'a Parts];
+type Needs<'a> = [&'a Parts];
 
 /// Makes documents; remembers callers and accounts from one to the next.
 pub struct Glance<'a> {
@@ -52,8 +53,21 @@ impl<'a> Glance<'a> {
         Self { config, callers: HashMap::new(), accounts: HashMap::new() }
     }
 
+    /// Whether it is certain that the rules which ask for an event find nothing in it.
+    pub fn shows_nothing(&mut self, record: Record<'_>, policies: &Policies) -> bool {
+        self.look(record, policies).unwrap_or(false)
+    }
+
+    /// `None` when a glance does not tell.
+    fn look(&mut self, Record { text, route }: Record<'_>, policies: &Policies) -> Option<bool> {
+        let route = route?;
+        let needs = policies.reads_of(route.source, route.name)?;
+        let document = self.document(text, route, &needs)?;
+        Some(policies.are_silent((route.source, route.name), document, route.time.parse().ok()?))
+    }
+
     /// The rules' input for a record, with nothing in it that they do not read.
-    pub fn document(&mut self, text: &str, route: Route<'_>, needs: &Needs<'_>) -> Option<Vec<u8>> {
+    fn document(&mut self, text: &str, route: Route<'_>, needs: &Needs<'_>) -> Option<Vec<u8>> {
         let taken = Taken::from(text, needs)?;
         let caller = taken.caller?.get();
         let plain = !taken.failed && !takes_requests_apart(route.source);

@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::{Agent, Occurrence, Subject};
+use crate::alert::Notice;
 use crate::alert::context::{Activity, Context, owner};
-use crate::alert::{Notice, are_told};
 use crate::cloud::{Caller, CloudRead as _, Clouds};
-use crate::decision::{Decision, Deed};
+use crate::decision::{Decision, Deed, Reason};
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::origin::Origin;
@@ -73,7 +73,7 @@ impl Surroundings {
 impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// What can be learnt around a case that people are told of.
     pub(super) async fn surroundings(&self, it: &Occurrence<'_>, incident: &str, decision: &Decision) -> Surroundings {
-        if !are_told(&decision.reasons) {
+        if !decision.reasons.iter().any(Reason::is_told) {
             return Surroundings::default();
         }
         let (mut known, activity) = tokio::join!(self.places(it, decision), self.activity(it, incident));

@@ -1,4 +1,4 @@
-//! What a replay says on stderr: notes, progress, the summary.
+//! What reading recorded events says on stderr: notes, progress, the summary.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
@@ -7,18 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Line;
 use crate::clock::Clock;
 use crate::policy::Severity;
 use crate::replay::source::Source;
-use crate::replay::{Counts, Note, NoteKind, Report};
+use crate::replay::{Counts, Note, NoteKind};
 
 /// How often progress is shown.
 const LOOK: SignedDuration = SignedDuration::from_millis(250);
 
 /// How stderr is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(in crate::cli) enum Style {
     /// For people.
     Text,
     /// For people who watch: with progress.
@@ -39,7 +38,7 @@ impl Style {
 
 /// What was read and found.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Tally {
+pub(in crate::cli) struct Tally {
     pub files: u64,
     #[serde(flatten)]
     pub counts: Counts,
@@ -49,14 +48,14 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// That of one file.
-    pub fn of(report: &Report<Line>) -> Self {
-        let findings = report.found.len() as u64;
-        let mut rules = BTreeMap::new();
-        for line in &report.found {
-            *rules.entry(line.rule.clone()).or_default() += 1;
+    /// That of one file; each finding by its rule.
+    pub fn of<'a>(counts: Counts, found: impl Iterator<Item = &'a str>) -> Self {
+        let mut tally = Self { files: 1, counts, ..Self::default() };
+        for rule in found {
+            tally.findings += 1;
+            *tally.rules.entry(rule.to_owned()).or_default() += 1;
         }
-        Self { files: 1, counts: report.counts, findings, rules }
+        tally
     }
 
     fn add(&mut self, other: &Self) {
@@ -70,7 +69,7 @@ impl Tally {
 }
 
 /// Shows one replay.
-pub(super) struct Show<'a, C, W> {
+pub(in crate::cli) struct Show<'a, C, W> {
     /// How many files there are, and bytes in them.
     whole: (usize, u64),
     skipped: u64,
@@ -141,7 +140,20 @@ impl<'a, C: Clock, W: Write> Show<'a, C, W> {
     ///
     /// # Errors
     /// When stderr cannot be written.
-    pub fn summary(mut self, titles: &Titles<'_>) -> io::Result<Tally> {
+    pub fn summary(self, titles: &Titles<'_>) -> io::Result<Tally> {
+        let found = self.tally.found(titles);
+        self.close(&found)
+    }
+
+    /// Writes what was read, where what was found is said elsewhere.
+    ///
+    /// # Errors
+    /// When stderr cannot be written.
+    pub fn end(self) -> io::Result<Tally> {
+        self.close("")
+    }
+
+    fn close(mut self, found: &str) -> io::Result<Tally> {
         let seconds = self.clock.now().duration_since(self.started).as_secs_f64();
         let (tally, skipped) = (&self.tally, self.skipped);
         let rate = tally.counts.lines as f64 / seconds.max(0.001);
@@ -154,10 +166,10 @@ impl<'a, C: Clock, W: Write> Show<'a, C, W> {
             Style::Text | Style::Terminal => {
                 let Counts { lines, .. } = tally.counts;
                 let mut text = format!(
-                    "read {lines} lines of {} files in {seconds:.2} s ({rate:.0} lines a second)\n",
-                    tally.files
+                    "read {lines} lines of {} files in {seconds:.2} s ({rate:.0} lines a second)\n{}{found}",
+                    tally.files,
+                    tally.read()
                 );
-                text += &tally.as_text(titles);
                 if skipped > 0 {
                     text += &format!("skipped {skipped} files of other kinds\n");
                 }
@@ -170,10 +182,10 @@ impl<'a, C: Clock, W: Write> Show<'a, C, W> {
 }
 
 /// What rules are called and how bad it is when they fire, by their ids.
-pub(super) type Titles<'a> = BTreeMap<&'a str, (&'a str, Severity)>;
+pub(in crate::cli) type Titles<'a> = BTreeMap<&'a str, (&'a str, Severity)>;
 
 impl Tally {
-    fn as_text(&self, titles: &Titles<'_>) -> String {
+    fn read(&self) -> String {
         let Counts { records, examined, partial_records, backup_changes, ignored, not_cloudtrail, unreadable, .. } =
             self.counts;
         let mut text = format!(
@@ -183,7 +195,11 @@ impl Tally {
         text += &format!("  {ignored:>8} ignored\n");
         text += &format!("  {not_cloudtrail:>8} not CloudTrail\n");
         text += &format!("  {unreadable:>8} unreadable\n");
-        text += &format!("{} findings\n", self.findings);
+        text
+    }
+
+    fn found(&self, titles: &Titles<'_>) -> String {
+        let mut text = format!("{} findings\n", self.findings);
         for (id, count) in &self.rules {
             let about = titles.get(id.as_str()).map(|(title, severity)| format!(" ({severity}) {title}"));
             text += &format!("  {count:>8} {id}{}\n", about.unwrap_or_default());

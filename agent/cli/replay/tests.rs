@@ -9,6 +9,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::event::examples;
 use crate::policy::{Rule, Severity, Verb};
+use crate::replay::Selection;
+use crate::replay::source::Source;
 
 struct StoppedClock;
 
@@ -69,7 +71,7 @@ fn replayed_by(examiner: &impl Examiner<Found = Line>, place: &Path, style: Styl
     let replay = Replay { items: &source.items, source: &source, selection: &selection, config: None, workers: 2 };
     replay.run(examiner, |report| {
         findings.extend(report.found.iter().flat_map(|line| line.text.clone()));
-        show.file(&source.items[report.index].name, &report.notes, &Tally::of(&report));
+        show.file(&source.items[report.index].name, &report.notes, &tally_of(&report));
         ControlFlow::Continue(())
     });
     let tally = show.summary(&[("BKP-01", ("No deletion of recovery points", Severity::Critical))].into()).unwrap();

@@ -10,11 +10,8 @@ use super::rows::{self, Trouble, append, from_json, micros, moment, to_json, wor
 use crate::alert::Notice;
 use crate::execute::Outcome;
 use crate::ledger::charge::{self, Charge};
-use crate::ledger::{Case, Incident, Repeat, State, Stored};
+use crate::ledger::{Case, Incident, Repeat, State, Stored, open_since};
 use crate::plan::{Plan, Step};
-
-/// How long after its last case an incident still takes another one in.
-const STAYS_OPEN: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long after it was proposed a plan that people denied is not proposed again.
 const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -39,9 +36,8 @@ pub(super) fn open_incident(db: &Connection, correlation: &str, now: Timestamp) 
         "SELECT {} FROM incidents i WHERE i.correlation = ? AND i.active > ? ORDER BY i.active DESC LIMIT 1",
         rows::INCIDENT
     );
-    let since = now.saturating_sub(STAYS_OPEN).unwrap_or(Timestamp::MIN);
     let mut statement = db.prepare_cached(&sql)?;
-    let mut found = statement.query(params![correlation, micros(since)])?;
+    let mut found = statement.query(params![correlation, micros(open_since(now))])?;
     found.next()?.map(rows::incident).transpose()
 }
 
