@@ -3,9 +3,6 @@
 //! By the names of fields: CloudTrail itself hides most secrets, and names the rest plainly.
 //! It does not look for secrets inside free text.
 
-use std::sync::LazyLock;
-
-use aho_corasick::AhoCorasick;
 use serde_json::{Map, Value};
 
 /// What stands where a secret stood.
@@ -64,12 +61,8 @@ const SECRET_ENDING: &str = "password";
 /// Whether a text in JSON may name a field that holds a secret. It may say yes for nothing.
 #[must_use]
 pub fn may_hold_secrets(json: &str) -> bool {
-    static NAMES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-        let names = SECRETS.iter().map(|name| format!("\"{name}\"")).chain([format!("{SECRET_ENDING}\"")]);
-        AhoCorasick::builder().ascii_case_insensitive(true).build(names).ok()
-    });
-    // A name may be spelt with escapes.
-    json.contains("\\u") || NAMES.as_ref().is_none_or(|names| names.is_match(json))
+    // Names may also be spelt with escapes, or stand apart from their colons.
+    json.contains("\\u") || json.contains("\" ") || json.contains("\"\n") || keys(json).any(is_secret)
 }
 
 /// Replaces every secret in a record.
@@ -100,9 +93,15 @@ fn clean_members(members: &mut Map<String, Value>) {
     }
 }
 
+/// What stands between quotes right before a colon, in compact JSON.
+fn keys(json: &str) -> impl Iterator<Item = &str> {
+    json.match_indices("\":").filter_map(|(end, _)| json.get(..end)?.rsplit('"').next())
+}
+
 fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRETS.binary_search(&name.as_str()).is_ok() || name.ends_with(SECRET_ENDING)
+    let ending = name.len().checked_sub(SECRET_ENDING.len()).and_then(|start| name.get(start..));
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case(SECRET_ENDING))
+        || SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
 /// A flag of a secret's name is no secret, nor is an absent one; AWS's own mark stays.

@@ -99,6 +99,7 @@ impl Scanner {
         loop {
             let at = brackets.next()?;
             fields.read(text.get(from..at)?, &self.fields);
+            fields.unusual |= brackets.backslash_since(from) && text.get(from..at)?.contains('\\');
             match brackets.byte(at) {
                 b'{' | b'[' => from = brackets.closing(at)? + 1,
                 b'}' => return Some(Record { text: text.get(start..=at)?, route: fields.route() }),
@@ -124,7 +125,6 @@ impl<'a> Fields<'a> {
     /// quote in it is escaped. So a name right between two quotes, with a colon behind it, is
     /// a key of the record.
     fn read(&mut self, flat: &'a str, fields: &Finder<'_>) {
-        self.unusual |= memchr(b'\\', flat.as_bytes()).is_some();
         for at in fields.find_iter(flat.as_bytes()) {
             let Some(rest) = flat.get(at + FIELDS.len()..) else { return };
             let (field, rest) = if let Some(rest) = rest.strip_prefix("Name\"") {
@@ -197,12 +197,14 @@ struct Brackets<'a> {
     in_string: u64,
     /// One when the next block's first byte is escaped.
     escaped: u64,
+    /// Where the last block with a backslash in it ends.
+    backslash: usize,
 }
 
 impl<'a> Brackets<'a> {
     /// Begins at a place outside of any string.
     fn new(text: &'a [u8], start: usize) -> Self {
-        let mut brackets = Self { text, base: start, ahead: 0, in_string: 0, escaped: 0 };
+        let mut brackets = Self { text, base: start, ahead: 0, in_string: 0, escaped: 0, backslash: 0 };
         brackets.read();
         brackets
     }
@@ -210,6 +212,12 @@ impl<'a> Brackets<'a> {
     #[inline]
     fn byte(&self, at: usize) -> u8 {
         self.text.get(at).copied().unwrap_or_default()
+    }
+
+    /// Whether there may be a backslash between this place and the last bracket.
+    #[inline]
+    const fn backslash_since(&self, start: usize) -> bool {
+        self.backslash > start
     }
 
     /// The next bracket.
@@ -266,6 +274,9 @@ impl<'a> Brackets<'a> {
             &last
         });
         let Masks { quotes, backslashes, brackets } = Masks::of(block);
+        if backslashes != 0 {
+            self.backslash = self.base + BLOCK;
+        }
         let inside = between_pairs(quotes & !self.escapes(backslashes)) ^ self.in_string;
         self.ahead = brackets & !inside;
         self.in_string = 0_u64.wrapping_sub(inside >> 63);

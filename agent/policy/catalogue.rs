@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 
 use super::bundle::{Annotation, Entrypoint, Manifest};
@@ -99,18 +100,22 @@ struct Custom {
     shadow: bool,
 }
 
+/// By names that rules ask for. Every event is looked up, so the hash is a quick one; whoever
+/// names events fills no map.
+type Named<T> = HashMap<String, T, RandomState>;
+
 /// Every rule of a bundle, in the order of their ids, and who wants what.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     entries: Vec<Entry>,
-    by_source: HashMap<String, Source>,
+    by_source: Named<Source>,
     by_kind: BTreeMap<Kind, Vec<usize>>,
 }
 
 /// The rules that want events of one source, as places in the catalogue.
 #[derive(Debug, Default)]
 struct Source {
-    exact: HashMap<String, Vec<usize>>,
+    exact: Named<Vec<usize>>,
     prefixes: Vec<(String, usize)>,
 }
 
