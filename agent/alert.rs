@@ -4,6 +4,7 @@
 pub mod button;
 pub mod context;
 pub mod deliver;
+pub mod exemption;
 mod facts;
 pub mod outlet;
 pub mod slack;

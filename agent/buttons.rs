@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hyper::{HeaderMap, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
@@ -18,8 +19,9 @@ pub use press::{NoPress, Press, read};
 pub use signature::{Forgery, SigningSecret};
 
 use crate::alert::button::Button;
-use crate::alert::slack::aside;
-use crate::alert::slack_api::{Api, SetupError, Whisper};
+use crate::alert::exemption;
+use crate::alert::slack::{self, Message, aside};
+use crate::alert::slack_api::{Api, SetupError, SlackError};
 use crate::clock::Clock;
 use crate::cloud::Clouds;
 use crate::config::{Slack, UserId};
@@ -27,6 +29,8 @@ use crate::ledger::Ledger;
 use crate::respond::Agent;
 use crate::undo::{Agreed, UndoError, Undoable, not_by_the_actor};
 
+/// How long a reminder takes.
+const SNOOZE: SignedDuration = SignedDuration::from_hours(1);
 /// How many presses may wait; beyond them Slack shows an error to whoever presses.
 const WAITING: usize = 64;
 
@@ -53,8 +57,20 @@ enum Refusal {
     Nothing(String),
     #[error("your word on `{0}` is noted: another person must press Undo within 30 minutes")]
     Waits(String),
+    #[error("`{0}` is about no resource, and only resources can be exempted")]
+    NoResource(String),
     #[error(transparent)]
     Undo(#[from] UndoError),
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+}
+
+/// What a press led to.
+enum Answered {
+    /// It was done, and the thread tells of it.
+    Done,
+    /// Whoever pressed is told something.
+    Told(Message),
 }
 
 /// The door and the desk; `None` when no signing secret is configured, or nobody may press.
@@ -121,40 +137,69 @@ impl Desk {
     }
 
     async fn answer<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &Press) {
-        let Press { user, button, target, channel, thread, .. } = press;
+        let Press { user, button, target, .. } = press;
         let button = button.label();
-        let Err(refusal) = self.act(agent, press).await else {
-            return info!(user, target, "{button} was pressed and done");
-        };
-        match &refusal {
-            Refusal::Waits(_) => info!(user, target, "{button} was pressed: {refusal}"),
-            Refusal::Stranger | Refusal::Nothing(_) | Refusal::Undo(_) => {
-                warn!(user, target, "{button} was pressed and refused: {refusal}");
+        let aside = match self.act(agent, press).await {
+            Ok(Answered::Done) => return info!(user, target, "{button} was pressed and done"),
+            Ok(Answered::Told(message)) => {
+                info!(user, target, "{button} was pressed and answered");
+                message
             }
-        }
-        let to = Whisper { channel, thread: thread.as_deref(), user };
-        if let Err(error) = self.api.whisper(&to, &aside(&refusal.to_string())).await {
+            Err(refusal) => {
+                refusal.log(press);
+                aside(&refusal.to_string())
+            }
+        };
+        if let Err(error) = self.api.whisper(&press.place(), &aside).await {
             warn!(user, "nobody told them: {error}");
         }
     }
 
-    async fn act<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &Press) -> Result<(), Refusal> {
+    async fn act<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &Press) -> Result<Answered, Refusal> {
+        let Press { target, username, .. } = press;
         if !self.responders.iter().any(|responder| responder.as_str() == press.user) {
             return Err(Refusal::Stranger);
         }
         let person = format!("slack:{}", press.user);
         match press.button {
             Button::Approve => {
-                not_by_the_actor(&agent.proposed(&press.target).await?, &press.username)?;
-                agent.approve(&press.target, &person).await?;
+                not_by_the_actor(&agent.proposed(target).await?, username)?;
+                agent.approve(target, &person).await?;
             }
             Button::Deny => {
-                not_by_the_actor(&agent.proposed(&press.target).await?, &press.username)?;
-                agent.deny(&press.target, &person).await?;
+                not_by_the_actor(&agent.proposed(target).await?, username)?;
+                agent.deny(target, &person).await?;
             }
             Button::Undo => undo(agent, press, &person).await?,
+            Button::Snooze => return self.snooze(agent, press).await,
+            Button::Exempt => {
+                let findings = agent.stored(target).await?.notice.findings;
+                let draft = exemption::draft(&findings, &person, press.at);
+                let draft = draft.ok_or_else(|| Refusal::NoResource(target.clone()))?;
+                return Ok(Answered::Told(slack::exemption(&draft)));
+            }
         }
-        Ok(())
+        Ok(Answered::Done)
+    }
+
+    /// Slack keeps the reminder: a restart forgets none.
+    async fn snooze<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &Press) -> Result<Answered, Refusal> {
+        let stored = agent.proposed(&press.target).await?;
+        let at = press.at.saturating_add(SNOOZE).unwrap_or(Timestamp::MAX);
+        self.api.schedule(&press.place(), at, &slack::reminder(&stored.id, &stored.notice)).await?;
+        Ok(Answered::Told(aside(&format!("you will be reminded of `{}` in this thread at {at}", stored.id))))
+    }
+}
+
+impl Refusal {
+    fn log(&self, Press { user, button, target, .. }: &Press) {
+        let button = button.label();
+        match self {
+            Self::Waits(_) => info!(user, target, "{button} was pressed: {self}"),
+            Self::Stranger | Self::Nothing(_) | Self::NoResource(_) | Self::Undo(_) | Self::Slack(_) => {
+                warn!(user, target, "{button} was pressed and refused: {self}");
+            }
+        }
     }
 }
 

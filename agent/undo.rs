@@ -219,7 +219,11 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Ok(plans)
     }
 
-    async fn stored(&self, id: &str) -> Result<Stored, UndoError> {
+    /// A plan, in whatever state.
+    ///
+    /// # Errors
+    /// When there is none of this id.
+    pub async fn stored(&self, id: &str) -> Result<Stored, UndoError> {
         self.ledger.plan(id).await?.ok_or_else(|| UndoError::Unknown(id.to_owned()))
     }
 }

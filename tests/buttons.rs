@@ -87,6 +87,23 @@ fn a_proposal_is_approved_by_a_button() {
 }
 
 #[test]
+fn a_proposal_is_put_off_for_an_hour_and_an_exemption_is_worded() {
+    let lab = Lab::start();
+    lose_copies(&lab);
+    let _agent = lab.agent(&[]);
+    let id = awaited(&lab);
+    assert_eq!(lab.press(ALICE, "keepwatch_exempt", &id), 200);
+    lab.eventually("alice gets a draft", || lab.told_aside(ALICE, "put into accounts.toml") == 1);
+    assert!(lab.control("slack/whispers", None).to_string().contains("rule = \\\"BKP-07\\\""));
+    assert_eq!(lab.press(ALICE, "keepwatch_snooze", &id), 200);
+    lab.eventually("alice is told when", || lab.told_aside(ALICE, "you will be reminded") == 1);
+    assert!(!lab.slack_text().contains("an hour ago"));
+    lab.control("clock", Some(json!({"advance_seconds": 3601})));
+    assert!(lab.slack_text().contains(&format!("an hour ago {id} waited")));
+    assert_eq!(state(&lab, &id), "proposed", "neither is an answer");
+}
+
+#[test]
 fn nobody_hears_presses_where_no_secret_is_set() {
     let lab = Lab::start();
     let _agent = lab.agent(&[("KEEPWATCH_SLACK_SIGNING_SECRET", "")]);

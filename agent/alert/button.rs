@@ -11,11 +11,15 @@ pub enum Button {
     Deny,
     /// Take back what was done.
     Undo,
+    /// Be reminded of it in an hour.
+    Snooze,
+    /// Be told how it would be exempted.
+    Exempt,
 }
 
 impl Button {
     /// Every button.
-    pub const ALL: [Self; 3] = [Self::Approve, Self::Deny, Self::Undo];
+    pub const ALL: [Self; 5] = [Self::Approve, Self::Deny, Self::Undo, Self::Snooze, Self::Exempt];
 
     /// Slack's `action_id`.
     #[must_use]
@@ -24,6 +28,8 @@ impl Button {
             Self::Approve => "keepwatch_approve",
             Self::Deny => "keepwatch_deny",
             Self::Undo => "keepwatch_undo",
+            Self::Snooze => "keepwatch_snooze",
+            Self::Exempt => "keepwatch_exempt",
         }
     }
 
@@ -34,26 +40,35 @@ impl Button {
             Self::Approve => "Approve",
             Self::Deny => "Deny",
             Self::Undo => "Undo",
+            Self::Snooze => "Snooze 1 h",
+            Self::Exempt => "Exemption",
         }
     }
 
-    /// The button for a plan, or for all of an incident. Pressing it asks once more: at night
-    /// fingers slip.
+    /// The button for a plan, or for all of an incident. Pressing one that changes something
+    /// asks once more: at night fingers slip.
     pub(super) fn on(self, target: &str) -> Value {
-        let style = match self {
-            Self::Approve => "primary",
-            Self::Deny | Self::Undo => "danger",
-        };
-        let plain = |text: String| json!({"type": "plain_text", "text": text});
-        let question = format!("{} {target}?", self.label());
-        json!({
-            "type": "button", "action_id": self.id(), "value": target, "style": style,
-            "text": plain(format!("{} {target}", self.label())),
-            "confirm": {
-                "title": plain("Are you sure?".to_owned()), "text": plain(question),
-                "confirm": plain(self.label().to_owned()), "deny": plain("Not now".to_owned()),
-            },
-        })
+        let plain = |text: &str| json!({"type": "plain_text", "text": text});
+        let label = format!("{} {target}", self.label());
+        let mut button = json!({"type": "button", "action_id": self.id(), "value": target, "text": plain(&label)});
+        if let (Some(style), Some(fields)) = (self.style(), button.as_object_mut()) {
+            fields.insert("style".to_owned(), style.into());
+            let question = json!({
+                "title": plain("Are you sure?"), "text": plain(&format!("{label}?")),
+                "confirm": plain(self.label()), "deny": plain("Not now"),
+            });
+            fields.insert("confirm".to_owned(), question);
+        }
+        button
+    }
+
+    /// The colour of a button that changes something.
+    const fn style(self) -> Option<&'static str> {
+        match self {
+            Self::Approve => Some("primary"),
+            Self::Deny | Self::Undo => Some("danger"),
+            Self::Snooze | Self::Exempt => None,
+        }
     }
 }
 

@@ -111,11 +111,33 @@ fn why(notice: &Notice) -> Option<Value> {
 fn ways(notice: &Notice, answers: Answers) -> Vec<Value> {
     let command = command(notice).map(|command| section(&format!("`{}`", escape(&command))));
     let buttons = match (way(notice), answers) {
-        (Some(Way::Approve(plan)), Answers::Buttons) => Some(vec![Button::Approve.on(plan), Button::Deny.on(plan)]),
-        (Some(Way::Undo(plan)), Answers::Buttons) => Some(vec![Button::Undo.on(plan)]),
+        (Some(Way::Approve(plan)), Answers::Buttons) => Some(waiting(plan)),
+        (Some(Way::Undo(plan)), Answers::Buttons) => Some(vec![Button::Undo.on(plan), Button::Exempt.on(plan)]),
         (_, Answers::Commands) | (None, Answers::Buttons) => None,
     };
     command.into_iter().chain(buttons.as_deref().map(actions)).collect()
+}
+
+/// What can be said to a plan that waits.
+fn waiting(plan: &str) -> Vec<Value> {
+    [Button::Approve, Button::Deny, Button::Snooze, Button::Exempt].map(|button| button.on(plan)).to_vec()
+}
+
+/// A plan that waited when somebody wished to be reminded of it.
+#[must_use]
+pub fn reminder(plan: &str, notice: &Notice) -> Message {
+    let text = format!("an hour ago {plan} waited for a person's word; if it still does:");
+    let findings = join(notice.findings.iter().map(finding_line));
+    let blocks = vec![section(&format!("{}\n{}", escape(&text), escape(&findings))), actions(&waiting(plan))];
+    Message { text: escape(&text), blocks }
+}
+
+/// What would have to stand in `accounts.toml`, for one person alone.
+#[must_use]
+pub fn exemption(draft: &str) -> Message {
+    let text = "reviewed and put into accounts.toml, with a reason, this would exempt it; until then nothing changes:";
+    let draft = escape(draft).replace('`', "'");
+    Message { text: text.to_owned(), blocks: vec![section(&format!("{text}\n```\n{draft}```"))] }
 }
 
 /// Many notices at once: counted, with every step that was taken.

@@ -1,9 +1,10 @@
-//! The five methods of Slack's Web API that incidents need. It sorts Slack's errors by what to
+//! The six methods of Slack's Web API that incidents need. It sorts Slack's errors by what to
 //! do about them and decides nothing else.
 
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -138,6 +139,18 @@ impl Api {
         let Message { text, blocks } = message;
         let body = json!({"channel": channel, "user": user, "thread_ts": thread, "text": text, "blocks": blocks});
         self.call("chat.postEphemeral", &body).await.map(drop)
+    }
+
+    /// Has Slack post a message at a later moment, in a thread where one is named.
+    ///
+    /// # Errors
+    /// See [`SlackError`].
+    pub async fn schedule(&self, to: &Whisper<'_>, at: Timestamp, message: &Message) -> Result<(), SlackError> {
+        let Whisper { channel, thread, .. } = to;
+        let Message { text, blocks } = message;
+        let post_at = at.as_second();
+        let body = json!({"channel": channel, "thread_ts": thread, "post_at": post_at, "text": text, "blocks": blocks});
+        self.call("chat.scheduleMessage", &body).await.map(drop)
     }
 
     /// The timestamp of the message with this mark, if it arrived: among the newest of the

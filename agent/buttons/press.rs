@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::alert::button::Button;
+use crate::alert::slack_api::Whisper;
 
 /// Somebody pressed a button of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,14 @@ pub struct Press {
     pub thread: Option<String>,
     /// When it was pressed, by Slack's clock.
     pub at: Timestamp,
+}
+
+impl Press {
+    /// Where whoever pressed is told something.
+    #[must_use]
+    pub fn place(&self) -> Whisper<'_> {
+        Whisper { channel: &self.channel, thread: self.thread.as_deref(), user: &self.user }
+    }
 }
 
 /// What a request of Slack's is not.

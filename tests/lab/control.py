@@ -83,6 +83,7 @@ async def _flush(lab, call: Call) -> dict:
 
 
 async def _slack_messages(lab, call: Call) -> list:
+    lab.slack.post_what_is_due()
     return [message.shown() for message in lab.slack.messages]
 
 

@@ -16,6 +16,7 @@ TOKEN = "xoxb-lab"
 CHANNELS = {"C0KEEPWATCH": "keepwatch", "C0SECURITY": "security-alerts", "C0BACKUP": "backup-alerts"}
 _TEXT_LIMIT = 40_000
 _PAGE = 100
+_LATEST_SECONDS = 120 * 24 * 3600
 
 
 class SlackError(Exception):
@@ -72,6 +73,7 @@ class Slack:
     whispers: list[dict] = field(default_factory=list)
     presses: Presses = field(default_factory=Presses)
     _trouble: list[_Trouble] = field(default_factory=list)
+    _scheduled: list[tuple[int, Message]] = field(default_factory=list)
     _last_ts: float = 0.0
 
     def trouble(self, status: int, retry_after: int, times: int) -> None:
@@ -98,6 +100,7 @@ class Slack:
             "auth.test": self._auth_test,
             "chat.postMessage": self._post,
             "chat.postEphemeral": self._whisper,
+            "chat.scheduleMessage": self._schedule,
             "chat.update": self._update,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
@@ -136,6 +139,29 @@ class Slack:
         whisper = {"channel": channel, "user": given["user"], "thread_ts": given.get("thread_ts"), "text": text}
         self.whispers.append({**whisper, "blocks": blocks})
         return {"message_ts": self._next_ts()}
+
+    def _schedule(self, given: dict) -> dict:
+        channel = _channel(given)
+        text, blocks = _content(given)
+        try:
+            post_at = int(given["post_at"])
+        except (KeyError, ValueError):
+            raise SlackError("invalid_time") from None
+        if post_at <= clock.now():
+            raise SlackError("time_in_past")
+        if post_at > clock.now() + _LATEST_SECONDS:
+            raise SlackError("time_too_far")
+        thread = given.get("thread_ts")
+        self._scheduled.append((post_at, Message(channel, "", text, blocks, None, str(thread) if thread else None)))
+        return {"channel": channel, "scheduled_message_id": f"Q{len(self._scheduled)}", "post_at": post_at}
+
+    def post_what_is_due(self) -> None:
+        """Scheduled messages whose time has come."""
+        due = [one for one in self._scheduled if one[0] <= clock.now()]
+        self._scheduled = [one for one in self._scheduled if one[0] > clock.now()]
+        for _, message in due:
+            message.ts = self._next_ts()
+            self.messages.append(message)
 
     def _update(self, given: dict) -> dict:
         channel = _channel(given)

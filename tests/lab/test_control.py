@@ -190,3 +190,20 @@ def test_what_is_told_to_one_person_stays_out_of_the_channel(lab):
     assert lab.slack("chat.postEphemeral", {"channel": "#keepwatch", "user": "U0BOB", "text": "no"})["ok"]
     assert lab.slack("chat.postEphemeral", {"channel": "#keepwatch", "text": "no"})["error"] == "user_not_in_channel"
     assert lab.control("/slack/whispers")[-1]["user"] == "U0BOB" and len(lab.control("/slack/messages")) == before
+
+
+def test_a_scheduled_message_is_posted_when_its_time_has_come(lab):
+    def schedule(post_at):
+        return lab.slack("chat.scheduleMessage", {"channel": "#keepwatch", "text": "later", "post_at": post_at})
+
+    def said():
+        return [message["text"] for message in lab.control("/slack/messages")]
+
+    now = int(lab.control("/clock")["now"])
+    assert schedule(now - 1)["error"] == "time_in_past"
+    assert schedule(now + 121 * 24 * 3600)["error"] == "time_too_far"
+    assert schedule("soon")["error"] == "invalid_time"
+    assert schedule(now + 600)["ok"]
+    assert "later" not in said()
+    lab.control("/clock", {"advance_seconds": 601})
+    assert said().count("later") == 1
