@@ -42,7 +42,7 @@ pub(super) async fn restore(place: &Place, desired: &Desired, cloud: &impl Cloud
         Kind::Key => Ok(key(place, &cloud.key(region, name).await?)),
         Kind::Trail => match cloud.trail(region, name).await {
             Ok(live) => Ok(trail(place, desired, &live)),
-            Err(CloudError::Gone { .. }) => Ok(lost_trail(place, desired)),
+            Err(CloudError::Gone { .. }) => lost_trail(place, desired),
             Err(error) => Err(error),
         },
     }
@@ -110,15 +110,17 @@ fn trail(place: &Place, desired: &Desired, live: &TrailLive) -> Vec<Pair> {
 }
 
 /// A deleted trail comes back from its baseline; without one nobody knows where it wrote to.
-fn lost_trail(place: &Place, desired: &Desired) -> Vec<Pair> {
-    let Some(settings) = desired.settings.clone() else {
-        return Vec::new();
-    };
+fn lost_trail(place: &Place, desired: &Desired) -> Result<Vec<Pair>, CloudError> {
+    let settings = desired.settings.clone().ok_or_else(|| CloudError::Failed {
+        call: "cloudtrail:CreateTrail".to_owned(),
+        target: place.arn(),
+        detail: "the trail is gone, and no sweep had learnt how it was set: create it again by hand".to_owned(),
+    })?;
     let create = Action::CreateTrail { region: place.region.clone(), trail: place.name.clone(), settings };
-    vec![
+    Ok(vec![
         keep(create, "a trail is never deleted by Keepwatch; undo stops its logging"),
         by(logging(place, true), logging(place, false)),
-    ]
+    ])
 }
 
 fn logging(place: &Place, logging: bool) -> Action {
@@ -178,4 +180,17 @@ fn copy_of(point: &RecoveryPoint, place: &Place, destination: &str) -> Option<Pa
         token: crate::ledger::chain::digest(&format!("{}>{destination}", point.arn)),
     };
     Some(keep(copy, "a copy does no harm and expires by its own lifecycle"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trail_that_nobody_knows_how_to_make_again_is_said_to_be_lost() {
+        let account = "111122223333".parse().expect("an account");
+        let place = Place { kind: Kind::Trail, account, region: "eu-west-1".to_owned(), name: "main".to_owned() };
+        let error = lost_trail(&place, &Desired::default()).expect_err("nothing is known of it");
+        assert!(error.to_string().contains("create it again by hand") && !error.is_transient(), "{error}");
+    }
 }
