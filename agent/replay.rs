@@ -28,8 +28,9 @@ pub use layout::Selection;
 use reader::Reader;
 use source::{Item, Source};
 
-/// How many files a worker may be ahead of what has been told, on average.
-const AHEAD: usize = 4;
+/// How many files each worker may be ahead of what has been told: enough that nobody waits while
+/// one of them reads a large file.
+const AHEAD: usize = 64;
 
 /// Who wants events, and what he makes of them.
 pub trait Examiner: Sync {
