@@ -12,7 +12,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::gunzip;
@@ -72,8 +72,8 @@ pub enum FileError {
     TooLong,
 }
 
-/// What is done with each piece; `Break` ends the reading.
-pub type Sink<'a> = dyn FnMut(Piece<'_>) -> ControlFlow<()> + 'a;
+/// What is done with each piece.
+pub type Sink<'a> = dyn FnMut(Piece<'_>) + 'a;
 
 /// Visits the trail files under a path in the order of their names: `*.json` and `*.jsonl`,
 /// gzipped or not. A path that is itself a file is visited whatever its name. Other files
@@ -108,12 +108,11 @@ fn is_trail_file(path: &Path) -> bool {
 
 /// Reads a file's content and hands on each of its records. Trouble is handed on too, as a
 /// piece. Whether it is packed is seen from the content: some tools unpack and keep the name.
-pub fn read(layout: Layout, content: &mut dyn Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
-    let mut pieces = Pieces { number: 0, sink, record_bytes: Rc::default(), stopped: false };
+pub fn read(layout: Layout, content: &mut dyn Read, sink: &mut Sink<'_>) {
+    let mut pieces = Pieces { number: 0, sink, record_bytes: Rc::default() };
     if let Err(error) = pieces.read(layout, content) {
         pieces.hand_on(Err(error));
     }
-    if pieces.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// The reading of one file.
@@ -122,7 +121,6 @@ struct Pieces<'a, 'b> {
     sink: &'a mut Sink<'b>,
     /// Bytes read since the last record ended.
     record_bytes: Rc<Cell<u64>>,
-    stopped: bool,
 }
 
 impl Pieces<'_, '_> {
@@ -140,7 +138,7 @@ impl Pieces<'_, '_> {
 
     fn lines(&mut self, mut reader: impl BufRead) -> Result<(), FileError> {
         let mut line = Vec::new();
-        while !self.stopped {
+        loop {
             self.record_bytes.set(0);
             line.clear();
             if reader.by_ref().take(MAX_RECORD_BYTES).read_until(b'\n', &mut line)? == 0 {
@@ -154,7 +152,6 @@ impl Pieces<'_, '_> {
                 self.emit(std::str::from_utf8(&line).map(str::trim).map_err(|_| FileError::NotUtf8));
             }
         }
-        Ok(())
     }
 
     fn pass_over_line(&self, reader: &mut impl BufRead) -> io::Result<()> {
@@ -174,10 +171,8 @@ impl Pieces<'_, '_> {
 
     fn document(&mut self, reader: impl BufRead) -> Result<(), FileError> {
         let mut values = serde_json::Deserializer::from_reader(reader);
-        while !self.stopped && values.end().is_err() {
-            let read = TopLevel(self).deserialize(&mut values);
-            match read {
-                Err(_) if self.stopped => return Ok(()),
+        while values.end().is_err() {
+            match TopLevel(self).deserialize(&mut values) {
                 Err(error) if error.is_io() => return Err(FileError::Io(error.into())),
                 Err(error) => return Err(FileError::NotJson(error)),
                 Ok(()) => {}
@@ -194,7 +189,7 @@ impl Pieces<'_, '_> {
     }
 
     fn emit(&mut self, text: Result<&str, FileError>) {
-        self.stopped = (self.sink)(Piece { number: self.number, text }).is_break();
+        (self.sink)(Piece { number: self.number, text });
     }
 }
 
@@ -257,9 +252,6 @@ impl<'de> Visitor<'de> for TopLevel<'_, '_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         while let Some(item) = items.next_element::<Box<RawValue>>()? {
             self.0.hand_on(Ok(item.get()));
-            if self.0.stopped {
-                return Err(A::Error::custom("stopped"));
-            }
         }
         Ok(())
     }
@@ -284,11 +276,9 @@ mod tests {
     /// The pieces of a file of this name and content: number and text, or the complaint.
     fn pieces(name: &str, content: &[u8]) -> Vec<(u64, String)> {
         let mut found = Vec::new();
-        let flow = read(Layout::of(name).unwrap(), &mut &*content, &mut |piece| {
+        read(Layout::of(name).unwrap(), &mut &*content, &mut |piece| {
             found.push((piece.number, piece.text.map_or_else(|error| format!("error: {error}"), str::to_owned)));
-            ControlFlow::Continue(())
         });
-        assert!(flow.is_continue());
         found
     }
 

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::io::Read;
-use std::ops::ControlFlow;
 
 use serde_json::Value;
 
@@ -73,16 +72,12 @@ impl<E: Examiner> Page<'_, '_, E> {
     }
 
     fn stream(&mut self, content: &mut dyn Read) {
-        // Nobody breaks off in the middle of a file.
-        let _ = file::read(self.layout, content, &mut |Piece { number, text }| {
-            match text {
-                Ok(text) => self.offer(number, Record { text, route: self.scanner.route(text) }),
-                Err(error) => {
-                    self.report.counts.lines += 1;
-                    self.unreadable(number, error.to_string());
-                }
+        file::read(self.layout, content, &mut |Piece { number, text }| match text {
+            Ok(text) => self.offer(number, Record { text, route: self.scanner.route(text) }),
+            Err(error) => {
+                self.report.counts.lines += 1;
+                self.unreadable(number, error.to_string());
             }
-            ControlFlow::Continue(())
         });
     }
 
