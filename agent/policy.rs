@@ -24,6 +24,7 @@ mod instance;
 mod module;
 mod revision;
 mod sprintf;
+mod values;
 
 use std::fmt;
 use std::path::Path;
@@ -37,7 +38,7 @@ use crate::config::Mode;
 use crate::resource::Kind;
 use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
-use engine::{Engine, Failure, Limits};
+use engine::{Engine, EntrypointId, Failure, Limits};
 use input::ActInput;
 use reads::{Parts, Reads};
 
@@ -155,6 +156,29 @@ struct Loaded {
     revision: String,
 }
 
+/// The rules that ask for one kind of event, and what they read of it.
+#[derive(Debug)]
+pub struct Interest<'a> {
+    policies: &'a Policies,
+    rules: Vec<EntrypointId>,
+    reads: Parts,
+}
+
+impl Interest<'_> {
+    /// What they read of it.
+    #[must_use]
+    pub const fn reads(&self) -> &Parts {
+        &self.reads
+    }
+
+    /// Whether the rules all find nothing in a document, which need hold only what they read.
+    #[must_use]
+    pub fn is_silent(&self, document: Vec<u8>, now: Timestamp) -> bool {
+        let mut judging = self.policies.0.engine.judge(document, nanoseconds(now));
+        self.rules.iter().all(|rule| judging.evaluate(*rule).is_ok_and(|answer| answer == NOTHING))
+    }
+}
+
 impl fmt::Debug for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policies").field("digest", &self.0.digest).finish_non_exhaustive()
@@ -186,6 +210,11 @@ impl Policies {
     /// When it cannot be run, or one of its rules does not say what it must.
     pub fn of(bundle: Bundle, limits: Limits) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits)?;
+        if !engine.lays_out() {
+            tracing::warn!(
+                "the rules' module keeps values in a way of its own and has to parse each document itself, which takes longer; was it built by another `opa`?"
+            );
+        }
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
         let Bundle { data, digest, manifest, reads, .. } = bundle;
         let revision = manifest.revision;
@@ -222,25 +251,30 @@ impl Policies {
         self.0.engine.refused()
     }
 
+    /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
+    /// so with every module of an `opa` that is known.
+    #[must_use]
+    pub fn lay_out(&self) -> bool {
+        self.0.engine.lays_out()
+    }
+
     /// Whether a rule asks for events of this `eventSource` and `eventName`.
     #[must_use]
     pub fn want(&self, source: &str, name: &str) -> bool {
         self.0.catalogue.of_act(source, name).next().is_some()
     }
 
-    /// What the rules that ask for such events read of them, if that is known of each.
+    /// The rules that ask for such events, if it is known of each what it reads of them.
     #[must_use]
-    pub fn reads_of(&self, source: &str, name: &str) -> Option<Vec<&Parts>> {
-        self.0.catalogue.of_act(source, name).map(|entry| self.0.reads.of(&entry.entrypoint)).collect()
-    }
-
-    /// Whether the rules that ask for such events all find nothing in a document, which need
-    /// hold only what they read.
-    #[must_use]
-    pub fn are_silent(&self, (source, name): (&str, &str), document: Vec<u8>, now: Timestamp) -> bool {
-        let mut judging = self.0.engine.judge(document, nanoseconds(now));
-        let mut entries = self.0.catalogue.of_act(source, name);
-        entries.all(|entry| judging.evaluate(entry.id).is_ok_and(|answer| answer == NOTHING))
+    pub fn interest(&self, source: &str, name: &str) -> Option<Interest<'_>> {
+        let mut interest = Interest { policies: self, rules: Vec::new(), reads: Parts::new() };
+        for entry in self.0.catalogue.of_act(source, name) {
+            for (part, fields) in self.0.reads.of(&entry.entrypoint)? {
+                interest.reads.entry(part.clone()).or_default().extend(fields.iter().cloned());
+            }
+            interest.rules.push(entry.id);
+        }
+        Some(interest)
     }
 
     /// The rules that ask for an act.

@@ -21,9 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Account, AccountClass, AccountId, Config, Mode};
 use crate::event::Event;
-use crate::intake::scan::Record;
+use crate::policy::Policies;
 
-pub use glance::Glance;
 pub use layout::Selection;
 use reader::Reader;
 use source::{Item, Source};
@@ -40,11 +39,10 @@ pub trait Examiner: Sync {
     /// Whether events of this `eventSource` and `eventName` are worth reading.
     fn wants(&self, source: &str, name: &str) -> bool;
 
-    /// Whether he is certain to make nothing of an event that he wants, as a glance at its
-    /// record shows. To look at everything whole is always right.
-    fn passes_over(&self, record: Record<'_>, glance: &mut Glance<'_>) -> bool {
-        let _ = (record, glance);
-        false
+    /// The rules that alone decide what he makes of an event, if rules do: then those in which
+    /// a glance shows that they find nothing are passed over.
+    fn rules(&self) -> Option<&Policies> {
+        None
     }
 
     /// Looks at an event that he wants. `spot` says where it stands.

@@ -15,6 +15,7 @@ mod buttons;
 mod edge;
 mod engine_limits;
 mod engine_oracle;
+mod engine_values;
 mod first_light;
 mod garbage;
 mod killed;

@@ -33,13 +33,12 @@ use crate::clock::SystemClock;
 use crate::config::{Account, AccountId};
 use crate::event::Event;
 use crate::event::principal::Principal;
-use crate::intake::scan::Record;
 use crate::policy::catalogue::Entry;
 use crate::policy::input::ActInput;
 use crate::policy::{Finding, Policies};
 use crate::replay::journal::Subject;
 use crate::replay::source::Item;
-use crate::replay::{Examiner, Glance, Replay, Report, Spot};
+use crate::replay::{Examiner, Replay, Report, Spot};
 
 /// Arguments of `keepwatch replay`.
 #[derive(Debug, clap::Args)]
@@ -133,8 +132,8 @@ impl Examiner for Lines<'_> {
         self.0.want(source, name)
     }
 
-    fn passes_over(&self, record: Record<'_>, glance: &mut Glance<'_>) -> bool {
-        glance.shows_nothing(record, self.0)
+    fn rules(&self) -> Option<&Policies> {
+        Some(self.0)
     }
 
     /// Judges at the event's own time, so that a replay finds the same whenever it is run.

@@ -95,11 +95,13 @@ impl Engine {
         let module = Module::new(&engine, wasm).map_err(unusable)?;
         let pre = linker(&engine).and_then(|linker| linker.instantiate_pre(&module)).map_err(unusable)?;
         let data = bundle.data.to_string().into_bytes();
-        let mut template = Template { pre, builtins: Arc::default(), data, limits, refused: Arc::default() };
+        let (builtins, refused) = (Arc::default(), Arc::default());
+        let mut template = Template { pre, builtins, data, limits, refused, known_layout: false };
         let mut probe = Instance::new(&template).map_err(unusable)?;
         check_abi(&mut probe)?;
-        template.builtins = Arc::new(builtins(&probe.ask("builtins").map_err(unusable)?)?);
+        template.builtins = Arc::new(self::builtins(&probe.ask("builtins").map_err(unusable)?)?);
         let entrypoints = entrypoints(&probe.ask("entrypoints").map_err(unusable)?);
+        template.known_layout = probe.proves_layout().unwrap_or(false);
         let first = Instance::new(&template).map_err(unusable)?;
         Ok(Self { template, entrypoints, idle: Mutex::new(vec![first]), _ticker: ticker })
     }
@@ -108,6 +110,12 @@ impl Engine {
     #[must_use]
     pub fn entrypoint(&self, path: &str) -> Option<EntrypointId> {
         self.entrypoints.iter().find(|(name, _)| name == path).map(|(_, id)| *id)
+    }
+
+    /// Whether documents are laid out for the module, and not parsed by it.
+    #[must_use]
+    pub const fn lays_out(&self) -> bool {
+        self.template.known_layout
     }
 
     /// Begins to judge a document. It must be valid JSON: of anything else OPA's parser makes

@@ -16,6 +16,7 @@ use wasmtime::{
 
 use super::builtins::Builtin;
 use super::engine::{EntrypointId, Failure, Limits};
+use super::values::{PROBE, Values};
 
 /// Above this, an instance that has seen a large input gives its memory back.
 const WORN_BYTES: usize = 16 * 1024 * 1024;
@@ -25,6 +26,9 @@ const WORN_EVALUATIONS: u32 = 1_000_000;
 
 /// How many functions a module may call by pointer: a table is made once, at the start.
 const TABLE_ELEMENTS: usize = 100_000;
+
+/// Bytes that a block of the heap begins with at most, before what it is for.
+const BLOCK_HEADER: u32 = 16;
 
 /// The time between two ticks of the engine's epoch.
 pub(super) const TICK_MS: u64 = 5;
@@ -39,6 +43,8 @@ pub(super) struct Template {
     pub data: Vec<u8>,
     pub limits: Limits,
     pub refused: Arc<AtomicU64>,
+    /// Whether the module's values lie as [`Values`] lays them out.
+    pub known_layout: bool,
 }
 
 /// The builtins that a module calls, at the ids that it calls them by.
@@ -150,14 +156,14 @@ pub(super) struct Instance {
     guarded: Guarded,
     exports: Arc<Exports>,
     wasm: WasmInstance,
-    /// Where the data lies.
-    data: u32,
+    /// What OPA calls the context of an evaluation: it names the data and the input.
+    context: u32,
     /// The heap's end with the data alone in it.
     bare: u32,
-    /// Where the input lies.
-    input: u32,
     /// The heap's end with data and input in it.
     loaded: u32,
+    /// Lays inputs out, if the layout is known; otherwise the module parses them.
+    values: Option<Values>,
     evaluations: u32,
 }
 
@@ -176,35 +182,52 @@ impl Instance {
         store.set_epoch_deadline(ticks(LOAD_MS));
         let mut guarded = Guarded { store, limits: template.limits, ticks: ticks(LOAD_MS) };
         let (wasm, exports) = start(&template.pre, &mut guarded.store).map_err(|error| guarded.failure(&error))?;
-        let mut instance = Self { guarded, exports, wasm, data: 0, bare: 0, input: 0, loaded: 0, evaluations: 0 };
-        instance.data = instance.parse(&template.data)?;
+        let values = template.known_layout.then(Values::default);
+        let mut instance = Self { guarded, exports, wasm, context: 0, bare: 0, loaded: 0, values, evaluations: 0 };
+        let data = instance.parse(&template.data)?;
+        instance.context = instance.guarded.call(&instance.exports.ctx_new, ())?;
+        instance.guarded.call(&instance.exports.ctx_set_data, (instance.context, data))?;
         instance.bare = instance.heap_end()?;
         instance.guarded.ticks = ticks(template.limits.deadline_ms);
         Ok(instance)
     }
 
-    /// Takes in the document that the next evaluations judge. It is parsed once, however many
+    /// Takes in the document that the next evaluations judge. It is read once, however many
     /// rules see it.
     pub fn read_input(&mut self, json: &[u8], now_ns: i64) -> Result<(), Failure> {
         self.guarded.store.data_mut().now_ns = now_ns;
         self.guarded.call(&self.exports.heap_ptr_set, self.bare)?;
-        self.input = self.parse(json)?;
+        let input = match self.lay_out(json)? {
+            Some(input) => input,
+            None => self.parse(json)?,
+        };
         self.loaded = self.heap_end()?;
-        Ok(())
+        self.guarded.call(&self.exports.ctx_set_input, (self.context, input))
     }
 
     /// Evaluates an entry point on the input: OPA's result set as JSON.
     pub fn evaluate(&mut self, entrypoint: EntrypointId) -> Result<Vec<u8>, Failure> {
         self.evaluations += 1;
-        let Self { guarded, exports, .. } = self;
+        let Self { guarded, exports, context, .. } = self;
         guarded.call(&exports.heap_ptr_set, self.loaded)?;
-        let context = guarded.call(&exports.ctx_new, ())?;
-        guarded.call(&exports.ctx_set_input, (context, self.input))?;
-        guarded.call(&exports.ctx_set_data, (context, self.data))?;
-        guarded.call(&exports.ctx_set_entrypoint, (context, entrypoint))?;
-        guarded.call(&exports.eval, context)?;
-        let result = guarded.call(&exports.ctx_get_result, context)?;
+        guarded.call(&exports.ctx_set_entrypoint, (*context, entrypoint))?;
+        guarded.call(&exports.eval, *context)?;
+        let result = guarded.call(&exports.ctx_get_result, *context)?;
         self.dump(result)
+    }
+
+    /// Whether the module makes the same of a document as [`Values`] does. Its dump looks every
+    /// name up, and shows them in the order of their buckets. An instance that was asked this
+    /// may have failed, and evaluates nothing.
+    pub fn proves_layout(mut self) -> Result<bool, Failure> {
+        let parsed = self.parse(PROBE.as_bytes())?;
+        let parsed = self.dump(parsed)?;
+        self.guarded.call(&self.exports.heap_ptr_set, self.bare)?;
+        self.values = Some(Values::default());
+        match self.lay_out(PROBE.as_bytes())? {
+            Some(laid) => self.dump(laid).map(|laid| laid == parsed),
+            None => Ok(false),
+        }
     }
 
     /// Whether it is time for another one.
@@ -227,6 +250,21 @@ impl Instance {
     pub fn constant(&mut self, name: &str) -> Option<i32> {
         let store = &mut self.guarded.store;
         self.wasm.get_global(&mut *store, name)?.get(&mut *store).i32()
+    }
+
+    /// Lays a document out at the heap's end, if that can be done without the module.
+    fn lay_out(&mut self, json: &[u8]) -> Result<Option<u32>, Failure> {
+        let Self { guarded, exports, values, bare, .. } = self;
+        let base = *bare + BLOCK_HEADER;
+        let Some(values) = values else { return Ok(None) };
+        let Some(input) = values.lay_out(json, base) else { return Ok(None) };
+        let length = length(values.bytes()).ok_or(Failure::Input)? + BLOCK_HEADER;
+        let block = guarded.call(&exports.malloc, length)?;
+        if !(*bare..=base).contains(&block) {
+            return Ok(None);
+        }
+        exports.memory.write(&mut guarded.store, base as usize, values.bytes()).map_err(|_| Failure::Input)?;
+        Ok(Some(input))
     }
 
     /// The value of a JSON text that is valid.

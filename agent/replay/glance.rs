@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::Write as _;
 
+use foldhash::fast::RandomState;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserializer as _, Serialize};
 use serde_json::value::RawValue;
@@ -20,128 +21,157 @@ use crate::event::normalise::takes_requests_apart;
 use crate::event::principal;
 use crate::event::redact::may_hold_secrets;
 use crate::intake::scan::{Record, Route};
-use crate::policy::Policies;
 use crate::policy::reads::Parts;
+use crate::policy::{Interest, Policies};
 
-/// After so many callers the memory of them begins anew.
-const MOST_CALLERS: usize = 4096;
+/// After so many callers of one kind of event, the memory of them begins anew.
+const MOST_CALLERS: usize = 1024;
+/// After so many kinds of events of one source, likewise.
+const MOST_NAMES: usize = 256;
 
-/// What each of the rules that ask for an event reads of it.
-type Needs<'a> = [&'a Parts];
-
-/// Makes documents; remembers callers and accounts from one to the next.
-pub struct Glance<'a> {
+/// Makes documents; remembers from one to the next what they have in common.
+pub(super) struct Glance<'a> {
     config: Option<&'a Config>,
-    callers: HashMap<String, Fields>,
-    accounts: HashMap<String, Fields>,
+    policies: &'a Policies,
+    /// By source and name; `None` when it is not known what is read of such events.
+    views: Known<Known<Option<(View, Interest<'a>)>>>,
 }
 
-/// The fields of a part of the document, each with its JSON.
-type Fields = Vec<(String, String)>;
+type Known<T> = HashMap<String, T, RandomState>;
+
+/// What is read of a kind of event.
+#[derive(Default)]
+struct View {
+    members: Vec<String>,
+    of_callers: Vec<String>,
+    of_accounts: Vec<String>,
+    /// Callers as JSON, by their `userIdentity`.
+    callers: Known<String>,
+    /// Accounts as JSON, by their ids.
+    accounts: Known<String>,
+}
 
 /// What is taken from a record.
 struct Taken<'r> {
     caller: Option<&'r RawValue>,
     account: Option<&'r str>,
     failed: bool,
-    /// The members that are needed, in their order.
+    /// The members that are read, in their order.
     members: Vec<(&'r str, &'r str)>,
 }
 
 impl<'a> Glance<'a> {
-    pub(super) fn new(config: Option<&'a Config>) -> Self {
-        Self { config, callers: HashMap::new(), accounts: HashMap::new() }
+    pub fn new(config: Option<&'a Config>, policies: &'a Policies) -> Self {
+        Self { config, policies, views: Known::default() }
     }
 
     /// Whether it is certain that the rules which ask for an event find nothing in it.
-    pub fn shows_nothing(&mut self, record: Record<'_>, policies: &Policies) -> bool {
-        self.look(record, policies).unwrap_or(false)
+    pub fn shows_nothing(&mut self, record: Record<'_>) -> bool {
+        self.look(record).unwrap_or(false)
     }
 
     /// `None` when a glance does not tell.
-    fn look(&mut self, Record { text, route }: Record<'_>, policies: &Policies) -> Option<bool> {
-        let route = route?;
-        let needs = policies.reads_of(route.source, route.name)?;
-        let document = self.document(text, route, &needs)?;
-        Some(policies.are_silent((route.source, route.name), document, route.time.parse().ok()?))
+    fn look(&mut self, Record { text, route }: Record<'_>) -> Option<bool> {
+        let (route, config) = (route?, self.config);
+        let (view, interest) = self.view(route)?;
+        let document = view.document(config, text, route)?;
+        Some(interest.is_silent(document, route.time.parse().ok()?))
+    }
+
+    fn view(&mut self, route: Route<'_>) -> Option<&mut (View, Interest<'a>)> {
+        if !self.views.contains_key(route.source) {
+            self.views.insert(route.source.to_owned(), Known::default());
+        }
+        let named = self.views.get_mut(route.source)?;
+        if !named.contains_key(route.name) {
+            let interest = self.policies.interest(route.source, route.name);
+            let view = interest.map(|interest| (View::of(interest.reads()), interest));
+            remember(named, MOST_NAMES, route.name, view);
+        }
+        named.get_mut(route.name)?.as_mut()
+    }
+}
+
+impl View {
+    fn of(reads: &Parts) -> Self {
+        let fields = |part| reads.get(part).into_iter().flatten().cloned().collect();
+        Self {
+            members: fields("event"),
+            of_callers: fields("principal"),
+            of_accounts: fields("account"),
+            ..Self::default()
+        }
     }
 
     /// The rules' input for a record, with nothing in it that they do not read.
-    fn document(&mut self, text: &str, route: Route<'_>, needs: &Needs<'_>) -> Option<Vec<u8>> {
-        let taken = Taken::from(text, needs)?;
-        let caller = taken.caller?.get();
+    fn document(&mut self, config: Option<&Config>, text: &str, route: Route<'_>) -> Option<Vec<u8>> {
+        let taken = Taken::from(text, &self.members)?;
         let plain = !taken.failed && !takes_requests_apart(route.source);
         if !plain || taken.members.iter().any(|(_, value)| may_hold_secrets(value)) {
             return None;
         }
         let mut document = Vec::with_capacity(2048);
         document.extend_from_slice(b"{\"event\":{");
-        for (place, (name, value)) in taken.members.iter().enumerate() {
-            let comma = if place == 0 { "" } else { "," };
-            write!(document, "{comma}\"{name}\":{value}").ok()?;
+        let mut comma = "";
+        for (name, value) in taken.members {
+            [comma, "\"", name, "\":", value].iter().for_each(|piece| document.extend_from_slice(piece.as_bytes()));
+            comma = ",";
         }
-        document.extend_from_slice(b"},\"principal\":{");
-        put(&mut document, "principal", self.caller(caller)?, needs)?;
-        document.extend_from_slice(b"},\"account\":{");
-        put(&mut document, "account", self.account(taken.account?)?, needs)?;
-        write!(document, "}},\"now\":\"{}\"}}", route.time).ok()?;
+        let (caller, account) = (self.caller(config, taken.caller?.get())?.as_bytes(), taken.account?);
+        document.extend_from_slice(b"},\"principal\":");
+        document.extend_from_slice(caller);
+        document.extend_from_slice(b",\"account\":");
+        document.extend_from_slice(self.account(config, account)?.as_bytes());
+        write!(document, ",\"now\":\"{}\"}}", route.time).ok()?;
         Some(document)
     }
 
-    fn caller(&mut self, text: &str) -> Option<&Fields> {
+    fn caller(&mut self, config: Option<&Config>, text: &str) -> Option<&String> {
         if !self.callers.contains_key(text) {
-            if self.callers.len() >= MOST_CALLERS {
-                self.callers.clear();
-            }
             let known = principal::resolve(&serde_json::from_str(text).ok()?);
-            let known = self.config.map_or_else(|| known.clone(), |config| known.clone().flagged(config));
-            self.callers.insert(text.to_owned(), fields(&known)?);
+            let known = config.map_or_else(|| known.clone(), |config| known.clone().flagged(config));
+            let fields = fields(&known, &self.of_callers)?;
+            remember(&mut self.callers, MOST_CALLERS, text, fields);
         }
         self.callers.get(text)
     }
 
-    fn account(&mut self, id: &str) -> Option<&Fields> {
+    fn account(&mut self, config: Option<&Config>, id: &str) -> Option<&String> {
         if !self.accounts.contains_key(id) {
-            let id = id.parse().ok()?;
-            let known = self.config.and_then(|config| config.account(&id));
-            let fields = known.map_or_else(|| fields(&observed(&id)), fields)?;
-            self.accounts.insert(id.to_string(), fields);
+            let account = id.parse().ok()?;
+            let (known, needed) = (config.and_then(|config| config.account(&account)), &self.of_accounts);
+            let fields = known.map_or_else(|| fields(&observed(&account), needed), |known| fields(known, needed))?;
+            remember(&mut self.accounts, MOST_CALLERS, id, fields);
         }
         self.accounts.get(id)
     }
 }
 
-/// A value's own fields as JSON.
-fn fields(value: &impl Serialize) -> Option<Fields> {
-    let members: Map<String, Value> = serde_json::from_value(serde_json::to_value(value).ok()?).ok()?;
-    Some(members.into_iter().map(|(name, value)| (name, value.to_string())).collect())
-}
-
-/// Writes the fields of a part that are needed.
-fn put(document: &mut Vec<u8>, root: &str, fields: &Fields, needs: &Needs<'_>) -> Option<()> {
-    let mut comma = "";
-    for (name, value) in fields.iter().filter(|(name, _)| is_needed(needs, root, name)) {
-        write!(document, "{comma}\"{name}\":{value}").ok()?;
-        comma = ",";
+fn remember<T>(known: &mut Known<T>, most: usize, name: &str, value: T) {
+    if known.len() >= most {
+        known.clear();
     }
-    Some(())
+    known.insert(name.to_owned(), value);
 }
 
-fn is_needed(needs: &Needs<'_>, root: &str, field: &str) -> bool {
-    needs.iter().any(|parts| parts.get(root).is_some_and(|fields| fields.contains(field)))
+/// The fields of a value that are needed, as JSON.
+fn fields(value: &impl Serialize, needed: &[String]) -> Option<String> {
+    let mut members: Map<String, Value> = serde_json::from_value(serde_json::to_value(value).ok()?).ok()?;
+    members.retain(|name, _| needed.contains(name));
+    serde_json::to_string(&members).ok()
 }
 
 impl<'r> Taken<'r> {
     /// Takes a record apart, all of which must be JSON.
-    fn from(text: &'r str, needs: &Needs<'_>) -> Option<Self> {
+    fn from(text: &'r str, needed: &[String]) -> Option<Self> {
         let mut parser = serde_json::Deserializer::from_str(text);
-        let taken = parser.deserialize_map(Take(needs)).ok()?;
+        let taken = parser.deserialize_map(Take(needed)).ok()?;
         parser.end().ok().and(taken)
     }
 }
 
 /// `None` when a field's name may be read in more than one way.
-struct Take<'n>(&'n Needs<'n>);
+struct Take<'n>(&'n [String]);
 
 impl<'r> Visitor<'r> for Take<'_> {
     type Value = Option<Taken<'r>>;
@@ -154,7 +184,7 @@ impl<'r> Visitor<'r> for Take<'_> {
         let mut taken = Taken { caller: None, account: None, failed: false, members: Vec::new() };
         let mut plain = true;
         while let Some(name) = map.next_key::<&str>()? {
-            let needed = is_needed(self.0, "event", name);
+            let needed = self.0.iter().any(|needed| needed == name);
             let kept = needed || matches!(name, "userIdentity" | "recipientAccountId") || says_failed(name);
             if !kept {
                 map.next_value::<IgnoredAny>()?;
@@ -198,7 +228,7 @@ mod tests {
         }
         let text = record.to_string();
         let route = Route { source: "kms.amazonaws.com", name: "DisableKey", time: "2026-01-02T03:04:05Z" };
-        let document = Glance::new(None).document(&text, route, &[&parts])?;
+        let document = View::of(&parts).document(None, &text, route)?;
         Some(serde_json::from_slice(&document).unwrap())
     }
 

@@ -8,8 +8,9 @@ use std::io::Read;
 
 use serde_json::Value;
 
+use super::glance::Glance;
 use super::source::{Content, Item};
-use super::{Counts, Examiner, Glance, Note, NoteKind, Replay, Report, Spot, observed};
+use super::{Counts, Examiner, Note, NoteKind, Replay, Report, Spot, observed};
 use crate::event::{Event, partial};
 use crate::intake::body::{self, BodyError, Part};
 use crate::intake::file::{self, Layout, Piece};
@@ -23,13 +24,14 @@ pub(super) struct Reader<'a, E> {
     stored: Vec<u8>,
     gunzip: Gunzip,
     scanner: Scanner,
-    glance: Glance<'a>,
+    glance: Option<Glance<'a>>,
 }
 
 impl<'a, E: Examiner> Reader<'a, E> {
     pub fn new(replay: &'a Replay<'a>, examiner: &'a E) -> Self {
         let (stored, gunzip, scanner) = (Vec::new(), Gunzip::default(), Scanner::default());
-        Self { replay, examiner, stored, gunzip, scanner, glance: Glance::new(replay.config) }
+        let glance = examiner.rules().map(|rules| Glance::new(replay.config, rules));
+        Self { replay, examiner, stored, gunzip, scanner, glance }
     }
 
     pub fn read(&mut self, index: usize, item: &Item) -> Report<E::Found> {
@@ -52,7 +54,7 @@ struct Page<'a, 'g, E: Examiner> {
     replay: &'a Replay<'a>,
     examiner: &'a E,
     scanner: &'a Scanner,
-    glance: &'a mut Glance<'g>,
+    glance: &'a mut Option<Glance<'g>>,
     file: &'a str,
     layout: Layout,
     report: Report<E::Found>,
@@ -122,7 +124,7 @@ impl<E: Examiner> Page<'_, '_, E> {
         self.report.counts.lines += 1;
         if self.is_routine(record.route) {
             self.report.counts.records += 1;
-        } else if record.route.is_some() && self.examiner.passes_over(record, self.glance) {
+        } else if self.glance.as_mut().is_some_and(|glance| glance.shows_nothing(record)) {
             self.report.counts.records += 1;
             self.report.counts.examined += 1;
         } else {
