@@ -3,6 +3,7 @@
 //! By the names of fields: CloudTrail itself hides most secrets, and names the rest plainly.
 //! It does not look for secrets inside free text.
 
+use memchr::memchr2_iter;
 use serde_json::{Map, Value};
 
 /// What stands where a secret stood.
@@ -61,8 +62,17 @@ const SECRET_ENDING: &str = "password";
 /// Whether a text in JSON may name a field that holds a secret. It may say yes for nothing.
 #[must_use]
 pub fn may_hold_secrets(json: &str) -> bool {
-    // Names may also be spelt with escapes, or stand apart from their colons.
-    json.contains("\\u") || json.contains("\" ") || json.contains("\"\n") || keys(json).any(is_secret)
+    let mut begins = 0;
+    memchr2_iter(b'"', b'\\', json.as_bytes()).any(|at| match json.as_bytes().get(at..) {
+        // A name may be spelt with escapes, or stand apart from its colon.
+        Some([b'\\', b'u', ..] | [b'"', b' ' | b'\n' | b'\r' | b'\t', ..]) => true,
+        Some([b'"', next, ..]) => {
+            let name = json.get(begins..at).unwrap_or_default();
+            begins = at + 1;
+            *next == b':' && is_secret(name)
+        }
+        Some(_) | None => false,
+    })
 }
 
 /// Replaces every secret in a record.
@@ -93,11 +103,6 @@ fn clean_members(members: &mut Map<String, Value>) {
     }
 }
 
-/// What stands between quotes right before a colon, in compact JSON.
-fn keys(json: &str) -> impl Iterator<Item = &str> {
-    json.match_indices("\":").filter_map(|(end, _)| json.get(..end)?.rsplit('"').next())
-}
-
 fn is_secret(name: &str) -> bool {
     let ending = name.len().checked_sub(SECRET_ENDING.len()).and_then(|start| name.get(start..));
     ending.is_some_and(|ending| ending.eq_ignore_ascii_case(SECRET_ENDING))
@@ -123,6 +128,24 @@ mod tests {
     fn the_table_is_sorted_and_in_lower_case() {
         assert!(SECRETS.is_sorted());
         assert!(SECRETS.iter().all(|name| *name == name.to_ascii_lowercase()));
+    }
+
+    #[test]
+    fn a_text_that_may_name_a_secret_is_told_from_its_letters_alone() {
+        for may in [
+            r#"{"masterUserPassword":"x"}"#,
+            r#"{"a":{"b":[{"PlainText":1}]}}"#,
+            r#"{"pass\u0077ord":1}"#,
+            "{\"password\"\t:1}",
+            "{\"a\"\r\n:1}",
+        ] {
+            assert!(may_hold_secrets(may), "{may}");
+        }
+        for never in
+            [r#"{"passwordPolicy":"password"}"#, r#"["password"]"#, r#"{"a":"\"password\":"}"#, r#""plaintext""#, "7"]
+        {
+            assert!(!may_hold_secrets(never), "{never}");
+        }
     }
 
     #[test]

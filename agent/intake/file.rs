@@ -82,16 +82,17 @@ pub type Sink<'a> = dyn FnMut(Piece<'_>) + 'a;
 /// # Errors
 /// When a folder cannot be listed or the path does not exist.
 pub fn walk(path: &Path, visit: &mut dyn FnMut(Option<&Path>) -> ControlFlow<()>) -> io::Result<ControlFlow<()>> {
-    if !fs::metadata(path)?.is_dir() {
-        return Ok(visit(Some(path)));
-    }
+    if fs::metadata(path)?.is_dir() { walk_folder(path, visit) } else { Ok(visit(Some(path))) }
+}
+
+fn walk_folder(path: &Path, visit: &mut dyn FnMut(Option<&Path>) -> ControlFlow<()>) -> io::Result<ControlFlow<()>> {
     let mut entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let below = entry.path();
         // A link to a folder is not followed: it may lead back up.
         let flow = if entry.file_type()?.is_dir() {
-            walk(&below, visit)?
+            walk_folder(&below, visit)?
         } else {
             visit(Some(below.as_path()).filter(|file| is_trail_file(file)))
         };
