@@ -14,17 +14,17 @@ use tempfile::TempDir;
 use super::engine_oracle::root;
 
 /// A change to one file of the policies.
-struct Edit {
-    file: &'static str,
-    from: &'static str,
-    to: &'static str,
+pub struct Edit {
+    pub file: &'static str,
+    pub from: &'static str,
+    pub to: &'static str,
 }
 
-const KEY_RULE: &str = "acts/kms/key_disabled/key_disabled.rego";
+pub const KEY_RULE: &str = "acts/kms/key_disabled/key_disabled.rego";
 const TRAIL_RULE: &str = "acts/cloudtrail/trail_stopped/trail_stopped.rego";
 
 /// The shipped rules as a bundle.
-static SHIPPED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| bundle(&[], &[]));
+pub static SHIPPED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| bundle(&[], &[]));
 
 /// IAM-02 is gone, LOG-01 fires at every `DescribeTrails` too, KMS-01 is less severe, and a
 /// rule about states only observes.
@@ -50,7 +50,7 @@ static CHANGED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 });
 
 /// The shipped policies with edits and without these rules, as a folder and the bundle in it.
-fn bundle(edits: &[Edit], removed: &[&str]) -> (TempDir, PathBuf) {
+pub fn bundle(edits: &[Edit], removed: &[&str]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let policies = folder.path().join("policies");
     copy(&root().join("policies"), &policies);

@@ -68,7 +68,7 @@ fn act(event: Value) -> Value {
 }
 
 /// The documents in `fires.json` or `silent.json` beside a rule.
-fn examples(entry: &Entry, file: &str) -> Vec<Value> {
+pub fn examples(entry: &Entry, file: &str) -> Vec<Value> {
     let folder = root().join("policies").join(Path::new(&entry.entrypoint).parent().unwrap());
     match serde_json::from_str(&fs::read_to_string(folder.join(file)).unwrap_or_default()) {
         Ok(Value::Array(documents)) => documents,
@@ -89,7 +89,7 @@ fn mutilated(document: &Value) -> Vec<Value> {
     pointers.iter().filter_map(without).collect()
 }
 
-fn collect_fields(value: &Value, at: String, into: &mut Vec<(String, String)>) {
+pub fn collect_fields(value: &Value, at: String, into: &mut Vec<(String, String)>) {
     let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
     for (key, inner) in value.as_object().into_iter().flatten() {
         into.push((at.clone(), key.clone()));
@@ -185,7 +185,7 @@ fn ours(entry: &Entry, document: &Value) -> Value {
 }
 
 /// What OPA itself finds in documents, where the crate has no answer.
-fn ask_opa(entry: &Entry, documents: &[&Value]) -> Vec<Value> {
+pub fn ask_opa(entry: &Entry, documents: &[&Value]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("documents.json");
     fs::write(&file, json!({ "documents": documents }).to_string()).unwrap();

@@ -42,7 +42,7 @@ fn a_killed_agent_finishes_what_it_began_and_repeats_nothing() {
         lab.eventually(&format!("killed at `{point}`: contained"), || lab.quarantined("ci-deployer"));
         lab.eventually(&format!("killed at `{point}`: told"), || lab.slack_text().contains("BKP-01"));
         lab.eventually(&format!("killed at `{point}`: recorded"), || lab.finished().len() == 1);
-        lab.eventually(&format!("killed at `{point}`: the queue is empty"), || is_empty(&lab));
+        lab.eventually(&format!("killed at `{point}`: the queue is empty"), || lab.is_empty(&lab.world("queue_url")));
 
         let done = count(lab.deeds());
         assert_eq!(lab.incidents().len(), 1, "killed at `{point}`");
@@ -65,13 +65,6 @@ fn make_visible(lab: &Lab) {
     lab.control("clock", Some(json!({"advance_seconds": 25})));
     std::thread::sleep(std::time::Duration::from_millis(300));
     lab.control("clock", Some(json!({"advance_seconds": 60})));
-}
-
-fn is_empty(lab: &Lab) -> bool {
-    let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
-    let params = json!({"QueueUrl": lab.world("queue_url"), "AttributeNames": names});
-    let answer = lab.done(As::Root(crate::support::lab::SECURITY), "sqs", "get_queue_attributes", params);
-    names.iter().all(|name| answer["Attributes"][name] == "0")
 }
 
 fn holds(lab: &Lab) -> usize {

@@ -10,6 +10,7 @@
 
 mod support;
 
+mod agreement;
 mod backtest;
 mod buttons;
 mod edge;

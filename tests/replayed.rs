@@ -47,11 +47,11 @@ fn a_trail_s_bucket_is_replayed_from_where_it_lies() {
     assert_eq!((&found[0]["rule"]["id"], &found[0]["account"]), (&json!("BKP-01"), &json!(PRODUCTION)));
     assert!(found[0]["file"].as_str().unwrap().starts_with(&format!("s3://{bucket}/AWSLogs/{PRODUCTION}/CloudTrail/")));
     assert!(summary(&output)["records"].as_u64() >= Some(1));
-    for other in [["--account", "999999999999"], ["--region", "ap-south-2"], ["--until", "2001-01-01T00:00:00Z"]] {
+    for other in [["--account-id", "999999999999"], ["--region", "ap-south-2"], ["--until", "2001-01-01T00:00:00Z"]] {
         let output = replay(&other);
         assert!(findings(&output.stdout).is_empty(), "{other:?}");
     }
-    assert_eq!(findings(&replay(&["--account", PRODUCTION, "--since", "2001-01-01T00:00:00Z"]).stdout), found);
+    assert_eq!(findings(&replay(&["--account-id", PRODUCTION, "--since", "2001-01-01T00:00:00Z"]).stdout), found);
 }
 
 #[test]

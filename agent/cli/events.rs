@@ -27,7 +27,7 @@ pub(super) struct EventPlace {
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
     /// Only events of this account's trail; may be repeated
-    #[arg(long = "account", value_name = "ID")]
+    #[arg(long = "account-id", value_name = "ID")]
     accounts: Vec<AccountId>,
     /// Only events in this Region; may be repeated
     #[arg(long = "region", value_name = "REGION")]

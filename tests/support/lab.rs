@@ -254,6 +254,14 @@ impl Lab {
             .any(|name| name.as_str().unwrap().starts_with("KeepwatchQuarantine-"))
     }
 
+    /// Whether nothing waits in a queue and nobody is at any of its messages.
+    pub fn is_empty(&self, queue_url: &str) -> bool {
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let params = json!({"QueueUrl": queue_url, "AttributeNames": names});
+        let answer = self.done(As::Root(SECURITY), "sqs", "get_queue_attributes", params);
+        names.iter().all(|name| answer["Attributes"][name] == "0")
+    }
+
     pub fn incidents(&self) -> Vec<Value> {
         self.json(&["incident", "list", "--json"]).as_array().unwrap().clone()
     }
