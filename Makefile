@@ -75,8 +75,8 @@ test-code: tools $(BUNDLE)
 	$(CARGO) test $(LOCKED) $(FEATURES)
 
 .PHONY: lab-test
-lab-test: $(LAB_READY) ## the tests of the local AWS alone
-	$(PYTEST) tests/lab
+lab-test: $(LAB_READY) ## the tests of the local AWS, and of what the benchmark makes of its figures
+	$(PYTEST) tests/lab tests/bench
 
 .PHONY: check
 check: check-code check-dependencies check-policies check-schema check-deploy ## format, lints, licences, templates: all but tests
@@ -84,7 +84,13 @@ check: check-code check-dependencies check-policies check-schema check-deploy ##
 .PHONY: check-code
 check-code:
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/bench/Cargo.toml
 	CLIPPY_CONF_DIR=.ci $(CARGO) clippy $(LOCKED) $(BUILD) -- -D warnings
+
+.PHONY: check-bench
+check-bench: ## lints of the benchmark (compiles the other engines; needs Go)
+	$(CARGO) clippy --locked --release --manifest-path tests/bench/Cargo.toml -- -D warnings
+	cd tests/bench/opa && test -z "$$(gofmt -l .)" && go vet .
 
 .PHONY: check-dependencies
 check-dependencies: $(CARGO_DENY)

@@ -168,7 +168,7 @@ fn by_replay(stage: &Stage, policies: &Path) -> Found {
     let output = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
         .args(["replay", "--json", "--policies"])
         .arg(policies)
-        .arg("--accounts")
+        .arg("--config")
         .arg(stage.accounts())
         .arg(stage.events())
         .output()
@@ -210,7 +210,7 @@ fn agrees_with_the_command(stage: &Stage, (old, new): (&Path, &Path), found: &Fo
     let output = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
         .args(["backtest", "--json"])
         .args([old, new, &stage.events()])
-        .arg("--accounts")
+        .arg("--config")
         .arg(stage.accounts())
         .output()
         .unwrap();

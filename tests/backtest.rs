@@ -234,7 +234,7 @@ fn accounts_that_observe_contain_nobody_unless_supposed_to_enforce() {
     let observing = tempfile::NamedTempFile::new().unwrap();
     let text = fs::read_to_string(&accounts).unwrap().replace("mode = \"enforce\"", "mode = \"observe\"");
     fs::write(observing.path(), text).unwrap();
-    let option = format!("--accounts={}", observing.path().display());
+    let option = format!("--config={}", observing.path().display());
     let answers = |options: &[&str]| -> Value {
         let output = backtest(&SHIPPED.1, &CHANGED.1, &fixtures(), &[&[&option, "--json"], options].concat());
         serde_json::from_slice(&output.stdout).unwrap()

@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     new: PathBuf,
     #[command(flatten)]
     events: EventPlace,
-    /// With `--accounts`: as if every mode in it were `enforce`
+    /// With `--config`: as if every mode in it were `enforce`
     #[arg(long, requires = "config")]
     as_if_enforced: bool,
     #[command(flatten)]

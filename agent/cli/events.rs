@@ -33,7 +33,7 @@ pub(super) struct EventPlace {
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
     /// The `accounts.toml` to judge with; an account that is not in it counts as an observed production account
-    #[arg(long = "accounts", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How many threads read; as many as there are cores, if not given
     #[arg(long, value_name = "NUMBER")]

@@ -128,9 +128,9 @@ def show(report: dict) -> None:
     for row in report["rows"]:
         figures = "".join(f"{row[key]:>10.0f}" for key in ("cpu_ns_min", "cpu_ns_median", "wall_ns_min", "wall_ns_median"))
         print(f"{row['row']:<24}{figures}{1e9 / row['cpu_ns_median']:>15,.0f}")
-    print(f"\n{'bar':<46}{'is':>10}{'must be':>10}{'other clock':>13}{'with gunzip':>13}")
+    print(f"\n{'bar':<46}{'is':>10}{'must be':>10}{'other clock':>13}{'one unpacks':>13}{'both unpack':>13}")
     for bar in report["bars"]:
-        shown = (bar["other_clock"], bar["with_gunzip"])
+        shown = (bar["other_clock"], bar["one_unpacks"], bar["both_unpack"])
         other = "".join(" " * 13 if value is None else f"{value:>13.2f}" for value in shown)
         sign = "<" if bar["unit"] == "MB" else ">="
         must = f"{sign} {bar['bar']:g}"

@@ -16,6 +16,8 @@ HERE = Path(__file__).parent
 # much as reading it once, and must not drown it.
 PASSES = 3
 LEAST_SHARE = 0.1
+# A moment before all events of all corpora.
+LONG_AGO = "2000-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,11 @@ class Replay:
     workers: int = 1
 
     def __call__(self) -> Run:
-        """Its time without start-up: its own clock's, and of the processor's what an empty
-        replay does not use."""
-        empty = self.tools.work / "empty"
-        empty.mkdir(exist_ok=True)
-        start = run(self._command(empty), self.tools.work)
-        ended = run(self._command(*[self.corpus.trail] * PASSES), self.tools.work)
+        """Its time without start-up: its own clock's, and of the processor's what a replay of
+        the same folders does not use that wants no file of them."""
+        trails = [self.corpus.trail] * PASSES
+        start = run(self._command(*trails, "--until", LONG_AGO), self.tools.work)
+        ended = run(self._command(*trails), self.tools.work)
         said = json.loads(ended.stderr.splitlines()[-1])
         records, should = said["summary"]["records"], self.corpus.records * PASSES
         if records != should:
@@ -49,7 +50,7 @@ class Replay:
         return {f"{finding['event_id']}\t{finding['rule']['id']}" for finding in found}
 
     def _command(self, *trails: Path) -> list[str | Path]:
-        options = ["--policies", self.bundle, "--accounts", self.corpus.accounts, "--workers", str(self.workers)]
+        options = ["--policies", self.bundle, "--config", self.corpus.accounts, "--workers", str(self.workers)]
         return [self.tools.keepwatch, "replay", "--json", *options, *trails]
 
 
@@ -94,8 +95,10 @@ def peers(tools: Tools, events: Path, records: int) -> list[Peer]:
             tools.bench, "peer", engine, rules, events, matches, "--records", str(count)
         ]
 
-    def opa(events: Path, count: int, matches: Path) -> list[str | Path]:
-        return [tools.opa_peer, folder / "conditions.rego", events, str(count), matches]
+    def opa(way: str) -> Callable[[Path, int, Path], list[str | Path]]:
+        return lambda events, count, matches: [
+            tools.opa_peer, way, folder / "conditions.rego", events, str(count), matches
+        ]
 
     def jq(events: Path, count: int, matches: Path) -> list[str | Path]:
         return [sys.executable, HERE / "jq_peer.py", folder / "conditions.jq", events, str(count), matches]
@@ -105,6 +108,7 @@ def peers(tools: Tools, events: Path, records: int) -> list[Peer]:
         ("opa-wasm", 1, own("wasm", module)),
         ("regorus", 2, own("regorus", folder / "conditions.rego")),
         ("jq", 4, jq),
-        ("opa", 10, opa),
+        ("opa", 10, opa("documented")),
+        ("opa-parsed", 10, opa("parsed")),
     ]
     return [Peer(name, max(records // share, 1), command, events, tools.work) for name, share, command in shares]

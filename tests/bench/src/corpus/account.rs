@@ -75,7 +75,7 @@ fn dashed(hex: &str) -> String {
     text
 }
 
-/// The `accounts.toml` for `keepwatch replay --accounts`.
+/// The `accounts.toml` for `keepwatch replay --config`.
 pub fn toml(accounts: &[Account], regions: &[&str]) -> String {
     let mut text = String::from(
         "mode = \"observe\"\n\n[organisation]\nid = \"o-bench00001\"\n\n[intake]\nqueue = \"keepwatch-events\"\n\
