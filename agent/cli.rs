@@ -33,6 +33,7 @@ use crate::ledger::sqlite::Sqlite;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::policy::Policies;
+use crate::policy::compiler::{self, Compiler};
 use crate::policy::source::{Found, Look, Source};
 use crate::respond::Agent;
 use crate::rules::{self, InForce, RuleSet, RulesError, Seen};
@@ -74,6 +75,12 @@ enum Command {
     Deny(undo::DenyArguments),
     /// Find out what is not set up: roles, queue, rule, missing accounts.
     Doctor(doctor::Arguments),
+    /// Compile the module on stdin; how `run` has its policies compiled.
+    #[command(name = compiler::COMMAND, hide = true)]
+    CompileModule {
+        /// Where to leave the machine code.
+        folder: PathBuf,
+    },
 }
 
 /// Where things are, for the commands that need the whole agent.
@@ -150,6 +157,7 @@ fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
         Command::Approve(arguments) => on_runtime(undo::approve(arguments, started)),
         Command::Deny(arguments) => on_runtime(undo::deny(arguments, started)),
         Command::Doctor(arguments) => on_runtime(doctor::run(arguments)),
+        Command::CompileModule { folder } => Ok(compiler::leave_in(&folder).map(|()| Verdict::Well)?),
     }
 }
 
@@ -169,18 +177,22 @@ fn runtime() -> std::io::Result<Runtime> {
 
 /// Puts the agent together.
 async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
-    Ok(agent_and_look(places, started).await?.0)
+    Ok(agent_and_look(places, Compiler::Here, started).await?.0)
 }
 
 /// The agent, and how the source of its rules looked.
-async fn agent_and_look(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aws, Sqlite>, Look)> {
+async fn agent_and_look(
+    places: &Places,
+    compiler: Compiler,
+    started: Instant,
+) -> anyhow::Result<(Agent<Aws, Sqlite>, Look)> {
     let config = load_config(&places.config)?;
     let source = places.policies.source(&config.policies);
     // A compiler need not wait for AWS; a bundle in S3 must.
     let early = match &source {
         Source::Path(path) => {
             let seen = rules::see_path(path.clone(), &[]);
-            Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), seen)))
+            Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), compiler, seen)))
         }
         Source::S3 { .. } => None,
     };
@@ -189,7 +201,10 @@ async fn agent_and_look(places: &Places, started: Instant) -> anyhow::Result<(Ag
     let ledger = open_store(&places.store)?;
     let (rules, look) = match early {
         Some(loading) => loading.await??,
-        None => rules_of(source.clone(), config.policies.clone(), rules::see(&source, &[], &clouds)).await?,
+        None => {
+            let seen = rules::see(&source, &[], &clouds);
+            rules_of(source.clone(), config.policies.clone(), compiler, seen).await?
+        }
     };
     let agent = Agent {
         config,
@@ -217,13 +232,14 @@ async fn agent_and_look(places: &Places, started: Instant) -> anyhow::Result<(Ag
 async fn rules_of(
     source: Source,
     settings: PolicySettings,
+    compiler: Compiler,
     seen: impl Future<Output = Result<Seen, RulesError>>,
 ) -> anyhow::Result<(RuleSet, Look)> {
     let load = async {
         let trust = settings.trust()?;
         let Seen { look, found } = seen.await?;
         let found = found.context("it looks like nothing at all")?;
-        anyhow::Ok((rules::compile(found, &source, trust.as_ref()).await?, look))
+        anyhow::Ok((rules::compile(found, &source, trust.as_ref(), compiler).await?, look))
     };
     load.await.with_context(|| format!("cannot use the policies in `{source}`"))
 }
@@ -243,7 +259,8 @@ fn load_trusted(place: &PolicyPlace, config: Option<&Config>) -> anyhow::Result<
     let Source::Path(path) = &source else {
         anyhow::bail!("this command needs no account, so it fetches nothing: copy `{source}` here first");
     };
-    let loaded = settings.trust().and_then(|trust| Found::Path(path.clone()).compile(&source, trust.as_ref()));
+    let loaded =
+        settings.trust().and_then(|trust| Found::Path(path.clone()).compile(&source, trust.as_ref(), Compiler::Here));
     loaded.with_context(|| format!("cannot use the policies in `{source}`"))
 }
 

@@ -7,6 +7,7 @@ pub mod author;
 pub mod build;
 pub mod bundle;
 pub mod catalogue;
+pub mod compiler;
 pub mod engine;
 pub mod error;
 pub mod fixtures;
@@ -38,6 +39,7 @@ use crate::config::Mode;
 use crate::resource::Kind;
 use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
+use compiler::Compiler;
 use engine::{Engine, EntrypointId, Failure, Limits};
 use input::ActInput;
 use reads::{Parts, Reads};
@@ -201,15 +203,15 @@ impl Policies {
     /// As [`Policies::load`].
     pub fn load_within(path: &Path, limits: Limits) -> Result<Self, PolicyError> {
         let bundle = if path.is_dir() { build::in_passing(path)? } else { Bundle::read(path)? };
-        Self::of(bundle, limits)
+        Self::of(bundle, limits, Compiler::Here)
     }
 
     /// Compiles a bundle that was read.
     ///
     /// # Errors
     /// When it cannot be run, or one of its rules does not say what it must.
-    pub fn of(bundle: Bundle, limits: Limits) -> Result<Self, PolicyError> {
-        let engine = Engine::new(&bundle, limits)?;
+    pub fn of(bundle: Bundle, limits: Limits, compiler: Compiler) -> Result<Self, PolicyError> {
+        let engine = Engine::new(&bundle, limits, compiler)?;
         if !engine.lays_out() {
             tracing::warn!(
                 "the rules' module keeps values in a way of its own and has to parse each document itself, which takes longer; was it built by another `opa`?"

@@ -19,6 +19,7 @@ use crate::ledger::shadow::Watched;
 use crate::ledger::{Adopted, Case, Incident, Ledger, LedgerError, Repeat, State, chain};
 use crate::metrics::Metrics;
 use crate::plan::Plan;
+use crate::policy::compiler::Compiler;
 use crate::policy::signature::Trust;
 use crate::policy::source::{Look, Source};
 use crate::policy::{Finding, Policies, Rule, Severity};
@@ -61,6 +62,8 @@ pub struct Refresher {
     pub source: Source,
     /// Whom to trust with them.
     pub trust: Option<Trust>,
+    /// Where they are compiled.
+    pub compiler: Compiler,
     /// How long they may go without a successful look.
     pub max_age: Duration,
     /// The account that the agent itself is in, for what people are told.
@@ -84,6 +87,7 @@ impl Refresher {
         Self {
             source,
             trust: None,
+            compiler: Compiler::Here,
             max_age,
             home,
             beside: None,
@@ -115,7 +119,7 @@ impl Refresher {
             }
             Ok(Seen { found: None, .. }) => Looked::Same,
             Ok(Seen { look, found: Some(found) }) => {
-                match rules::compile(found, &self.source, self.trust.as_ref()).await {
+                match rules::compile(found, &self.source, self.trust.as_ref(), self.compiler).await {
                     Ok(set) => self.take(agent, look, set).await?,
                     Err(problem) => self.refuse(agent, look, &problem).await?,
                 }
@@ -179,7 +183,7 @@ impl Refresher {
             Ok(Seen { found: None, .. }) => return None,
             Ok(Seen { look, found: Some(found) }) => {
                 self.seen_beside = Some(look);
-                rules::compile(found, source, self.trust.as_ref()).await
+                rules::compile(found, source, self.trust.as_ref(), self.compiler).await
             }
             Err(problem) => Err(problem),
         };

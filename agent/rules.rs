@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::cloud::{CloudError, Object, Shelf};
 use crate::ledger::shadow::Watched;
 use crate::policy::catalogue::{Entry, Name, Wants};
+use crate::policy::compiler::Compiler;
 use crate::policy::engine::Failure;
 use crate::policy::input::{ActInput, StateInput};
 use crate::policy::signature::Trust;
@@ -271,9 +272,14 @@ pub async fn see_path(path: PathBuf, known: &[&Look]) -> Result<Seen, RulesError
 ///
 /// # Errors
 /// When it is not trusted, or cannot be put in force.
-pub async fn compile(found: Found, source: &Source, trust: Option<&Trust>) -> Result<RuleSet, RulesError> {
+pub async fn compile(
+    found: Found,
+    source: &Source,
+    trust: Option<&Trust>,
+    compiler: Compiler,
+) -> Result<RuleSet, RulesError> {
     let (source, trust) = (source.clone(), trust.cloned());
-    let make = move || RuleSet::new(found.compile(&source, trust.as_ref())?);
+    let make = move || RuleSet::new(found.compile(&source, trust.as_ref(), compiler)?);
     tokio::task::spawn_blocking(make).await?
 }
 

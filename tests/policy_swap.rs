@@ -18,6 +18,7 @@ use keepwatch::ledger::{Ledger as _, chain};
 use keepwatch::metrics::{Metrics, Stopwatch};
 use keepwatch::origin::Origins;
 use keepwatch::policy::build::{build, build_signed};
+use keepwatch::policy::compiler::Compiler;
 use keepwatch::policy::signature::Algorithm;
 use keepwatch::policy::source::{Look, Source};
 use keepwatch::refresh::{Looked, Refresher};
@@ -116,7 +117,7 @@ impl Stage {
     /// An agent with the policies of a source.
     async fn new(source: Source, shelf: Bucket, folder: TempDir) -> Self {
         let seen = rules::see(&source, &[], &shelf).await.unwrap();
-        let set = rules::compile(seen.found.unwrap(), &source, None).await.unwrap();
+        let set = rules::compile(seen.found.unwrap(), &source, None, Compiler::Here).await.unwrap();
         Self::with(source, (set, seen.look), shelf, folder)
     }
 
@@ -406,4 +407,22 @@ fn an_agent_takes_its_policies_from_s3_and_swaps_them() {
         .find(|incident| incident["incident"]["title"].as_str().unwrap().contains("Recovery point"));
     assert_eq!(incident.unwrap()["plans"][0]["notice"]["bundle"], adopted()[0], "which rules acted is known");
     assert!(lab.run(&["ledger", "verify"]).status.success());
+}
+
+#[test]
+fn an_agent_that_stays_has_its_rules_compiled_by_a_child() {
+    let lab = Lab::start();
+    let temporary = TempDir::new().unwrap();
+    let agent = lab.agent(&[("TMPDIR", temporary.path().to_str().unwrap())]);
+    assert!(!lab.log().contains("in this process"), "{}", lab.log());
+    let left: Vec<_> = fs::read_dir(temporary.path()).unwrap().collect();
+    assert!(left.is_empty(), "no machine code is left: {left:?}");
+    assert!(agent.stop().success());
+}
+
+#[test]
+fn an_agent_without_a_temporary_folder_compiles_its_rules_itself() {
+    let lab = Lab::start();
+    let _agent = lab.agent(&[("TMPDIR", "/nonexistent")]);
+    assert!(lab.log().contains("compiling policies in this process"), "{}", lab.log());
 }

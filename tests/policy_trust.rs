@@ -15,6 +15,7 @@ use base64::Engine as _;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use keepwatch::policy::build::{build, build_signed, opa};
 use keepwatch::policy::bundle::Bundle;
+use keepwatch::policy::compiler::Compiler;
 use keepwatch::policy::signature::{Algorithm, Trust};
 use keepwatch::policy::signing::Signing;
 use keepwatch::policy::source::{Found, Source};
@@ -204,8 +205,8 @@ fn a_folder_cannot_be_signed() {
     let signed = Signed::new(Algorithm::Es256);
     let source = Source::Path(signed.policies.path().to_owned());
     let found = || Found::Path(signed.policies.path().to_owned());
-    assert!(found().compile(&source, None).is_ok());
-    let refused = found().compile(&source, Some(&signed.trust(""))).unwrap_err().to_string();
+    assert!(found().compile(&source, None, Compiler::Here).is_ok());
+    let refused = found().compile(&source, Some(&signed.trust("")), Compiler::Here).unwrap_err().to_string();
     assert!(refused.contains("is a folder, which cannot be signed"), "{refused}");
 }
 

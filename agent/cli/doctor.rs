@@ -9,6 +9,7 @@ use crate::alert::button::Answers;
 use crate::aws::Aws;
 use crate::cloud::Clouds as _;
 use crate::config::{Account, Config};
+use crate::policy::compiler::Compiler;
 use crate::policy::source::Source;
 use crate::rules;
 
@@ -76,8 +77,12 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Lo
     let (what, settings) = (format!("policies in `{source}`"), config.policies.clone());
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
     let usable = match (&source, aws) {
-        (Source::Path(path), _) => rules_of(source.clone(), settings, rules::see_path(path.clone(), &[])).await,
-        (Source::S3 { .. }, Some(aws)) => rules_of(source.clone(), settings, rules::see(&source, &[], aws)).await,
+        (Source::Path(path), _) => {
+            rules_of(source.clone(), settings, Compiler::Here, rules::see_path(path.clone(), &[])).await
+        }
+        (Source::S3 { .. }, Some(aws)) => {
+            rules_of(source.clone(), settings, Compiler::Here, rules::see(&source, &[], aws)).await
+        }
         (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
     };
     Look::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next)

@@ -21,6 +21,7 @@ use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
 use crate::metrics::{Metrics, Outside};
+use crate::policy::compiler::Compiler;
 use crate::refresh::Refresher;
 use crate::respond::Agent;
 use crate::serve::{self, Pages};
@@ -107,7 +108,7 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
 
 /// The agent, and what keeps its rules fresh.
 async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aws, Sqlite>, Refresher)> {
-    let (agent, look) = agent_and_look(places, started).await?;
+    let (agent, look) = agent_and_look(places, Compiler::Child, started).await?;
     let source = places.policies.source(&agent.config.policies);
     let rules = agent.rules.now();
     let (count, digest) = (rules.policies.rules().len(), rules.policies.digest());
@@ -117,6 +118,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     let home = agent.clouds.identity().await.context("cannot find out which account the agent is in")?.account;
     let mut refresher = Refresher::new(source, home, look, agent.clock.now());
     refresher.trust = agent.config.policies.trust()?;
+    refresher.compiler = Compiler::Child;
     refresher.max_age = agent.config.policies.max_age();
     refresher.beside = agent.config.policies.shadow.clone();
     Ok((agent, refresher))

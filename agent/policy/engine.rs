@@ -11,10 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use wasmtime::{Config, Engine as Wasmtime, Inlining, Module, OptLevel};
+use wasmtime::Engine as Wasmtime;
 
 use super::builtins::Builtin;
 use super::bundle::Bundle;
+use super::compiler::Compiler;
 use super::error::PolicyError;
 use super::instance::{Builtins, Instance, TICK_MS, Template, linker};
 use super::module;
@@ -88,12 +89,12 @@ impl Engine {
     ///
     /// # Errors
     /// When it is no module of OPA's, has another ABI, or calls a builtin that is not here.
-    pub fn new(bundle: &Bundle, limits: Limits) -> Result<Self, PolicyError> {
+    pub fn new(bundle: &Bundle, limits: Limits, compiler: Compiler) -> Result<Self, PolicyError> {
         let wasm = module::localize_memory(&bundle.wasm)?;
-        let engine = Wasmtime::new(&config()).map_err(unusable)?;
+        let module = compiler.compile(&wasm).map_err(unusable)?;
+        let engine = module.engine();
         let ticker = Ticker::start(engine.clone()).map_err(unusable)?;
-        let module = Module::new(&engine, wasm).map_err(unusable)?;
-        let pre = linker(&engine).and_then(|linker| linker.instantiate_pre(&module)).map_err(unusable)?;
+        let pre = linker(engine).and_then(|linker| linker.instantiate_pre(&module)).map_err(unusable)?;
         let data = bundle.data.to_string().into_bytes();
         let (builtins, refused) = (Arc::default(), Arc::default());
         let mut template = Template { pre, builtins, data, limits, refused, known_layout: false };
@@ -189,17 +190,6 @@ impl Drop for Judging<'_> {
     }
 }
 
-/// Memories are made on demand: instances are reused, so a pool of them would only reserve
-/// address space that containers may not grant. Inlining stays off: it makes rules a tenth
-/// faster, and compiling them four times slower with twenty times the memory.
-fn config() -> Config {
-    let mut config = Config::new();
-    config.cranelift_opt_level(OptLevel::Speed);
-    config.compiler_inlining(Inlining::No);
-    config.epoch_interruption(true);
-    config
-}
-
 /// OPA raises the minor version for additions and the major one for the rest.
 fn check_abi(instance: &mut Instance) -> Result<(), PolicyError> {
     let version = (instance.constant("opa_wasm_abi_version"), instance.constant("opa_wasm_abi_minor_version"));
@@ -290,7 +280,7 @@ mod tests {
             reads: Default::default(),
             digest: String::new(),
         };
-        let error = Engine::new(&bundle, Limits::default()).err().unwrap().to_string();
+        let error = Engine::new(&bundle, Limits::default(), Compiler::Here).err().unwrap().to_string();
         assert_eq!(error, "the bundle's `policy.wasm` cannot be run: it is not a module that `opa build` made");
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
 use super::bundle::Bundle;
+use super::compiler::Compiler;
 use super::engine::Limits;
 use super::error::PolicyError;
 use super::signature::Trust;
@@ -141,7 +142,7 @@ impl Found {
     ///
     /// # Errors
     /// When it is not trusted, cannot be read, or cannot be run.
-    pub fn compile(self, source: &Source, trust: Option<&Trust>) -> Result<Policies, PolicyError> {
+    pub fn compile(self, source: &Source, trust: Option<&Trust>, compiler: Compiler) -> Result<Policies, PolicyError> {
         let place = source.place();
         let bundle = match self {
             Self::Path(path) if path.is_dir() && trust.is_some() => return Err(PolicyError::UnsignedFolder(path)),
@@ -152,7 +153,7 @@ impl Found {
             }
             Self::Bytes(packed) => Bundle::open(&place, &packed, trust)?,
         };
-        Policies::of(bundle, Limits::default())
+        Policies::of(bundle, Limits::default(), compiler)
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::bundle::Bundle;
+use super::super::compiler::Compiler;
 use super::super::engine::Limits;
 use super::super::error::PolicyError;
 use super::super::{Policies, build, fixtures};
@@ -237,7 +238,7 @@ fn built(work: &Work) -> Result<Policies, PolicyError> {
     let mut bundle = Bundle::read(&bundle)?;
     // Tests are no rules: they have no METADATA and want no events.
     bundle.manifest.entrypoints.retain(|entrypoint| entrypoint.path.ends_with("/findings"));
-    Policies::of(bundle, Limits::default())
+    Policies::of(bundle, Limits::default(), Compiler::Here)
 }
 
 /// What the agent's engine says of a test. Its input is empty, as in `opa test`.
