@@ -12,7 +12,7 @@ mod reader;
 pub mod source;
 
 use std::collections::BTreeMap;
-use std::ops::{AddAssign, ControlFlow};
+use std::ops::{AddAssign, ControlFlow, Range};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -30,6 +30,10 @@ use source::{Item, Source};
 /// How many files each worker may be ahead of what has been told: enough that nobody waits while
 /// one of them reads a large file.
 const AHEAD: usize = 64;
+
+/// How many files a worker takes at a time, and tells of: waking another thread costs as much as
+/// reading a dozen records.
+const TOGETHER: usize = 8;
 
 /// Who wants events, and what he makes of them.
 pub trait Examiner: Sync {
@@ -148,7 +152,7 @@ pub struct Replay<'a> {
 impl Replay<'_> {
     /// Reads every file and tells of each in turn, until there are no more or `tell` breaks off.
     pub fn run<E: Examiner>(&self, examiner: &E, mut tell: impl FnMut(Report<E::Found>) -> ControlFlow<()>) {
-        let gate = Gate::new(self.items.len(), self.workers.max(1) * AHEAD);
+        let gate = Gate::new(self.items.len(), self.workers.max(1));
         let (sender, reports) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..self.workers.max(1) {
@@ -161,21 +165,21 @@ impl Replay<'_> {
         });
     }
 
-    fn work<E: Examiner>(&self, examiner: &E, gate: &Gate, sender: &Sender<Report<E::Found>>) {
+    fn work<E: Examiner>(&self, examiner: &E, gate: &Gate, sender: &Sender<Vec<Report<E::Found>>>) {
         let mut reader = Reader::new(self, examiner);
-        while let Some(index) = gate.take() {
-            let Some(item) = self.items.get(index) else { return };
-            if sender.send(reader.read(index, item)).is_err() {
+        while let Some(indices) = gate.take() {
+            let items = indices.filter_map(|index| Some((index, self.items.get(index)?)));
+            if sender.send(items.map(|(index, item)| reader.read(index, item)).collect()).is_err() {
                 return;
             }
         }
     }
 }
 
-fn in_order<F>(reports: &Receiver<Report<F>>, gate: &Gate, tell: &mut impl FnMut(Report<F>) -> ControlFlow<()>) {
+fn in_order<F>(reports: &Receiver<Vec<Report<F>>>, gate: &Gate, tell: &mut impl FnMut(Report<F>) -> ControlFlow<()>) {
     let mut early = BTreeMap::new();
     let mut due = 0;
-    for report in reports {
+    for report in reports.iter().flatten() {
         early.insert(report.index, report);
         while let Some(report) = early.remove(&due) {
             if tell(report).is_break() {
@@ -192,7 +196,7 @@ struct Gate {
     state: Mutex<GateState>,
     opened: Condvar,
     total: usize,
-    ahead: usize,
+    workers: usize,
 }
 
 #[derive(Default)]
@@ -203,19 +207,21 @@ struct GateState {
 }
 
 impl Gate {
-    fn new(total: usize, ahead: usize) -> Self {
-        Self { state: Mutex::default(), opened: Condvar::new(), total, ahead }
+    fn new(total: usize, workers: usize) -> Self {
+        Self { state: Mutex::default(), opened: Condvar::new(), total, workers }
     }
 
-    /// The next file to read.
-    fn take(&self) -> Option<usize> {
-        let far = |state: &mut GateState| !state.stopped && state.taken >= state.told + self.ahead;
+    /// The next files to read: fewer towards the end, so that all workers end together.
+    fn take(&self) -> Option<Range<usize>> {
+        let far = |state: &mut GateState| !state.stopped && state.taken >= state.told + self.workers * AHEAD;
         let mut state = self.opened.wait_while(self.lock(), far).unwrap_or_else(PoisonError::into_inner);
-        if state.stopped || state.taken >= self.total {
+        let left = self.total - state.taken;
+        if state.stopped || left == 0 {
             return None;
         }
-        state.taken += 1;
-        Some(state.taken - 1)
+        let first = state.taken;
+        state.taken += (left / (4 * self.workers)).clamp(1, TOGETHER);
+        Some(first..state.taken)
     }
 
     fn told(&self) {

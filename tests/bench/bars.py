@@ -40,7 +40,6 @@ BARS = [
     Bar("ten conditions: rsigma", "replay 10 rules", "rsigma", 4, spared="gunzip 3 %"),
     Bar("ten conditions: OPA's wasm for every event", "replay 10 rules", "opa-wasm", 6, spared="gunzip 3 %"),
     Bar("ten conditions: OPA, prepared query", "replay 10 rules", "opa", 60, spared="gunzip 3 %"),
-    Bar("the same, read into OPA's own values", "replay 10 rules", "opa-parsed", 60, spared="gunzip 3 %"),
     Bar("ten conditions: jq", "replay 10 rules", "jq", 15, spared="gunzip 3 %"),
     Bar("1,000 rules of ten", "replay 1000 rules", "replay 10 rules", 0.90),
     Bar("1,000 accounts of two", "replay 1000 accounts", "replay 3 %", 0.95),
