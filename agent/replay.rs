@@ -6,13 +6,15 @@
 //! nothing, and holds no more than the files that are being read.
 
 mod glance;
+pub mod items;
 pub mod journal;
 mod layout;
 mod reader;
 pub mod source;
 
 use std::collections::BTreeMap;
-use std::ops::{AddAssign, ControlFlow, Range};
+use std::io;
+use std::ops::{AddAssign, ControlFlow};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -23,9 +25,10 @@ use crate::config::{Account, AccountClass, AccountId, Config, Mode};
 use crate::event::Event;
 use crate::policy::Policies;
 
+use items::{Item, Items, Reading};
 pub use layout::Selection;
 use reader::Reader;
-use source::{Item, Source};
+use source::Source;
 
 /// How many files each worker may be ahead of what has been told: enough that nobody waits while
 /// one of them reads a large file.
@@ -125,8 +128,10 @@ pub enum NoteKind {
 /// What one file held.
 #[derive(Debug)]
 pub struct Report<F> {
-    /// The file's place among the items.
-    pub index: usize,
+    /// The file.
+    pub item: Item,
+    /// Its place among the files.
+    index: usize,
     /// What was read.
     pub counts: Counts,
     /// What was found, in the order of the records.
@@ -137,9 +142,7 @@ pub struct Report<F> {
 
 /// What is replayed, and how.
 pub struct Replay<'a> {
-    /// The files that are left to read.
-    pub items: &'a [Item],
-    /// The way to their content.
+    /// The files, and the way to their content.
     pub source: &'a Source,
     /// Which events are examined.
     pub selection: &'a Selection,
@@ -151,8 +154,15 @@ pub struct Replay<'a> {
 
 impl Replay<'_> {
     /// Reads every file and tells of each in turn, until there are no more or `tell` breaks off.
-    pub fn run<E: Examiner>(&self, examiner: &E, mut tell: impl FnMut(Report<E::Found>) -> ControlFlow<()>) {
-        let gate = Gate::new(self.items.len(), self.workers.max(1));
+    ///
+    /// # Errors
+    /// When the list of the files cannot be read back.
+    pub fn run<E: Examiner>(
+        &self,
+        examiner: &E,
+        mut tell: impl FnMut(Report<E::Found>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let gate = Gate::new(&self.source.items, self.workers.max(1))?;
         let (sender, reports) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..self.workers.max(1) {
@@ -163,20 +173,25 @@ impl Replay<'_> {
             in_order(&reports, &gate, &mut tell);
             gate.stop();
         });
+        gate.outcome()
     }
 
-    fn work<E: Examiner>(&self, examiner: &E, gate: &Gate, sender: &Sender<Vec<Report<E::Found>>>) {
+    fn work<E: Examiner>(&self, examiner: &E, gate: &Gate<'_>, sender: &Sender<Vec<Report<E::Found>>>) {
         let mut reader = Reader::new(self, examiner);
-        while let Some(indices) = gate.take() {
-            let items = indices.filter_map(|index| Some((index, self.items.get(index)?)));
-            if sender.send(items.map(|(index, item)| reader.read(index, item)).collect()).is_err() {
+        while let Some((first, items)) = gate.take() {
+            let items = (first..).zip(items);
+            if sender.send(items.map(|(index, item)| reader.read(index, &item)).collect()).is_err() {
                 return;
             }
         }
     }
 }
 
-fn in_order<F>(reports: &Receiver<Vec<Report<F>>>, gate: &Gate, tell: &mut impl FnMut(Report<F>) -> ControlFlow<()>) {
+fn in_order<F>(
+    reports: &Receiver<Vec<Report<F>>>,
+    gate: &Gate<'_>,
+    tell: &mut impl FnMut(Report<F>) -> ControlFlow<()>,
+) {
     let mut early = BTreeMap::new();
     let mut due = 0;
     for report in reports.iter().flatten() {
@@ -192,36 +207,48 @@ fn in_order<F>(reports: &Receiver<Vec<Report<F>>>, gate: &Gate, tell: &mut impl 
 }
 
 /// Hands out files, and keeps the workers from running far ahead of what has been told.
-struct Gate {
-    state: Mutex<GateState>,
+struct Gate<'a> {
+    state: Mutex<GateState<'a>>,
     opened: Condvar,
     total: usize,
     workers: usize,
 }
 
-#[derive(Default)]
-struct GateState {
+struct GateState<'a> {
+    items: Reading<'a>,
+    trouble: io::Result<()>,
     taken: usize,
     told: usize,
     stopped: bool,
 }
 
-impl Gate {
-    fn new(total: usize, workers: usize) -> Self {
-        Self { state: Mutex::default(), opened: Condvar::new(), total, workers }
+impl<'a> Gate<'a> {
+    fn new(items: &'a Items, workers: usize) -> io::Result<Self> {
+        let state = GateState { items: items.read()?, trouble: Ok(()), taken: 0, told: 0, stopped: false };
+        Ok(Self { state: Mutex::new(state), opened: Condvar::new(), total: items.count(), workers })
     }
 
-    /// The next files to read: fewer towards the end, so that all workers end together.
-    fn take(&self) -> Option<Range<usize>> {
-        let far = |state: &mut GateState| !state.stopped && state.taken >= state.told + self.workers * AHEAD;
+    /// The next files to read, and the place of the first: fewer towards the end, so that all
+    /// workers end together.
+    fn take(&self) -> Option<(usize, Vec<Item>)> {
+        let far = |state: &mut GateState<'_>| !state.stopped && state.taken >= state.told + self.workers * AHEAD;
         let mut state = self.opened.wait_while(self.lock(), far).unwrap_or_else(PoisonError::into_inner);
         let left = self.total - state.taken;
         if state.stopped || left == 0 {
             return None;
         }
-        let first = state.taken;
-        state.taken += (left / (4 * self.workers)).clamp(1, TOGETHER);
-        Some(first..state.taken)
+        let count = (left / (4 * self.workers)).clamp(1, TOGETHER);
+        match state.items.by_ref().take(count).collect::<io::Result<Vec<_>>>() {
+            Ok(items) if items.len() == count => {
+                state.taken += count;
+                Some((state.taken - count, items))
+            }
+            short => {
+                state.stopped = true;
+                state.trouble = short.and(Err(io::ErrorKind::UnexpectedEof.into()));
+                None
+            }
+        }
     }
 
     fn told(&self) {
@@ -234,7 +261,12 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, GateState> {
+    /// Whether every file that should be handed out was.
+    fn outcome(self) -> io::Result<()> {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).trouble
+    }
+
+    fn lock(&self) -> MutexGuard<'_, GateState<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -188,12 +188,12 @@ fn by_backtest(stage: &Stage, old: &Path, new: &Path) -> Found {
     let (before, after) = (Policies::load(old).unwrap(), Policies::load(new).unwrap());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let selection = Selection::default();
-    let source = Source::find(&[stage.events().display().to_string()], &selection, runtime.handle()).unwrap();
+    let source =
+        Source::find(&[stage.events().display().to_string()], &selection, &mut |_| true, runtime.handle()).unwrap();
     let config = Config::load(&stage.accounts()).unwrap();
-    let replay =
-        Replay { items: &source.items, source: &source, selection: &selection, config: Some(&config), workers: 2 };
+    let replay = Replay { source: &source, selection: &selection, config: Some(&config), workers: 2 };
     let mut found = Found::new();
-    replay.run(&Bench { old: &before, new: &after }, |report| {
+    let read = replay.run(&Bench { old: &before, new: &after }, |report| {
         for case in report.found.into_iter().filter_map(|judged| judged.case) {
             for finding in &case.new {
                 put(&mut found, &case.id, &finding.rule.id, &serde_json::to_value(finding).unwrap());
@@ -201,6 +201,7 @@ fn by_backtest(stage: &Stage, old: &Path, new: &Path) -> Found {
         }
         ControlFlow::Continue(())
     });
+    read.unwrap();
     agrees_with_the_command(stage, (old, new), &found);
     found
 }

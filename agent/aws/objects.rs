@@ -16,13 +16,15 @@ pub struct Objects {
     bucket: String,
 }
 
-/// What lies below a prefix.
-#[derive(Debug, Default)]
+/// A page of what lies below a prefix: a thousand keys at most.
+#[derive(Debug)]
 pub struct Listing {
     /// Keys and sizes in bytes, in the order of the keys.
     pub objects: Vec<(String, u64)>,
     /// Prefixes one level further down, where a level was asked for.
     pub folders: Vec<String>,
+    /// What to ask for the rest with, if there is more.
+    pub next: Option<String>,
 }
 
 impl Objects {
@@ -45,31 +47,25 @@ impl Objects {
         Ok(Self { s3, bucket: bucket.to_owned() })
     }
 
-    /// What lies below a prefix: everything, or one level of it.
+    /// The first or next page of what lies below a prefix: of everything, or of one level of it.
     ///
     /// # Errors
     /// When the bucket may not be listed.
-    pub async fn list(&self, prefix: &str, depth: Depth) -> Result<Listing, CloudError> {
+    pub async fn list(&self, prefix: &str, depth: Depth, next: Option<String>) -> Result<Listing, CloudError> {
         let delimiter = match depth {
             Depth::Everything => None,
             Depth::OneLevel => Some("/".to_owned()),
         };
         let list = || {
             let request = self.s3.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
-            request.set_delimiter(delimiter.clone()).into_paginator().send().try_collect()
+            request.set_delimiter(delimiter.clone()).set_continuation_token(next.clone()).send()
         };
-        let mut listing = Listing::default();
-        for page in self.s3.ask("s3:ListBucket", &self.bucket, list).await? {
-            let objects = page.contents.unwrap_or_default().into_iter();
-            let sized = objects.filter_map(|object| {
-                Some((object.key?, object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default()))
-            });
-            listing.objects.extend(sized);
-            listing
-                .folders
-                .extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(|below| below.prefix));
-        }
-        Ok(listing)
+        let page = self.s3.ask("s3:ListBucket", &self.bucket, list).await?;
+        let sized = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            Some((object.key?, object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default()))
+        });
+        let folders = page.common_prefixes.unwrap_or_default().into_iter().filter_map(|below| below.prefix);
+        Ok(Listing { objects: sized.collect(), folders: folders.collect(), next: page.next_continuation_token })
     }
 
     /// An object's content.

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use super::events::EventPlace;
-use super::replay::show::{Show, Style, Tally};
+use super::replay::show::{LOST_LIST, Listing, Show, Style, Tally};
 use super::{Verdict, load_policies, say};
 use crate::backtest::gates::{Gate, Limits};
 use crate::backtest::report::{About, Basis, Report};
@@ -146,17 +146,17 @@ fn supposed(config: Option<Config>, as_if_enforced: bool, accounts: BTreeMap<Acc
 /// Reads every event once and keeps what either side found.
 fn read(args: &Arguments, bench: &Bench<'_>, config: &Option<Config>, runtime: &Handle) -> anyhow::Result<Pass> {
     let selection = args.events.selection();
-    let source = args.events.source(&selection, runtime)?;
-    let clock = SystemClock;
-    let mut show = Show::new(&source, &[], &clock, Style::of_stderr(args.json), io::stderr().lock());
+    let (clock, style) = (SystemClock, Style::of_stderr(args.json));
+    let mut listing = Listing::new(&clock, style, io::stderr().lock());
+    let source = args.events.source(&selection, &mut |_| listing.found(true), runtime)?;
+    drop(listing);
+    let mut show = Show::new(&source, Tally::default(), &clock, style, io::stderr().lock());
     let workers = args.events.workers(&source);
-    let replay =
-        Replay { items: &source.items, source: &source, selection: &selection, config: config.as_ref(), workers };
+    let replay = Replay { source: &source, selection: &selection, config: config.as_ref(), workers };
     let (mut spool, mut accounts, mut judged) = (Spool::open()?, BTreeMap::new(), 0);
     let mut kept = Ok(());
-    replay.run(bench, |report| {
-        let Some(item) = source.items.get(report.index) else { return ControlFlow::Break(()) };
-        show.file(&item.name, &report.notes, &tally_of(&report));
+    let read = replay.run(bench, |report| {
+        show.file(&report.item.name, &report.notes, &tally_of(&report));
         judged += report.found.len() as u64;
         for Judged { account, case } in report.found {
             accounts.entry(account.id.clone()).or_insert(account);
@@ -167,6 +167,7 @@ fn read(args: &Arguments, bench: &Bench<'_>, config: &Option<Config>, runtime: &
         }
         ControlFlow::Continue(())
     });
+    read.context(LOST_LIST)?;
     kept?;
     Ok(Pass { spool, accounts, judged, tally: show.end()? })
 }

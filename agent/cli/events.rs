@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{AccountId, Config};
 use crate::replay::Selection;
-use crate::replay::source::Source;
+use crate::replay::source::{Choice, Source};
 
 /// How many threads read from S3, where each of them mostly waits.
 const REMOTE_WORKERS: usize = 16;
@@ -59,8 +59,8 @@ impl EventPlace {
     }
 
     /// The files that may hold what is examined.
-    pub fn source(&self, selection: &Selection, runtime: &Handle) -> anyhow::Result<Source> {
-        Source::find(&self.files, selection, runtime)
+    pub fn source(&self, selection: &Selection, is_left: &mut Choice<'_>, runtime: &Handle) -> anyhow::Result<Source> {
+        Source::find(&self.files, selection, is_left, runtime)
     }
 
     /// How many threads read.

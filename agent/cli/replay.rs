@@ -26,7 +26,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use self::output::Output;
-use self::show::{Show, Style, Tally};
+use self::show::{LOST_LIST, Listing, Show, Style, Tally};
 use super::events::EventPlace;
 use super::{PolicyPlace, Verdict, load_trusted};
 use crate::clock::SystemClock;
@@ -37,7 +37,6 @@ use crate::policy::catalogue::Entry;
 use crate::policy::input::ActInput;
 use crate::policy::{Finding, Policies};
 use crate::replay::journal::Subject;
-use crate::replay::source::Item;
 use crate::replay::{Examiner, Replay, Report, Spot};
 
 /// Arguments of `keepwatch replay`.
@@ -66,22 +65,23 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
     let config = args.events.config()?;
     let policies = load_trusted(&args.policies, config.as_ref())?;
     let selection = args.events.selection();
-    let source = args.events.source(&selection, runtime)?;
     let subject = Subject { policies: policies.digest().to_owned(), how: args.events.how() };
     let (mut output, past) = Output::open(args, &subject)?;
-    let left: Vec<Item> = source.items.iter().filter(|item| !past.knows(item)).cloned().collect();
-    let clock = SystemClock;
-    let mut show = Show::new(&source, &past.tallies, &clock, Style::of_stderr(args.json), io::stderr().lock());
+    let (clock, style) = (SystemClock, Style::of_stderr(args.json));
+    let mut listing = Listing::new(&clock, style, io::stderr().lock());
+    let source = args.events.source(&selection, &mut |item| listing.found(!past.knows(item)), runtime)?;
+    drop(listing);
+    let mut show = Show::new(&source, past.tally, &clock, style, io::stderr().lock());
     let workers = args.events.workers(&source);
-    let replay = Replay { items: &left, source: &source, selection: &selection, config: config.as_ref(), workers };
+    let replay = Replay { source: &source, selection: &selection, config: config.as_ref(), workers };
     let mut written = Ok(());
-    replay.run(&Lines(&policies), |report| {
-        let Some(item) = left.get(report.index) else { return ControlFlow::Break(()) };
+    let read = replay.run(&Lines(&policies), |report| {
         let tally = tally_of(&report);
-        show.file(&item.name, &report.notes, &tally);
-        written = output.write(item, &report, &tally);
+        show.file(&report.item.name, &report.notes, &tally);
+        written = output.write(&report, &tally);
         if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
+    read.context(LOST_LIST)?;
     match written.and_then(|()| output.finish()) {
         // A reader that has gone away has what it wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -9,7 +9,8 @@ use std::io::Read;
 use serde_json::Value;
 
 use super::glance::Glance;
-use super::source::{Content, Item};
+use super::items::Item;
+use super::source::Content;
 use super::{Counts, Examiner, Note, NoteKind, Replay, Report, Spot, observed};
 use crate::event::{Event, partial};
 use crate::intake::body::{self, BodyError, Part};
@@ -36,7 +37,7 @@ impl<'a, E: Examiner> Reader<'a, E> {
 
     pub fn read(&mut self, index: usize, item: &Item) -> Report<E::Found> {
         let counts = Counts { bytes: item.bytes, ..Counts::default() };
-        let report = Report { index, counts, found: Vec::new(), notes: Vec::new() };
+        let report = Report { item: item.clone(), index, counts, found: Vec::new(), notes: Vec::new() };
         let layout = Layout::of(&item.name).unwrap_or(Layout::Document);
         let Self { replay, examiner, scanner, glance, .. } = self;
         let mut page = Page { replay, examiner: *examiner, scanner, glance, file: &item.name, layout, report };

@@ -9,32 +9,16 @@ use anyhow::{Context as _, bail};
 use tokio::runtime::Handle;
 
 use super::Selection;
+use super::items::{Item, Items, Place};
 use crate::aws::objects::{Depth, Objects};
 use crate::intake::file::{self, Layout};
 use crate::intake::gunzip::{self, MOST_BYTES};
 
 /// How a place in S3 begins.
 const SCHEME: &str = "s3://";
+const NO_ROOM: &str = "cannot keep the list of files in a temporary file\n\nhint: `TMPDIR` says where it lies";
 /// An object larger than this is replayed from a copy on disk; CloudTrail writes none.
 const MOST_OBJECT_BYTES: u64 = 256 << 20;
-
-/// A file to replay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// Its path, or `s3://bucket/key`.
-    pub name: String,
-    /// Its size, as it is stored.
-    pub bytes: u64,
-    /// Where it lies.
-    place: Place,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    Disk,
-    /// In this one of the opener's buckets, under this key.
-    Bucket(usize, String),
-}
 
 /// A file's content.
 pub(super) enum Content {
@@ -45,31 +29,52 @@ pub(super) enum Content {
 }
 
 /// What there is to replay, and the way to it.
-#[derive(Default)]
 pub struct Source {
-    /// The trail files, in the order in which they are replayed.
-    pub items: Vec<Item>,
+    /// The trail files that are left to read, in the order in which they are replayed.
+    pub items: Items,
+    /// Every trail file that was found.
+    pub whole: Whole,
     /// How many files of other kinds lay between them.
     pub skipped: u64,
     buckets: Vec<Objects>,
-    runtime: Option<Handle>,
+    runtime: Handle,
 }
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// Trail files.
+    pub files: u64,
+    /// Their bytes, as they are stored.
+    pub bytes: u64,
+}
+
+/// Whether a trail file that was found is left to read.
+pub type Choice<'a> = dyn FnMut(&Item) -> bool + 'a;
 
 impl Source {
     /// Finds the trail files in places that may hold what is selected: files, folders, and
     /// `s3://bucket/prefix`.
     ///
     /// # Errors
-    /// When a place does not exist, or a folder or a bucket cannot be listed.
-    pub fn find(places: &[String], selection: &Selection, runtime: &Handle) -> anyhow::Result<Self> {
-        let mut source = Self { runtime: Some(runtime.clone()), ..Self::default() };
+    /// When a place does not exist, a folder or a bucket cannot be listed, or there is no room
+    /// for the list.
+    pub fn find(
+        places: &[String],
+        selection: &Selection,
+        is_left: &mut Choice<'_>,
+        runtime: &Handle,
+    ) -> anyhow::Result<Self> {
+        let (items, whole) = (Items::new().context(NO_ROOM)?, Whole::default());
+        let mut source = Self { items, whole, skipped: 0, buckets: Vec::new(), runtime: runtime.clone() };
         for place in places {
             match place.strip_prefix(SCHEME) {
-                Some(address) => runtime.block_on(source.add_bucket(address, selection)),
-                None => source.add_path(Path::new(place), selection),
+                Some(address) => runtime.block_on(source.add_bucket(address, selection, is_left)),
+                None => source.add_path(Path::new(place), selection, is_left),
             }
             .with_context(|| format!("cannot replay `{place}`"))?;
         }
+        source.items.close().context(NO_ROOM)?;
         Ok(source)
     }
 
@@ -79,45 +84,66 @@ impl Source {
         !self.buckets.is_empty()
     }
 
-    fn add_path(&mut self, path: &Path, selection: &Selection) -> anyhow::Result<()> {
-        let mut trouble = None;
-        let walked = file::walk(path, &mut |file| {
-            match file.map(|file| (file.to_string_lossy(), fs::metadata(file))) {
-                None => self.skipped += 1,
-                Some((name, _)) if !selection.may_lie_in(&name) => {}
-                Some((name, Ok(about))) => {
-                    self.items.push(Item { name: name.into_owned(), bytes: about.len(), place: Place::Disk });
-                }
-                Some((name, Err(error))) => trouble = Some(anyhow::Error::new(error).context(name.into_owned())),
-            }
-            if trouble.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        let _ = walked?; // what stopped it, if anything did, is in `trouble`
-        trouble.map_or(Ok(()), Err)
+    fn add(&mut self, item: &Item, is_left: &mut Choice<'_>) -> anyhow::Result<()> {
+        self.whole.files += 1;
+        self.whole.bytes += item.bytes;
+        if is_left(item) { self.items.put(item).context(NO_ROOM) } else { Ok(()) }
     }
 
-    async fn add_bucket(&mut self, address: &str, selection: &Selection) -> anyhow::Result<()> {
-        let (name, prefix) = address.split_once('/').unwrap_or((address, ""));
-        let bucket = Objects::open(name).await?;
-        let mut folders = vec![prefix.to_owned()];
-        // Level by level only where that leaves something out: a level more is a request more.
-        let depth = if selection.is_narrow() { Depth::OneLevel } else { Depth::Everything };
-        while let Some(folder) = folders.pop() {
-            let listing = bucket.list(&folder, depth).await?;
-            folders.extend(listing.folders.into_iter().filter(|below| selection.may_lie_in(below)));
-            for (key, bytes) in listing.objects {
-                if Layout::of(&key).is_none() {
-                    self.skipped += 1;
-                } else if selection.may_lie_in(&key) {
-                    let place = Place::Bucket(self.buckets.len(), key.clone());
-                    self.items.push(Item { name: format!("{SCHEME}{name}/{key}"), bytes, place });
+    fn add_path(&mut self, path: &Path, selection: &Selection, is_left: &mut Choice<'_>) -> anyhow::Result<()> {
+        let mut added = Ok(());
+        let walked = file::walk(path, &mut |file| {
+            match file.map(|file| (file.to_string_lossy(), file)) {
+                None => self.skipped += 1,
+                Some((name, _)) if !selection.may_lie_in(&name) => {}
+                Some((name, file)) => {
+                    let about = fs::metadata(file).with_context(|| name.clone().into_owned());
+                    added = about.and_then(|about| {
+                        self.add(&Item { name: name.into_owned(), bytes: about.len(), place: Place::Disk }, is_left)
+                    });
                 }
             }
+            if added.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let _ = walked?; // what stopped it, if anything did, is in `added`
+        added
+    }
+
+    async fn add_bucket(
+        &mut self,
+        address: &str,
+        selection: &Selection,
+        is_left: &mut Choice<'_>,
+    ) -> anyhow::Result<()> {
+        let (name, prefix) = address.split_once('/').unwrap_or((address, ""));
+        let bucket = Objects::open(name).await?;
+        let found = (self.whole.files, self.skipped);
+        let mut left = vec![prefix.to_owned()];
+        // Level by level only where that leaves something out: a level more is a request more.
+        let depth = if selection.is_narrow() { Depth::OneLevel } else { Depth::Everything };
+        while let Some(folder) = left.pop() {
+            let (mut below, mut next) = (Vec::new(), None);
+            loop {
+                let page = bucket.list(&folder, depth, next).await?;
+                below.extend(page.folders.into_iter().filter(|below| selection.may_lie_in(below)));
+                for (key, bytes) in page.objects {
+                    if Layout::of(&key).is_none() {
+                        self.skipped += 1;
+                    } else if selection.may_lie_in(&key) {
+                        let place = Place::Bucket(self.buckets.len(), key.clone());
+                        self.add(&Item { name: format!("{SCHEME}{name}/{key}"), bytes, place }, is_left)?;
+                    }
+                }
+                next = page.next;
+                if next.is_none() {
+                    break;
+                }
+            }
+            left.extend(below.into_iter().rev());
         }
-        if self.items.is_empty() && self.skipped == 0 {
+        if found == (self.whole.files, self.skipped) {
             bail!("no object of the bucket `{name}` begins with `{prefix}`, or none may hold what is asked for");
         }
-        self.items.sort_by(|one, other| one.name.cmp(&other.name));
         self.buckets.push(bucket);
         Ok(())
     }
@@ -127,13 +153,11 @@ impl Source {
         match &item.place {
             Place::Disk => Ok(from_disk(&item.name, memory)?),
             Place::Bucket(bucket, key) => {
-                let (Some(bucket), Some(runtime)) = (self.buckets.get(*bucket), &self.runtime) else {
-                    bail!("its bucket is not open");
-                };
+                let Some(bucket) = self.buckets.get(*bucket) else { bail!("its bucket is not open") };
                 if item.bytes > MOST_OBJECT_BYTES {
                     bail!("larger than 256 MiB: copy it to a disk and replay it from there");
                 }
-                *memory = runtime.block_on(bucket.get(key))?;
+                *memory = self.runtime.block_on(bucket.get(key))?;
                 Ok(Content::Whole)
             }
         }

@@ -13,7 +13,6 @@ use super::show::Tally;
 use super::{Arguments, Line};
 use crate::replay::Report;
 use crate::replay::journal::{Journal, Past, Subject};
-use crate::replay::source::Item;
 
 /// An open output.
 pub(super) struct Output {
@@ -37,14 +36,14 @@ impl Output {
     }
 
     /// Writes what was found in a file.
-    pub fn write(&mut self, item: &Item, report: &Report<Line>, tally: &Tally) -> io::Result<()> {
+    pub fn write(&mut self, report: &Report<Line>, tally: &Tally) -> io::Result<()> {
         for line in &report.found {
             self.to.write_all(&line.text)?;
             self.written += line.text.len() as u64;
         }
         let Some(journal) = &mut self.journal else { return Ok(()) };
         self.to.flush()?;
-        journal.note(item, self.written, tally)
+        journal.note(&report.item, self.written, tally)
     }
 
     /// Writes what is still on its way.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
+use std::ops::AddAssign;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,11 +10,16 @@ use serde_json::json;
 
 use crate::clock::Clock;
 use crate::policy::Severity;
-use crate::replay::source::Source;
+use crate::replay::source::{Source, Whole};
 use crate::replay::{Counts, Note, NoteKind};
+
+/// What to say when the list of files is lost.
+pub(in crate::cli) const LOST_LIST: &str = "cannot read back the list of files from its temporary file";
 
 /// How often progress is shown.
 const LOOK: SignedDuration = SignedDuration::from_millis(250);
+/// After how many listed files it is time to look at the clock.
+const LISTED_TOGETHER: u64 = 64;
 
 /// How stderr is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +63,10 @@ impl Tally {
         }
         tally
     }
+}
 
-    fn add(&mut self, other: &Self) {
+impl AddAssign<&Self> for Tally {
+    fn add_assign(&mut self, other: &Self) {
         self.files += other.files;
         self.counts += other.counts;
         self.findings += other.findings;
@@ -68,10 +76,39 @@ impl Tally {
     }
 }
 
+/// Shows how far files are listed.
+pub(in crate::cli) struct Listing<'a, C, W> {
+    clock: &'a C,
+    shown: Timestamp,
+    style: Style,
+    notes: W,
+    files: u64,
+}
+
+impl<'a, C: Clock, W: Write> Listing<'a, C, W> {
+    pub fn new(clock: &'a C, style: Style, notes: W) -> Self {
+        Self { clock, shown: clock.now(), style, notes, files: 0 }
+    }
+
+    /// Takes in a file that was found, and says again whether it is left to read.
+    pub fn found(&mut self, is_left: bool) -> bool {
+        self.files += 1;
+        if self.style == Style::Terminal && self.files.is_multiple_of(LISTED_TOGETHER) {
+            let now = self.clock.now();
+            if now.duration_since(self.shown) >= LOOK {
+                self.shown = now;
+                let _ = write!(self.notes, "\r\x1b[Klisting: {} files so far", self.files);
+                let _ = self.notes.flush();
+            }
+        }
+        is_left
+    }
+}
+
 /// Shows one replay.
 pub(in crate::cli) struct Show<'a, C, W> {
     /// How many files there are, and bytes in them.
-    whole: (usize, u64),
+    whole: Whole,
     skipped: u64,
     clock: &'a C,
     started: Timestamp,
@@ -84,13 +121,9 @@ pub(in crate::cli) struct Show<'a, C, W> {
 }
 
 impl<'a, C: Clock, W: Write> Show<'a, C, W> {
-    /// `past` is what came of the files that an earlier run read.
-    pub fn new(source: &Source, past: &[Tally], clock: &'a C, style: Style, notes: W) -> Self {
-        let now = clock.now();
-        let mut tally = Tally::default();
-        past.iter().for_each(|one| tally.add(one));
-        let whole = (source.items.len(), source.items.iter().map(|item| item.bytes).sum());
-        let before = tally.counts.bytes;
+    /// `tally` is what came of the files that an earlier run read.
+    pub fn new(source: &Source, tally: Tally, clock: &'a C, style: Style, notes: W) -> Self {
+        let (now, before, whole) = (clock.now(), tally.counts.bytes, source.whole);
         Self { whole, skipped: source.skipped, clock, started: now, shown: now, before, style, notes, tally }
     }
 
@@ -99,7 +132,7 @@ impl<'a, C: Clock, W: Write> Show<'a, C, W> {
         for note in notes {
             self.note(note.kind, name, note.line, &note.why);
         }
-        self.tally.add(tally);
+        self.tally += tally;
         self.progress();
     }
 
@@ -123,7 +156,7 @@ impl<'a, C: Clock, W: Write> Show<'a, C, W> {
         }
         self.shown = now;
         let Tally { files, counts, findings, .. } = &self.tally;
-        let (all_files, all_bytes) = self.whole;
+        let Whole { files: all_files, bytes: all_bytes } = self.whole;
         let seconds = now.duration_since(self.started).as_secs_f64();
         let rate = counts.bytes.saturating_sub(self.before) as f64 / seconds.max(0.001);
         let left = all_bytes.saturating_sub(counts.bytes) as f64 / rate.max(1.0);

@@ -65,15 +65,16 @@ impl Examiner for Nobody {
 fn replayed_by(examiner: &impl Examiner<Found = Line>, place: &Path, style: Style) -> (String, String, Tally) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let selection = Selection::default();
-    let source = Source::find(&[place.display().to_string()], &selection, runtime.handle()).unwrap();
+    let source = Source::find(&[place.display().to_string()], &selection, &mut |_| true, runtime.handle()).unwrap();
     let (mut findings, mut notes) = (Vec::new(), Vec::new());
-    let mut show = Show::new(&source, &[], &StoppedClock, style, &mut notes);
-    let replay = Replay { items: &source.items, source: &source, selection: &selection, config: None, workers: 2 };
-    replay.run(examiner, |report| {
+    let mut show = Show::new(&source, Tally::default(), &StoppedClock, style, &mut notes);
+    let replay = Replay { source: &source, selection: &selection, config: None, workers: 2 };
+    let read = replay.run(examiner, |report| {
         findings.extend(report.found.iter().flat_map(|line| line.text.clone()));
-        show.file(&source.items[report.index].name, &report.notes, &tally_of(&report));
+        show.file(&report.item.name, &report.notes, &tally_of(&report));
         ControlFlow::Continue(())
     });
+    read.unwrap();
     let tally = show.summary(&[("BKP-01", ("No deletion of recovery points", Severity::Critical))].into()).unwrap();
     (String::from_utf8(findings).unwrap(), String::from_utf8(notes).unwrap(), tally)
 }
