@@ -75,7 +75,12 @@ def prepare(tools: Tools, records: int) -> tuple[Rows, dict[str, Replay]]:
     peers = engines.peers(tools, stage.lines(tools, usual), records)
     rows |= {peer.name: peer for peer in peers}
     check(rows, peers)
-    peaks = {"the corpus": Replay(tools, shipped, usual), "five times the corpus": Replay(tools, shipped, large)}
+    files = stage.many_files(tools, usual, records)
+    peaks = {
+        "the corpus": Replay(tools, shipped, usual),
+        "five times the corpus": Replay(tools, shipped, large),
+        f"{records} small files, three times": Replay(tools, shipped, files),
+    }
     return rows, peaks
 
 

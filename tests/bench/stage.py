@@ -1,11 +1,18 @@
 """What is measured: programs, corpora, rules. Made once, and kept while it fits."""
 
+import gzip
 import hashlib
 import json
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from .process import run
+
+
+# How many files stand behind the links of a corpus of many files.
+LINKED = 16
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,28 @@ def corpus(tools: Tools, name: str, records: int, wanted: int = 3, accounts: int
     if not stamp.exists() or stamp.read_text() != wish:
         print(f"making corpus {name}: {records} records, {wanted} % wanted, {accounts} accounts", flush=True)
         run([tools.bench, "corpus", folder, *arguments], tools.work)
+        stamp.write_text(wish)
+    return Corpus(folder, json.loads((folder / "MADE").read_text()))
+
+
+def many_files(tools: Tools, source: Corpus, files: int) -> Corpus:
+    """The smallest files of a corpus again and again, under other names: links, each file's
+    fewer than a file system allows."""
+    folder = tools.work / "corpus" / f"files-{files}"
+    stamp = folder / "WISH"
+    wish = (source.folder / "WISH").read_text()
+    if not stamp.exists() or stamp.read_text() != wish:
+        print(f"making corpus {folder.name}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        smallest = sorted(source.trail.rglob("*.json.gz"), key=lambda path: path.stat().st_size)[:LINKED]
+        held = [len(json.loads(gzip.decompress(path.read_bytes()))["Records"]) for path in smallest]
+        for number in range(files):
+            day = folder / "AWSLogs" / f"{number // 1000:012}" / "CloudTrail" / "eu-west-1" / "2026" / "03" / "01"
+            day.mkdir(parents=True, exist_ok=True)
+            os.link(smallest[number % LINKED], day / f"{number // 1000:012}_CloudTrail_eu-west-1_{number}.json.gz")
+        shutil.copy(source.accounts, folder)
+        made = {"records": sum(held[number % LINKED] for number in range(files))}
+        (folder / "MADE").write_text(json.dumps(made))
         stamp.write_text(wish)
     return Corpus(folder, json.loads((folder / "MADE").read_text()))
 
