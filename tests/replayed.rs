@@ -89,6 +89,17 @@ fn a_replay_that_was_broken_off_goes_on_and_says_everything_once() {
     assert_eq!(findings(&fs::read(path("findings.jsonl")).unwrap()).len(), 3, "the findings are not touched");
 }
 
+#[test]
+fn a_place_that_is_not_there_leaves_the_findings_of_another_run_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let findings = folder.path().join("findings.jsonl");
+    fs::write(&findings, "of another run").unwrap();
+    let output = replay(&["no-such-place", "--output", &findings.display().to_string()]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("cannot replay `no-such-place`"), "{said}");
+    assert_eq!(fs::read_to_string(&findings).unwrap(), "of another run");
+}
+
 /// Records of every rule's examples, whole and with each of their fields missing in turn.
 fn variations() -> Vec<Value> {
     let whole = |event: &Value| {

@@ -66,11 +66,12 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
     let policies = load_trusted(&args.policies, config.as_ref())?;
     let selection = args.events.selection();
     let subject = Subject { policies: policies.digest().to_owned(), how: args.events.how() };
-    let (mut output, past) = Output::open(args, &subject)?;
+    let (journal, past) = output::journal(args, &subject)?;
     let (clock, style) = (SystemClock, Style::of_stderr(args.json));
     let mut listing = Listing::new(&clock, style, io::stderr().lock());
     let source = args.events.source(&selection, &mut |item| listing.found(!past.knows(item)), runtime)?;
     drop(listing);
+    let mut output = Output::open(args, journal, past.written)?;
     let mut show = Show::new(&source, past.tally, &clock, style, io::stderr().lock());
     let workers = args.events.workers(&source);
     let replay = Replay { source: &source, selection: &selection, config: config.as_ref(), workers };

@@ -21,18 +21,22 @@ pub(super) struct Output {
     journal: Option<Journal>,
 }
 
+/// The journal, if one is to be kept, and where an earlier run broke off.
+pub(super) fn journal(args: &Arguments, subject: &Subject) -> anyhow::Result<(Option<Journal>, Past<Tally>)> {
+    match &args.resume {
+        Some(path) => Journal::open(path, subject).map(|(journal, past)| (Some(journal), past)),
+        None => Ok((None, Past::default())),
+    }
+}
+
 impl Output {
-    /// Opens what the arguments name, and tells where an earlier run broke off.
-    pub fn open(args: &Arguments, subject: &Subject) -> anyhow::Result<(Self, Past<Tally>)> {
-        let (journal, past) = match &args.resume {
-            Some(path) => Journal::open(path, subject).map(|(journal, past)| (Some(journal), past))?,
-            None => (None, Past::default()),
-        };
+    /// Opens what the arguments name, and cuts off what comes after so many bytes.
+    pub fn open(args: &Arguments, journal: Option<Journal>, written: u64) -> anyhow::Result<Self> {
         let to: Box<dyn Write> = match &args.output {
-            Some(path) => cut(path, past.written).with_context(|| format!("cannot write to `{}`", path.display()))?,
+            Some(path) => cut(path, written).with_context(|| format!("cannot write to `{}`", path.display()))?,
             None => Box::new(io::stdout().lock()),
         };
-        Ok((Self { to: BufWriter::new(to), written: past.written, journal }, past))
+        Ok(Self { to: BufWriter::new(to), written, journal })
     }
 
     /// Writes what was found in a file.
