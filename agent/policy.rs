@@ -212,15 +212,16 @@ impl Policies {
     /// When it cannot be run, or one of its rules does not say what it must.
     pub fn of(bundle: Bundle, limits: Limits, compiler: Compiler) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits, compiler)?;
-        if !engine.lays_out() {
+        let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
+        let Bundle { data, digest, manifest, reads, .. } = bundle;
+        let revision = manifest.revision;
+        let policies = Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision }));
+        if !policies.lay_out() {
             tracing::warn!(
                 "the rules' module keeps values in a way of its own and has to parse each document itself, which takes longer; was it built by another `opa`?"
             );
         }
-        let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
-        let Bundle { data, digest, manifest, reads, .. } = bundle;
-        let revision = manifest.revision;
-        Ok(Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision })))
+        Ok(policies)
     }
 
     /// Every rule, in the order of their ids.
