@@ -6,7 +6,7 @@ use std::path::Path;
 use keepwatch::policy::author::explain;
 use keepwatch::policy::author::trial;
 use keepwatch::policy::author::trial::{Outcome, Trial};
-use keepwatch::policy::author::{Flaw, Work, check};
+use keepwatch::policy::author::{Lint, Work, check};
 use tempfile::TempDir;
 
 use super::engine_oracle::{now, root, shipped};
@@ -30,12 +30,12 @@ pub fn project() -> TempDir {
     project
 }
 
-pub const PLACE: &str = "policies/acts/backup/vault_deleted";
+pub const PLACE: &str = "policies/events/backup/vault_deleted";
 
 const SOUND: &str = r#"findings contains finding if {
 	input.event.eventName == "DeleteBackupVault"
-	act.succeeded
-	finding := {"message": $"`{act.actor}` deleted a vault", "propose": []}
+	event.succeeded
+	finding := {"message": $"`{event.actor}` deleted a vault", "propose": []}
 }
 "#;
 
@@ -56,16 +56,16 @@ fn rule(body: &str) -> String {
     METADATA.to_owned() + body
 }
 
-const METADATA: &str = r#"package acts.backup.vault_deleted
+const METADATA: &str = r#"package events.backup.vault_deleted
 
-import data.lib.act
+import data.lib.event
 
 # METADATA
 # entrypoint: true
 # title: Vault deleted
 # description: Somebody deleted a vault.
 # schemas:
-#   - input: schema.act
+#   - input: schema.event
 # custom:
 #   id: TST-01
 #   severity: high
@@ -82,18 +82,18 @@ fn documents(names: &[&str]) -> String {
 }
 
 /// The flaws of the project's rule with another text.
-fn flaws_of(text: &str) -> Vec<Flaw> {
+fn flaws_of(text: &str) -> Vec<Lint> {
     let project = project();
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     flaws(project.path())
 }
 
-fn flaws(project: &Path) -> Vec<Flaw> {
+fn flaws(project: &Path) -> Vec<Lint> {
     check::check(&Work::all(&project.join("policies"))).unwrap().flaws
 }
 
 /// Lint, line and text of each flaw, to be read at a glance.
-fn brief(flaws: &[Flaw]) -> Vec<String> {
+fn brief(flaws: &[Lint]) -> Vec<String> {
     flaws.iter().map(|flaw| format!("{}:{} {}", flaw.lint, flaw.line, flaw.what)).collect()
 }
 
@@ -108,8 +108,8 @@ fn the_shipped_rules_and_a_sound_one_have_no_flaw() {
 #[test]
 fn a_large_literal_is_found_wherever_it_stands() {
     let words = (0..11).map(|n| format!("\"w{n}\"")).collect::<Vec<_>>().join(", ");
-    let found = flaws_of(&rule(&format!("{SOUND}\n_words := {{{words}}}\n\n_few := [1, 2, {{\"a\": [3, 4]}}]\n")));
-    assert_eq!(brief(&found), ["large-literal:24 a literal of 11 constants"]);
+    let content = flaws_of(&rule(&format!("{SOUND}\n_words := {{{words}}}\n\n_few := [1, 2, {{\"a\": [3, 4]}}]\n")));
+    assert_eq!(brief(&content), ["large-literal:24 a literal of 11 constants"]);
     let nested = flaws_of(&rule(&format!(
         "{SOUND}\n_in if {{\n\tsome word in input.event.resources\n\tword in [{words}]\n}}\n"
     )));
@@ -118,10 +118,10 @@ fn a_large_literal_is_found_wherever_it_stands() {
 
 #[test]
 fn a_pattern_before_a_cheap_test_is_found() {
-    let found = flaws_of(&rule(&format!(
+    let content = flaws_of(&rule(&format!(
         "{SOUND}\n_wrong if {{\n\tregex.match(\"^a\", input.now)\n\tinput.event.eventName == \"X\"\n}}\n\n_right if {{\n\tinput.event.eventName == \"X\"\n\tregex.match(\"^a\", input.now)\n}}\n\n_bound if {{\n\thit := regex.match(\"^a\", input.now)\n\thit == true\n}}\n"
     )));
-    assert_eq!(brief(&found), ["pattern-first:25 `regex.match` before the cheap test on line 26"]);
+    assert_eq!(brief(&content), ["pattern-first:25 `regex.match` before the cheap test on line 26"]);
 }
 
 #[test]
@@ -130,24 +130,24 @@ fn a_not_that_silences_the_rule_is_found() {
         r#"not startswith(input.event.awsRegion, "cn-")"#,
         r#"not input.event.errorCode in {"A"}"#,
         r#"not lower(input.event.errorCode) == "a""#,
-        r#"not act.parameters.backupVaultName in {"A"}"#,
+        r#"not event.parameters.backupVaultName in {"A"}"#,
         r#"not is_string(input.event.errorCode)"#,
         r#"not _mine(input.event.errorCode)"#,
     ];
     for negated in silencing {
-        let found = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n\n_mine(x) if x == \"1\"\n")));
-        assert_eq!(found.len(), 1, "{negated}: {:?}", brief(&found));
-        assert_eq!((found[0].lint.as_str(), found[0].line), ("silenced-not", 25), "{negated}");
+        let content = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n\n_mine(x) if x == \"1\"\n")));
+        assert_eq!(content.len(), 1, "{negated}: {:?}", brief(&content));
+        assert_eq!((content[0].lint.as_str(), content[0].line), ("silenced-not", 25), "{negated}");
     }
     let sound = [
         r#"not input.event.errorCode == "a""#,
         r#"not input.event.errorCode"#,
-        r#"not act.approved("may_change_trails")"#,
+        r#"not event.approved("may_change_trails")"#,
         "is_string(input.event.errorCode)\n\tnot startswith(input.event.errorCode, \"a\")",
     ];
     for negated in sound {
-        let found = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n")));
-        assert_eq!(brief(&found), [""; 0], "{negated}");
+        let content = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n")));
+        assert_eq!(brief(&content), [""; 0], "{negated}");
     }
 }
 
@@ -168,18 +168,18 @@ fn metadata_that_is_missing_or_wrong_is_found_on_its_line() {
         (
             "[\"backup.amazonaws.com:DeleteBackupVault\"]",
             "[]",
-            "metadata:15 it judges acts, so its METADATA needs `custom.events`",
+            "metadata:15 it evaluates events, so its METADATA needs `custom.events`",
         ),
-        ("# schemas:\n#   - input: schema.act\n", "", "metadata:5 its input is not typed by `schema.act`"),
+        ("# schemas:\n#   - input: schema.event\n", "", "metadata:5 its input is not typed by `schema.event`"),
         (
-            "package acts.backup.vault_deleted",
-            "package acts.backup.vault_delted",
-            "metadata:1 package `acts.backup.vault_delted` in the folder",
+            "package events.backup.vault_deleted",
+            "package events.backup.vault_delted",
+            "metadata:1 package `events.backup.vault_delted` in the folder",
         ),
     ];
     for (old, new, expected) in wrong {
-        let found = brief(&flaws_of(&rule(SOUND).replace(old, new)));
-        assert!(found.len() == 1 && found[0].starts_with(expected), "{expected}: {found:?}");
+        let content = brief(&flaws_of(&rule(SOUND).replace(old, new)));
+        assert!(content.len() == 1 && content[0].starts_with(expected), "{expected}: {content:?}");
     }
 }
 
@@ -202,21 +202,21 @@ fn an_event_without_example_is_found() {
 #[test]
 fn an_id_that_two_rules_have_is_found() {
     let project = project();
-    let twin = project.path().join("policies/acts/backup/vault_gone");
+    let twin = project.path().join("policies/events/backup/vault_gone");
     copy(&project.path().join(PLACE), &twin);
     fs::rename(twin.join("vault_deleted.rego"), twin.join("vault_gone.rego")).unwrap();
-    let text = rule(SOUND).replace("package acts.backup.vault_deleted", "package acts.backup.vault_gone");
+    let text = rule(SOUND).replace("package events.backup.vault_deleted", "package events.backup.vault_gone");
     fs::write(twin.join("vault_gone.rego"), text).unwrap();
-    let expected = "same-id:5 id `TST-01` is that of `acts/backup/vault_deleted/vault_deleted.rego` too";
+    let expected = "same-id:5 id `TST-01` is that of `events/backup/vault_deleted/vault_deleted.rego` too";
     assert_eq!(brief(&flaws(project.path())), [expected]);
 }
 
 #[test]
 fn what_opa_refuses_says_what_may_be_meant() {
-    let found = flaws_of(&rule(SOUND).replace("input.event.eventName", "input.event.eventNmae"));
-    assert_eq!(brief(&found), ["rego_type_error:19 undefined ref: input.event.eventNmae"]);
-    assert_eq!(found[0].next, "did you mean `eventName`?");
-    let broken = flaws_of("package acts.backup.vault_deleted\n\nfindings contains {\n");
+    let content = flaws_of(&rule(SOUND).replace("input.event.eventName", "input.event.eventNmae"));
+    assert_eq!(brief(&content), ["rego_type_error:19 undefined ref: input.event.eventNmae"]);
+    assert_eq!(content[0].next, "did you mean `eventName`?");
+    let broken = flaws_of("package events.backup.vault_deleted\n\nfindings contains {\n");
     assert!(broken.iter().any(|flaw| flaw.lint == "rego_parse_error"), "{:?}", brief(&broken));
 }
 
@@ -225,7 +225,7 @@ fn reach(events: &[&str], body: &str) -> Vec<String> {
     let project = project();
     let list = events.iter().map(|event| format!("\"backup.amazonaws.com:{event}\"")).collect::<Vec<_>>().join(", ");
     let text = rule(&format!("findings contains {{\"message\": \"m\", \"propose\": []}} if {{\n{body}\n}}\n"));
-    let text = text.replace("\"backup.amazonaws.com:DeleteBackupVault\"", &list).replace("import data.lib.act\n", "");
+    let text = text.replace("\"backup.amazonaws.com:DeleteBackupVault\"", &list).replace("import data.lib.event\n", "");
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     fs::write(project.path().join(PLACE).join("fires.json"), documents(events).replace('*', "X")).unwrap();
     brief(&flaws(project.path()))
@@ -233,29 +233,36 @@ fn reach(events: &[&str], body: &str) -> Vec<String> {
 
 #[test]
 fn a_rule_that_looks_at_an_event_it_does_not_declare_is_told_which() {
-    let found = reach(&["DeleteBackupVault"], r#"input.event.eventName in {"DeleteBackupVault", "DeleteBackupPlan"}"#);
-    assert_eq!(found, ["undeclared-event:14 the rule looks at `*:DeleteBackupPlan`, which `events` does not declare"]);
+    let content =
+        reach(&["DeleteBackupVault"], r#"input.event.eventName in {"DeleteBackupVault", "DeleteBackupPlan"}"#);
+    assert_eq!(
+        content,
+        ["undeclared-event:14 the rule looks at `*:DeleteBackupPlan`, which `events` does not declare"]
+    );
     let elsewhere = r#"input.event.eventSource == "s3.amazonaws.com"
         name := input.event.eventName
         name == "DeleteBackupVault""#;
-    let found = reach(&["DeleteBackupVault"], elsewhere);
+    let content = reach(&["DeleteBackupVault"], elsewhere);
     assert_eq!(
-        found[1],
+        content[1],
         "undeclared-event:14 the rule looks at `s3.amazonaws.com:DeleteBackupVault`, which `events` does not declare"
     );
-    assert!(found[0].starts_with("idle-event:14 `backup.amazonaws.com:DeleteBackupVault` is declared"), "{found:?}");
-    let found = reach(&["Put*"], r#"startswith(input.event.eventName, "Delete")"#);
-    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        content[0].starts_with("idle-event:14 `backup.amazonaws.com:DeleteBackupVault` is declared"),
+        "{content:?}"
+    );
+    let content = reach(&["Put*"], r#"startswith(input.event.eventName, "Delete")"#);
+    assert_eq!(content.len(), 2, "{content:?}");
 }
 
 #[test]
 fn a_declared_event_that_no_part_of_the_rule_can_match_is_told() {
-    let found = reach(&["DeleteBackupVault", "CreateBackupVault"], r#"input.event.eventName == "DeleteBackupVault""#);
+    let content = reach(&["DeleteBackupVault", "CreateBackupVault"], r#"input.event.eventName == "DeleteBackupVault""#);
     let expected =
         "idle-event:14 `backup.amazonaws.com:CreateBackupVault` is declared, and no part of the rule can match it";
-    assert_eq!(found, [expected]);
-    let found = reach(&["DeleteBackupVault"], "false");
-    assert_eq!(found, ["never-fires:14 the rule cannot fire"]);
+    assert_eq!(content, [expected]);
+    let content = reach(&["DeleteBackupVault"], "false");
+    assert_eq!(content, ["never-fires:14 the rule cannot fire"]);
     let contradiction = "input.event.eventName == \"A\"\ninput.event.eventName == \"B\"";
     assert_eq!(reach(&["DeleteBackupVault"], contradiction), ["never-fires:14 the rule cannot fire"]);
 }
@@ -281,36 +288,40 @@ fn whatever_way_a_rule_tests_names_its_declared_events_are_fine() {
 #[test]
 fn a_misspelt_parameter_says_what_it_could_have_been() {
     let misspelt = [
-        ("act.parameters.backupvaultName", "backupVaultName"),
+        ("event.parameters.backupvaultName", "backupVaultName"),
         ("input.event.requestParameters.backupVaultNmae", "backupVaultName"),
-        ("act.parameters.recoverypointArn", "recoveryPointArn"),
+        ("event.parameters.recoverypointArn", "recoveryPointArn"),
         ("input.event.requestParamters.backupVaultName", "requestParameters"),
     ];
     let events = "DeleteBackupVault\", \"backup.amazonaws.com:DeleteRecoveryPoint";
     for (field, meant) in misspelt {
-        for body in [format!("{SOUND}\n_x := {field}\n"), SOUND.replace("act.succeeded", field)] {
+        for body in [format!("{SOUND}\n_x := {field}\n"), SOUND.replace("event.succeeded", field)] {
             let project = project();
             let body = body.replace("== \"DeleteBackupVault\"", "!= \"x\"");
             let text = rule(&body).replace("DeleteBackupVault\"]", &format!("{events}\"]"));
             fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
             let both = documents(&["DeleteBackupVault", "DeleteRecoveryPoint"]);
             fs::write(project.path().join(PLACE).join("fires.json"), both).unwrap();
-            let found = flaws(project.path());
-            assert_eq!(found.len(), 1, "{field}: {:?}", brief(&found));
-            assert_eq!(found[0].next, format!("did you mean `{meant}`?"));
+            let content = flaws(project.path());
+            assert_eq!(content.len(), 1, "{field}: {:?}", brief(&content));
+            assert_eq!(content[0].next, format!("did you mean `{meant}`?"));
         }
     }
-    let known = "act.parameters.backupVaultName\n\tact.parameters.omitted\n\tact.parameters[_]";
-    assert_eq!(brief(&flaws_of(&rule(SOUND).replace("act.succeeded", &format!("act.succeeded\n\t{known}")))), [""; 0]);
-    let other = flaws_of(&rule(SOUND).replace("act.succeeded", "act.succeeded\n\tact.parameters.recoveryPointArn"));
+    let known = "event.parameters.backupVaultName\n\tact.parameters.omitted\n\tact.parameters[_]";
+    assert_eq!(
+        brief(&flaws_of(&rule(SOUND).replace("event.succeeded", &format!("event.succeeded\n\t{known}")))),
+        [""; 0]
+    );
+    let other = flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tact.parameters.recoveryPointArn"));
     assert_eq!(brief(&other), ["parameter:21 no event of `TST-01` has the parameter `recoveryPointArn`"]);
     assert_eq!(other[0].next, "there are `backupVaultName`");
 }
 
 #[test]
 fn a_call_that_nobody_described_has_any_parameters() {
-    let text =
-        rule(SOUND).replace("act.succeeded", "act.parameters.whatever").replace("DeleteBackupVault", "ExplodeVault");
+    let text = rule(SOUND)
+        .replace("event.succeeded", "event.parameters.whatever")
+        .replace("DeleteBackupVault", "ExplodeVault");
     let project = project();
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     fs::write(project.path().join(PLACE).join("fires.json"), documents(&["ExplodeVault"])).unwrap();
@@ -320,8 +331,9 @@ fn a_call_that_nobody_described_has_any_parameters() {
 /// The trial of the sound rule with these tests.
 fn tried(tests: &str) -> Trial {
     let project = project();
-    let text =
-        format!("package acts.backup.vault_deleted_test\n\nimport data.acts.backup.vault_deleted.findings\n\n{tests}");
+    let text = format!(
+        "package events.backup.vault_deleted_test\n\nimport data.events.backup.vault_deleted.findings\n\n{tests}"
+    );
     fs::write(project.path().join(PLACE).join("vault_deleted_test.rego"), text).unwrap();
     trial::run(&Work::all(&project.path().join("policies")), now()).unwrap()
 }
@@ -356,7 +368,7 @@ fn a_test_that_only_one_engine_passes_diverges_and_is_not_hidden() {
 fn coverage_has_a_threshold_only_for_who_asks() {
     let trial = tried("test_nothing if count(findings) == 0 with input as {}\n");
     assert!(trial.passed(None), "{trial:?}");
-    assert_eq!(trial.below(99.0)[0], "acts/backup/vault_deleted/vault_deleted.rego");
+    assert_eq!(trial.below(99.0)[0], "events/backup/vault_deleted/vault_deleted.rego");
     assert!(!trial.passed(Some(99.0)));
 }
 
@@ -370,7 +382,7 @@ fn a_builtin_that_only_tests_use_is_told_and_not_passed_over() {
 #[test]
 fn a_new_rule_passes_its_check_and_its_test_as_it_is_written() {
     let project = project();
-    for place in ["acts/kms/alias_moved", "states/s3/logging", "acts/kms/alias_gone"] {
+    for place in ["events/kms/alias_moved", "resources/s3/logging", "events/kms/alias_gone"] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keepwatch"));
         let said = command.current_dir(project.path()).args(["policy", "new", place]).output().unwrap();
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -442,7 +454,7 @@ fn each_save_gets_a_verdict_and_an_interrupt_ends_it_well() {
     assert!(verdict().iter().any(|line| line.starts_with("events.json: No such file")));
     fs::write(project.path().join("events.json"), documents(&["DeleteBackupVault", "ListBackupVaults"])).unwrap();
     assert!(verdict().contains(&"events.json: 1 finding(s) in 2 event(s)".to_owned()));
-    let text = rule(SOUND).replace("act.succeeded", "act.suceeded");
+    let text = rule(SOUND).replace("event.succeeded", "event.suceeded");
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     let broken = verdict();
     assert!(broken[0].ends_with("vault_deleted.rego:15: the rule cannot fire [never-fires]"), "{broken:?}");

@@ -60,7 +60,7 @@ fn check(policies: &Path) -> (bool, String) {
     let mut command = Command::new(opa());
     command.arg("check").arg("--strict").arg("--schema").arg(folder.path());
     command.arg("--capabilities").arg(policies.join("capabilities.json"));
-    command.args(["acts", "states", "lib"].map(|part| policies.join(part)).iter().filter(|part| part.exists()));
+    command.args(["events", "resources", "lib"].map(|part| policies.join(part)).iter().filter(|part| part.exists()));
     command.args(["--ignore", "fires.json", "--ignore", "silent.json"]);
     let said = command.output().unwrap();
     (said.status.success(), String::from_utf8_lossy(&said.stderr).into_owned())
@@ -75,9 +75,9 @@ fn the_shipped_policies_fit_the_schemas() {
 #[test]
 fn a_misspelt_field_does_not_fit_the_schemas() {
     let misspelt = [
-        ("act", "input.event.requestParamters"),
-        ("act", "input.principal.nmae"),
-        ("act", "input.acount"),
+        ("event", "input.event.requestParamters"),
+        ("event", "input.principal.nmae"),
+        ("event", "input.acount"),
         ("bucket", "input.resource.live.versionning"),
         ("trail", "input.resource.live.logg"),
         ("vault", "input.desired.copys"),
@@ -86,10 +86,11 @@ fn a_misspelt_field_does_not_fit_the_schemas() {
     for (schema, field) in misspelt {
         let body = format!("findings contains {{\"message\": {field}, \"propose\": []}}");
         let folder = folder_of(&[]);
-        let rego =
-            format!("package acts.x\n\n# METADATA\n# scope: rule\n# schemas:\n#   - input: schema.{schema}\n{body}\n");
-        fs::create_dir(folder.path().join("acts")).unwrap();
-        fs::write(folder.path().join("acts/x.rego"), rego).unwrap();
+        let rego = format!(
+            "package events.x\n\n# METADATA\n# scope: rule\n# schemas:\n#   - input: schema.{schema}\n{body}\n"
+        );
+        fs::create_dir(folder.path().join("events")).unwrap();
+        fs::write(folder.path().join("events/x.rego"), rego).unwrap();
         let (fits, said) = check(folder.path());
         assert!(!fits && said.contains(&format!("undefined ref: {field}")), "{field}: {said}");
     }

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// A file cannot be read or written.
-    #[error("cannot {deed} `{}`", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was tried: `read`, `write`.
-        deed: &'static str,
+        operation: &'static str,
         /// The file.
         path: PathBuf,
         /// Why not.

@@ -1,7 +1,7 @@
 # Who outside the accounts we trust a key's policy or grant lets in.
 package lib.key_policy
 
-import data.lib.act
+import data.lib.event
 import data.lib.iam_policy
 
 # `"*"` and principals of untrusted accounts in the allow statements of a policy.
@@ -12,7 +12,7 @@ foreign_principals(statements) := {principal |
 	_foreign(principal, statement)
 }
 
-trusted(account) if account == act.account
+trusted(account) if account == event.account
 
 trusted(account) if account in data.approved.accounts
 

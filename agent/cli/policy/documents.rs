@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::domain::account::Account;
 use crate::domain::event::Event;
-use crate::policy::input::ActInput;
+use crate::policy::input::EventInput;
 
 /// The documents in a text, in its order.
 ///
@@ -46,7 +46,7 @@ fn of_record(record: Value) -> anyhow::Result<Value> {
     let account: Account = serde_json::from_value(
         json!({"id": event.account, "name": event.account, "class": "production", "regions": []}),
     )?;
-    Ok(serde_json::to_value(ActInput::new(&event, &account, event.time))?)
+    Ok(serde_json::to_value(EventInput::new(&event, &account, event.time))?)
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use super::described;
 use super::described::Described;
 use super::parameters;
 use super::parameters::Calls;
-use super::{Flaw, Work, at_once, bodies, joined, reach, typed};
+use super::{Lint, Work, at_once, bodies, joined, reach, typed};
 use crate::policy::error::PolicyError;
 
 /// What a check came to.
 #[derive(Debug)]
 pub struct Checked {
     /// What must be mended, in the order of the files.
-    pub flaws: Vec<Flaw>,
+    pub flaws: Vec<Lint>,
     /// How many rules were looked at.
     pub rules: usize,
 }
@@ -46,7 +46,7 @@ pub fn check(work: &Work) -> Result<Checked, PolicyError> {
 }
 
 /// The parameters that a rule's files name and its events do not have.
-fn misspelt(rule: &Described, modules: &[Module], calls: &Calls) -> Vec<Flaw> {
+fn misspelt(rule: &Described, modules: &[Module], calls: &Calls) -> Vec<Lint> {
     let Some(parameters) = calls.of(rule) else { return Vec::new() };
     let place = rule.entry.entrypoint.trim_end_matches("/findings");
     let own = modules.iter().filter(|module| module.package() == place);

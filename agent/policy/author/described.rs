@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::ast;
 use super::ast::Module;
-use super::{Flaw, Work};
+use super::{Lint, Work};
 use crate::policy::bundle::{Annotation, Entrypoint};
 use crate::policy::catalogue;
-use crate::policy::catalogue::{Entry, EventPattern, Name, Wants};
+use crate::policy::catalogue::{Entry, EventPattern, Name, Subscription};
 
 /// A rule whose METADATA can be read.
 pub(super) struct Described {
@@ -27,7 +27,7 @@ pub(super) struct Described {
 }
 
 /// Reads the METADATA of every rule that is meant, and tells what is wrong with it.
-pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Flaw>) {
+pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Lint>) {
     let (mut described, mut flaws) = (Vec::new(), Vec::new());
     for place in work.places() {
         let own: Vec<&Module> = modules.iter().filter(|module| module.package() == place).collect();
@@ -44,7 +44,7 @@ pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Flaw
             (None, None) => flaws.extend(misplaced(&place, modules)),
         }
     }
-    flaws.extend(twins(&described));
+    flaws.extend(duplicate_ids(&described));
     (described, flaws)
 }
 
@@ -52,25 +52,25 @@ fn entrypoint(module: &Module) -> Option<&Value> {
     module.annotations().iter().find(|annotation| annotation["entrypoint"] == true)
 }
 
-fn metadata(file: &str, line: u64, what: String, next: &str) -> Flaw {
+fn metadata(file: &str, line: u64, what: String, next: &str) -> Lint {
     let why = "what is not said here the agent does not know: the bundle is refused, or a responder reads nothing";
-    Flaw { file: file.to_owned(), line, lint: "metadata".to_owned(), what, why: why.to_owned(), next: next.to_owned() }
+    Lint { file: file.to_owned(), line, lint: "metadata".to_owned(), what, why: why.to_owned(), next: next.to_owned() }
 }
 
-fn unmarked(module: &Module) -> Flaw {
+fn unmarked(module: &Module) -> Lint {
     let what = "no METADATA block with `entrypoint: true`".to_owned();
     metadata(&module.file, 1, what, "put one on `findings`; `keepwatch policy new` writes one to copy")
 }
 
 /// A folder for a rule whose files are of another package.
-fn misplaced(place: &str, modules: &[Module]) -> Option<Flaw> {
+fn misplaced(place: &str, modules: &[Module]) -> Option<Lint> {
     let module = modules.iter().find(|module| module.file.starts_with(&format!("{place}/")))?;
     let what = format!("package `{}` in the folder of `{place}`", module.package().replace('/', "."));
     let next = format!("say `package {}`: a rule is found by its place", place.replace('/', "."));
     Some(metadata(&module.file, ast::line(ast::at(&module.tree, "/package")), what, &next))
 }
 
-fn entry(place: &str, module: &Module, annotation: &Value) -> Result<Described, Box<Flaw>> {
+fn entry(place: &str, module: &Module, annotation: &Value) -> Result<Described, Box<Lint>> {
     let line = ast::line(annotation);
     let flawed = |detail: String| {
         let names: Vec<&str> = detail.split('`').filter(|part| is_name(part)).take(2).collect();
@@ -92,7 +92,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What the agent could do without, but its readers and `opa check` could not.
-fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Described) -> Vec<Flaw> {
+fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Described) -> Vec<Lint> {
     let mut flaws = Vec::new();
     let mut miss = |field: &str, what: String, next: &str| {
         let line = module.line_with(&format!("{field}:"), rule.line);
@@ -124,21 +124,21 @@ fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Descr
 }
 
 /// The schema of a rule's input.
-pub(super) fn schema(wants: &Wants) -> String {
+pub(super) fn schema(wants: &Subscription) -> String {
     match wants {
-        Wants::Acts(_) => "act".to_owned(),
-        Wants::States(kind) => kind.to_string(),
+        Subscription::Events(_) => "event".to_owned(),
+        Subscription::Resources(kind) => kind.to_string(),
     }
 }
 
 /// Rules that share an id with an earlier one.
-fn twins(described: &[Described]) -> Vec<Flaw> {
+fn duplicate_ids(described: &[Described]) -> Vec<Lint> {
     let mut first: BTreeMap<&str, &Described> = BTreeMap::new();
     let mut flaws = Vec::new();
     for rule in described {
         let id = rule.entry.rule.id.as_str();
         match first.get(id) {
-            Some(other) => flaws.push(Flaw {
+            Some(other) => flaws.push(Lint {
                 file: rule.file.clone(),
                 line: rule.line,
                 lint: "same-id".to_owned(),
@@ -153,7 +153,7 @@ fn twins(described: &[Described]) -> Vec<Flaw> {
 }
 
 /// Whether a rule's examples can be read and touch every event that it asks for.
-pub(super) fn examples(folder: &Path, rule: &Described) -> Vec<Flaw> {
+pub(super) fn examples(folder: &Path, rule: &Described) -> Vec<Lint> {
     let place = rule.entry.entrypoint.trim_end_matches("/findings");
     let mut flaws = Vec::new();
     let mut documents = Vec::new();
@@ -167,7 +167,7 @@ pub(super) fn examples(folder: &Path, rule: &Described) -> Vec<Flaw> {
             Err(detail) => flaws.push(example(&file, detail, "make it a JSON array of documents, `[]` for none")),
         }
     }
-    if let (Wants::Acts(patterns), true) = (&rule.entry.wants, flaws.is_empty()) {
+    if let (Subscription::Events(patterns), true) = (&rule.entry.wants, flaws.is_empty()) {
         let missing = patterns.iter().filter(|pattern| !documents.iter().any(|document| is_of(document, pattern)));
         let missing: Vec<String> = missing.map(ToString::to_string).collect();
         if !missing.is_empty() {
@@ -182,8 +182,8 @@ pub(super) fn examples(folder: &Path, rule: &Described) -> Vec<Flaw> {
     flaws
 }
 
-fn example(file: &str, what: String, next: &str) -> Flaw {
-    Flaw {
+fn example(file: &str, what: String, next: &str) -> Lint {
+    Lint {
         file: file.to_owned(),
         line: 1,
         lint: "examples".to_owned(),

@@ -39,11 +39,11 @@ pub fn check(folder: &Path, policies: &Policies) -> Result<Vec<String>, PolicyEr
 
 fn fires_on(policies: &Policies, entry: &Entry, document: &Value) -> bool {
     let now = document.get("now").and_then(Value::as_str).and_then(|now| now.parse().ok());
-    !policies.judge_by(entry, document, now.unwrap_or(Timestamp::UNIX_EPOCH)).is_empty()
+    !policies.evaluate_rule(entry, document, now.unwrap_or(Timestamp::UNIX_EPOCH)).is_empty()
 }
 
 fn documents(path: &PathBuf) -> Result<Vec<Value>, PolicyError> {
-    let text = fs::read(path).map_err(|source| PolicyError::Io { deed: "read", path: path.clone(), source })?;
+    let text = fs::read(path).map_err(|source| PolicyError::Io { operation: "read", path: path.clone(), source })?;
     serde_json::from_slice(&text)
         .map_err(|error| PolicyError::Example { path: path.clone(), detail: error.to_string() })
 }

@@ -218,7 +218,7 @@ fn built(work: &Work) -> Result<Policies, PolicyError> {
     let files: Vec<String> = work.places().iter().flat_map(|place| ast::tests(&work.folder, place)).collect();
     let modules = ast::parse(&work.folder, &files)?;
     let workshop = tempfile::tempdir().map_err(|source| PolicyError::Io {
-        deed: "write a bundle in",
+        operation: "write a bundle in",
         path: std::env::temp_dir(),
         source,
     })?;

@@ -16,7 +16,7 @@ use super::described;
 use super::described::Described;
 use super::parameters;
 use super::parameters::Calls;
-use super::{Flaw, Work};
+use super::{Lint, Work};
 use crate::policy::bundle::build;
 use crate::policy::error::PolicyError;
 
@@ -26,9 +26,9 @@ pub(super) fn flaws(
     rules: &[Described],
     modules: &[Module],
     calls: &Calls,
-) -> Result<Vec<Flaw>, PolicyError> {
+) -> Result<Vec<Lint>, PolicyError> {
     let workshop = lay_out(work, rules, modules, calls).map_err(|source| PolicyError::Io {
-        deed: "write schemas in",
+        operation: "write schemas in",
         path: std::env::temp_dir(),
         source,
     })?;
@@ -93,7 +93,7 @@ fn speaks_for_package(module: &Module) -> bool {
     module.annotations().iter().any(|annotation| annotation["scope"] == "package")
 }
 
-fn refused(error: &Value) -> Flaw {
+fn refused(error: &Value) -> Lint {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let names = ast::list(ast::at(error, "/details/oneOf")).iter().filter_map(Value::as_str);
     let position = ast::at(error, "/details/pos").as_u64();
@@ -107,7 +107,7 @@ fn refused(error: &Value) -> Flaw {
         None => String::new(),
     };
     let why = if misspelt.is_some() { "nothing that a rule sees has it, so it is always undefined" } else { "" };
-    Flaw {
+    Lint {
         file: text(ast::at(error, "/location/file")),
         line: ast::line(error),
         lint: text(ast::at(error, "/code")),

@@ -19,7 +19,7 @@ use crate::policy::error::PolicyError;
 
 /// The folders of a policies folder that go into a bundle. Each is a root of its own, so that
 /// `data/strategies/x.json` becomes `data.strategies` and not `data.data.strategies`.
-const PARTS: [&str; 4] = ["acts", "states", "lib", "data"];
+const PARTS: [&str; 4] = ["events", "resources", "lib", "data"];
 
 /// A rule's tests, which stand beside it.
 const TESTS: &str = "*_test.rego";
@@ -42,10 +42,10 @@ pub fn build(folder: &Path, output: &Path) -> Result<(), PolicyError> {
 /// # Errors
 /// As [`build`], and when it cannot be signed.
 pub fn build_signed(folder: &Path, output: &Path, signing: Option<&Signing>) -> Result<(), PolicyError> {
-    let write = |source| PolicyError::Io { deed: "write", path: output.to_owned(), source };
+    let write = |source| PolicyError::Io { operation: "write", path: output.to_owned(), source };
     // In the folder of the output, so that the last step is a rename.
-    let beside = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let workshop = tempfile::tempdir_in(beside).map_err(write)?;
+    let candidate = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let workshop = tempfile::tempdir_in(candidate).map_err(write)?;
     let made = workshop.path().join("bundle.tar.gz");
     compile(folder, &made)?;
     signing.map_or(Ok(()), |signing| signing.sign(&made, workshop.path()))?;
@@ -55,7 +55,7 @@ pub fn build_signed(folder: &Path, output: &Path, signing: Option<&Signing>) -> 
 /// Compiles a policies folder and reads the bundle, leaving nothing behind.
 pub(crate) fn in_passing(folder: &Path) -> Result<Bundle, PolicyError> {
     let workshop = tempfile::tempdir().map_err(|source| PolicyError::Io {
-        deed: "write a bundle in",
+        operation: "write a bundle in",
         path: env::temp_dir(),
         source,
     })?;
@@ -91,7 +91,7 @@ fn compile(folder: &Path, output: &Path) -> Result<(), PolicyError> {
 
 /// Puts into a bundle what each of its rules reads.
 fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
-    let failed = |source| PolicyError::Io { deed: "write", path: bundle.to_owned(), source };
+    let failed = |source| PolicyError::Io { operation: "write", path: bundle.to_owned(), source };
     let damaged = |detail| PolicyError::Bundle { path: bundle.to_owned(), detail };
     let planned = bundle.with_extension("plan");
     let mut command = command(folder, "build")?;
@@ -112,7 +112,7 @@ fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
 /// `opa`, about to work in a policies folder.
 pub(crate) fn command(folder: &Path, verb: &str) -> Result<Command, PolicyError> {
     let parts = parts(folder);
-    if !parts.contains(&"acts") && !parts.contains(&"states") {
+    if !parts.contains(&"events") && !parts.contains(&"resources") {
         return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `acts` nor `states`" });
     }
     if !folder.join("capabilities.json").is_file() {
@@ -163,7 +163,7 @@ pub(crate) fn output(folder: &Path, mut command: Command) -> Result<Output, Poli
         if source.kind() == io::ErrorKind::NotFound && folder.is_dir() {
             return PolicyError::NoCompiler { tried: command.get_program().to_string_lossy().into_owned() };
         }
-        PolicyError::Io { deed: "run `opa` on", path: folder.to_owned(), source }
+        PolicyError::Io { operation: "run `opa` on", path: folder.to_owned(), source }
     })
 }
 
@@ -199,7 +199,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let refuse = || compile(folder.path(), Path::new("unused")).unwrap_err().to_string();
         assert!(refuse().ends_with("it has neither `acts` nor `states`"), "{}", refuse());
-        fs::create_dir(folder.path().join("acts")).unwrap();
+        fs::create_dir(folder.path().join("events")).unwrap();
         assert!(refuse().ends_with("it has no `capabilities.json`, the builtins it may call"), "{}", refuse());
     }
 
