@@ -79,7 +79,12 @@ lab-test: $(LAB_READY) ## the tests of the local AWS, and of what the benchmark 
 	$(PYTEST) tests/lab tests/bench
 
 .PHONY: check
-check: check-code check-dependencies check-policies check-schema check-deploy ## format, lints, licences, templates: all but tests
+check: check-words check-code check-dependencies check-policies check-schema check-deploy ## format, lints, licences, templates: all but tests
+
+.PHONY: check-words
+check-words: ## that no replaced word is back (.ci/words.txt)
+	$(PYTHON) .ci/words --self-test
+	$(PYTHON) .ci/words
 
 .PHONY: check-code
 check-code:
