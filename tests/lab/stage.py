@@ -63,7 +63,7 @@ class Stage:
     def start_lab(self) -> None:
         environment = {**os.environ, "PYTHONPATH": str(self._root / "tests")}
         self._lab = subprocess.Popen(
-            [sys.executable, "-m", "lab", "--world", "first-light"],
+            [sys.executable, "-m", "lab", "--world", "securecart"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

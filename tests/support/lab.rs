@@ -69,7 +69,7 @@ fn python(module: &str) -> Command {
 impl Lab {
     /// Starts a lab with the world of the demo.
     pub fn start() -> Self {
-        let mut process = python("lab").args(["--world", "first-light"]).spawn().unwrap();
+        let mut process = python("lab").args(["--world", "securecart"]).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).expect("the lab says when it is ready");
