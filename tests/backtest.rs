@@ -27,7 +27,7 @@ const TRAIL_RULE: &str = "events/cloudtrail/trail_stopped/trail_stopped.rego";
 pub static SHIPPED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| bundle(&[], &[]));
 
 /// IAM-02 is gone, LOG-01 fires at every `DescribeTrails` too, KMS-01 is less severe, and a
-/// rule about states only observes.
+/// resource rule only observes.
 static CHANGED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let edits = [
         Edit {
@@ -155,7 +155,7 @@ fn each_side_finds_what_a_replay_finds() {
 }
 
 #[test]
-fn a_removed_a_loosened_and_a_milder_rule_are_told_apart() {
+fn a_removed_a_loosened_and_a_milder_rule_are_distinguished() {
     let report = report(&SHIPPED.1, &CHANGED.1, &events());
     let rules = &report["rules"];
     assert_eq!(rules["removed"][0]["id"], "IAM-02");

@@ -10,7 +10,7 @@ use crate::support::lab::{As, Lab, PRODUCTION};
 /// Every point at which a crash would matter, in the order in which an event passes them.
 const POINTS: &[&str] = &[
     "received",
-    "judged",
+    "evaluated",
     "planned",
     "claimed",
     "before-step",
@@ -40,7 +40,7 @@ fn a_killed_agent_finishes_what_it_began_and_repeats_nothing() {
 
         let _agent = lab.agent(&[]);
         lab.eventually(&format!("killed at `{point}`: contained"), || lab.quarantined("ci-deployer"));
-        lab.eventually(&format!("killed at `{point}`: told"), || lab.slack_text().contains("BKP-01"));
+        lab.eventually(&format!("killed at `{point}`: reported"), || lab.slack_text().contains("BKP-01"));
         lab.eventually(&format!("killed at `{point}`: recorded"), || lab.finished().len() == 1);
         lab.eventually(&format!("killed at `{point}`: the queue is empty"), || lab.is_empty(&lab.world("queue_url")));
 

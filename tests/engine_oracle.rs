@@ -1,6 +1,6 @@
 //! The policy engine against the crate `opa-wasm`.
 //!
-//! Every shipped rule judges every record of the shared data, and every example that lies
+//! Every shipped rule evaluates every record of the shared data, and every example that lies
 //! beside a rule, whole and with each of its fields missing in turn. Both engines must say
 //! the same. It takes an `opa`, found as the agent finds it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
@@ -206,7 +206,7 @@ fn every_rule_fires_on_its_example_and_is_silent_on_the_other() {
     for entry in shipped().rules() {
         for document in examples(entry, "fires.json") {
             let found = shipped().evaluate_rule(entry, &document, now());
-            assert!(!found.is_empty() && found.iter().all(is_judged), "{}: {found:?}", entry.entrypoint);
+            assert!(!found.is_empty() && found.iter().all(is_evaluated), "{}: {found:?}", entry.entrypoint);
         }
         for document in examples(entry, "silent.json") {
             assert_eq!(shipped().evaluate_rule(entry, &document, now()), [], "{}", entry.entrypoint);
@@ -214,6 +214,6 @@ fn every_rule_fires_on_its_example_and_is_silent_on_the_other() {
     }
 }
 
-fn is_judged(finding: &Finding) -> bool {
-    !finding.message.contains("could not be judged")
+fn is_evaluated(finding: &Finding) -> bool {
+    !finding.message.contains("could not be evaluated")
 }

@@ -18,7 +18,7 @@ use crate::domain::account::AccountId;
 use crate::domain::action::Action;
 use crate::domain::cloud::CloudError;
 
-/// What every session's name begins with; the agent knows its own deeds by it, among others.
+/// What every session's name begins with; the agent knows its own calls by it, among others.
 pub const SESSION_PREFIX: &str = "keepwatch-";
 
 /// Longest session name that STS takes.

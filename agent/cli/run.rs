@@ -17,7 +17,7 @@ use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
 use crate::notify::deliver::deliver;
-use crate::notify::outlet::Notifier;
+use crate::notify::notifier::Notifier;
 use crate::notify::slack::button::Answers;
 use crate::notify::slack::interactions;
 use crate::notify::slack::interactions::InteractionEndpoint;
@@ -59,7 +59,9 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     agent.resume().await.context("cannot finish what an earlier run began")?;
     let telling = {
         let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
-        tokio::spawn(async move { deliver(&agent.ledger, outlet, &agent.told, agent.clock.as_ref(), stopped).await })
+        tokio::spawn(
+            async move { deliver(&agent.ledger, outlet, &agent.undelivered, agent.clock.as_ref(), stopped).await },
+        )
     };
     let pressed = desk.map(|desk| {
         let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
@@ -75,8 +77,8 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
         pressed.await.context("the answering of buttons broke down")?;
     }
     agent.evaluate_shadows().await;
-    agent.told.notify_one();
-    telling.await.context("the delivery of notices broke down")?;
+    agent.undelivered.notify_one();
+    telling.await.context("the delivery of notifications failed")?;
     info!("stopped");
     Ok(Verdict::Well)
 }
@@ -104,7 +106,7 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
         ticks.tick().await;
         let swept = agent.sweep().await;
         Metrics::add(&agent.metrics.count.sweeps, 1);
-        info!("swept {} resource(s), {} could not be judged", swept.evaluated, swept.failed.len());
+        info!("swept {} resource(s), {} could not be evaluated", swept.evaluated, swept.failed.len());
     }
 }
 
@@ -126,7 +128,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     Ok((agent, refresher))
 }
 
-/// Judges by the rules in shadow whenever there is something for them.
+/// Evaluates by the rules in shadow whenever there is something for them.
 async fn evaluate_shadows(agent: Arc<Agent<Aws, Sqlite>>) {
     loop {
         agent.evaluate_shadows().await;
@@ -152,7 +154,7 @@ async fn stop_on_signal(stop: &watch::Sender<bool>) {
         return warn!("cannot listen for signals: only a kill will stop the agent");
     };
     tokio::select! {
-        _ = terminate.recv() => info!("told to stop"),
+        _ = terminate.recv() => info!("asked to stop"),
         _ = interrupt.recv() => info!("interrupted"),
     }
     stop.send_replace(true);

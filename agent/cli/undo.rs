@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     for Undoable { stored, plan } in &undoable {
         let outcome = outcomes.next();
         show(stored, plan, outcome, how.json)?;
-        verdict = outcome.map_or(verdict, |outcome| judged(verdict, outcome));
+        verdict = outcome.map_or(verdict, |outcome| verdict_of(verdict, outcome));
     }
     Ok(verdict)
 }
@@ -87,7 +87,7 @@ pub(super) async fn approve(arguments: ApproveArguments, started: Instant) -> an
     }
     let (stored, outcome) = agent.approve(&id, &by).await?;
     show(&stored, &stored.plan, Some(&outcome), how.json)?;
-    Ok(judged(Verdict::Well, &outcome))
+    Ok(verdict_of(Verdict::Well, &outcome))
 }
 
 pub(super) async fn deny(arguments: DenyArguments, started: Instant) -> anyhow::Result<Verdict> {
@@ -114,7 +114,7 @@ fn show(stored: &PlanRecord, plan: &Plan, outcome: Option<&Outcome>, json: bool)
     Ok(())
 }
 
-fn judged(verdict: Verdict, outcome: &Outcome) -> Verdict {
+fn verdict_of(verdict: Verdict, outcome: &Outcome) -> Verdict {
     let failed = |step: &StepOutcome| matches!(step, StepOutcome::Failed { .. } | StepOutcome::Postponed { .. });
     if outcome.steps.iter().any(failed) { Verdict::Wrong } else { verdict }
 }

@@ -32,7 +32,7 @@ pub struct Config {
     /// Who is never contained.
     #[serde(default)]
     pub never: Never,
-    /// Who is told.
+    /// Who is notified.
     #[serde(default)]
     pub notify: Notify,
     /// How much may be done in an hour.

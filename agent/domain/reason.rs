@@ -18,7 +18,7 @@ pub struct Reason {
 impl Reason {
     /// Whether people hear of it: what is only observed is recorded and nothing more.
     #[must_use]
-    pub fn is_told(&self) -> bool {
+    pub fn is_reported(&self) -> bool {
         self.mode >= Mode::Alert
     }
 

@@ -11,7 +11,7 @@ use super::{EventError, examples, partial};
 use crate::domain::event::Event;
 use crate::domain::principal::PrincipalKind;
 
-/// Every record as an event. Those that say too little get stand-ins, as in a replay.
+/// Every record as an event. Those that say too little get placeholders, as in a replay.
 fn events() -> Vec<(String, Event)> {
     let parsed = |(place, mut record): (String, Value)| {
         partial::complete(&mut record);

@@ -43,7 +43,7 @@ enum Fate {
     DeadLetter(String),
 }
 
-/// Polls the queue until told to stop, then finishes what it has received.
+/// Polls the queue until it is asked to stop, then finishes what it has received.
 pub async fn run<C, L>(agent: Arc<Agent<C, L>>, queue: Arc<Queue>, mut stop: watch::Receiver<bool>)
 where
     C: Clouds + 'static,

@@ -12,7 +12,7 @@ use crate::domain::cloud::RecentCalls;
 
 /// How far from the event a call may lie to be related to it.
 const RELATED_WITHIN: SignedDuration = SignedDuration::from_mins(30);
-/// How many names of calls are told.
+/// How many names of calls are reported.
 const MAX_CALL_NAMES: usize = 5;
 
 /// What surrounds a case.

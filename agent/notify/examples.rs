@@ -1,4 +1,4 @@
-//! Notices for tests.
+//! Notifications for tests.
 
 use std::collections::BTreeMap;
 

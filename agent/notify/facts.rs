@@ -1,6 +1,6 @@
-//! What a notice says, before anybody renders it: pairs of label and value, and sentences.
+//! What a notification says, before anybody renders it: pairs of label and value, and sentences.
 //!
-//! One place, so that Slack and a terminal tell the same.
+//! One place, so that Slack and a terminal say the same.
 
 use super::context::Activity;
 use super::notification::{EventFacts, Notification, NotificationKind, StepReport};
@@ -107,7 +107,7 @@ pub(super) fn step_line(step: &StepReport, kind: NotificationKind) -> String {
             | NotificationKind::Consent
             | NotificationKind::Policies,
         ) => {
-            format!("waits for a person's word: {}", step.action)
+            format!("waits for approval: {}", step.action)
         }
     }
 }
@@ -127,7 +127,7 @@ pub(super) enum Way<'a> {
     Undo(&'a str),
 }
 
-/// What people can do about a notice, if anything.
+/// What people can do about a notification, if anything.
 pub(super) fn way(notification: &Notification) -> Option<Way<'_>> {
     let plan = notification.plan.as_deref()?;
     let waits = notification.steps.iter().any(|step| step.outcome.is_none());
@@ -165,18 +165,18 @@ pub(super) fn heading(notification: &Notification) -> &'static str {
     match (notification.kind, done, failed, waits) {
         (NotificationKind::Denial, ..) => "denied",
         (NotificationKind::Consent, ..) => "waits for a second person",
-        (NotificationKind::Undo, _, false, _) => "taken back",
-        (NotificationKind::Undo, _, true, _) => "taken back in part",
-        (NotificationKind::Policies, ..) => "the policies in force stay",
+        (NotificationKind::Undo, _, false, _) => "undone",
+        (NotificationKind::Undo, _, true, _) => "partly undone",
+        (NotificationKind::Policies, ..) => "the active policies stay",
         (_, _, _, true) => "waits for approval",
-        (_, true, false, false) => "dealt with",
-        (_, true, true, false) => "dealt with in part",
-        (_, false, true, false) => "could not be dealt with",
-        (_, false, false, false) => "nothing was changed",
+        (_, true, false, false) => "remediated",
+        (_, true, true, false) => "partly remediated",
+        (_, false, true, false) => "not remediated",
+        (_, false, false, false) => "not changed",
     }
 }
 
-/// The worst finding of several notices.
+/// The worst finding of several notifications.
 pub(super) fn worst<'a>(notifications: &[&'a Notification]) -> Option<&'a Finding> {
     notifications.iter().flat_map(|notification| &notification.findings).max_by_key(|finding| finding.rule.severity)
 }

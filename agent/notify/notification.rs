@@ -1,4 +1,4 @@
-//! What people are told. Rendering is pure; delivery takes notices from the store and tries
+//! What people are notified of. Rendering is pure; delivery takes notifications from the store and tries
 //! until they have arrived, so that an alert is never lost and never holds up containment.
 
 use super::context::Context;
@@ -13,7 +13,7 @@ use crate::domain::outcome::StepOutcome;
 use crate::domain::principal::Principal;
 use crate::domain::reason::Reason;
 
-/// The event that a notice is about.
+/// The event that a notification is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventFacts {
     /// CloudTrail's `eventID`.
@@ -40,7 +40,7 @@ pub struct EventFacts {
     pub mfa: Option<bool>,
 }
 
-/// A step as people are told of it.
+/// A step as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepReport {
     /// The word in a rule that led to it.
@@ -52,7 +52,7 @@ pub struct StepReport {
     pub changes: Vec<String>,
     /// What would take it back, in words.
     pub undo: String,
-    /// What came of it; `None` while it waits for a person's word.
+    /// What came of it; `None` while it waits for approval.
     pub outcome: Option<StepOutcome>,
 }
 
@@ -75,11 +75,11 @@ impl EventFacts {
     }
 }
 
-/// What led to a notice.
+/// What led to a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
-    /// Rules fired and the agent dealt with it.
+    /// Rules fired and the agent responded.
     Response,
     /// A person took a plan back.
     Undo,
@@ -106,7 +106,7 @@ pub struct Notification {
     pub account_name: String,
     /// Where it happened.
     pub region: String,
-    /// Digest of the policy bundle that judged.
+    /// Digest of the policy bundle that evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<String>,
     /// The event, unless a sweep found it.
@@ -118,7 +118,7 @@ pub struct Notification {
     /// Id of the plan, for `keepwatch undo` and `keepwatch approve`; none when nothing was
     /// planned.
     pub plan: Option<String>,
-    /// What was done, or waits for a word.
+    /// What was done, or waits for approval.
     pub steps: Vec<StepReport>,
     /// What is left to lose, and where the newest copy of it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -132,9 +132,9 @@ pub struct Notification {
 }
 
 impl Notification {
-    /// Whether anybody is told: what is only observed is recorded and nothing more.
+    /// Whether anybody is notified: what is only observed is recorded and nothing more.
     #[must_use]
-    pub fn is_told(&self) -> bool {
-        self.kind != NotificationKind::Response || self.reasons.iter().any(Reason::is_told)
+    pub fn is_reported(&self) -> bool {
+        self.kind != NotificationKind::Response || self.reasons.iter().any(Reason::is_reported)
     }
 }

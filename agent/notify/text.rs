@@ -1,10 +1,10 @@
-//! A notice as text, for terminals and logs. Pure.
+//! A notification as text, for terminals and logs. Pure.
 
 use super::facts::{command, facts, finding_line, heading, reasons, step_line};
 use super::notification::Notification;
 use crate::ledger::Incident;
 
-/// A notice in full.
+/// A notification in full.
 #[must_use]
 pub fn render(incident: &Incident, notification: &Notification) -> String {
     let plan = notification.plan.as_deref().unwrap_or(&incident.id);
@@ -42,9 +42,9 @@ mod tests {
     use crate::notify::examples;
 
     #[test]
-    fn a_containment_is_told_in_full() {
+    fn a_containment_is_reported_in_full() {
         insta::assert_snapshot!(render(&examples::incident(), &examples::contained()), @r"
-        KW-7F3A2C01.1: dealt with
+        KW-7F3A2C01.1: remediated
           critical BKP-01: `mallory` deleted recovery point `rp-1` from vault `main`
             account: securecart-prod (111122223333)
             Region: eu-west-1

@@ -1,4 +1,4 @@
-//! The agent's own small HTTP server, on loopback unless told otherwise: `/healthz` and
+//! The agent's own small HTTP server, on loopback unless configured otherwise: `/healthz` and
 //! `/metrics`, and where Slack's presses come in. It knows nothing of what the agent does.
 
 use std::convert::Infallible;

@@ -1,7 +1,7 @@
-//! From findings to consequences: decide, plan, claim, execute, record, tell.
+//! From findings to consequences: decide, plan, claim, execute, record, notify.
 //!
 //! Events and resources both come through here, so that an attack seen in an event and
-//! drift found by a sweep are dealt with in one way.
+//! drift found by a sweep are handled in one way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,10 +40,10 @@ use crate::rules::active::{ActiveRules, RuleSet};
 /// The span in which budgets count and cases join an incident.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// The span in which a repair that people took back is not repeated without their word.
+/// The span in which a repair that people took back is not repeated without approval.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Why a message or a resource was not dealt with.
+/// Why a message or a resource was not handled.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
     /// The account is not in accounts.toml.
@@ -85,15 +85,15 @@ pub struct Agent<C, L> {
     pub clock: Arc<dyn Clock>,
     /// What the agent measures.
     pub metrics: Metrics,
-    /// Wakes the delivery of notices.
-    pub told: Notify,
+    /// Wakes the delivery of notifications.
+    pub undelivered: Notify,
     /// One at a time for each actor or resource.
     pub locks: KeyedLock,
     /// When each incident's principal was last asked about.
-    pub asked: LookupThrottle,
+    pub lookups: LookupThrottle,
     /// Where addresses are from.
     pub origins: Origins,
-    /// What rules in shadow still have to judge.
+    /// What rules in shadow still have to evaluate.
     pub shadows: Backlog,
 }
 
@@ -133,7 +133,7 @@ impl<'a> Subject<'a> {
             (Self::Event(event), true, _) => (format!("ask:{}", event.key()), Recurrence::Once),
             (Self::Resource(place, _), false, false) => (format!("state:{}", place.arn()), Recurrence::WhenFinished),
             (Self::Resource(place, _), true, _) => (format!("ask:{}", place.arn()), Recurrence::WhenFinished),
-            // Drift that nobody repairs is told once, not at every sweep.
+            // Drift that nobody repairs is reported once, not at every sweep.
             (Self::Resource(place, _), false, true) => {
                 let said: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
                 (format!("drift:{}:{}", place.arn(), hash::digest(&said.join("\n"))), Recurrence::Once)
@@ -156,7 +156,7 @@ pub struct Detection<'a> {
     pub account: &'a Account,
     /// What it is about.
     pub subject: Subject<'a>,
-    /// The rules that judged it: all that follows goes by them, whatever is in force by then.
+    /// The rules that evaluated it: all that follows goes by them, whatever is in force by then.
     pub rules: &'a RuleSet,
     /// What they found.
     pub findings: &'a [Finding],
@@ -167,7 +167,7 @@ pub struct Detection<'a> {
 }
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// Deals with findings. `Ok` means that their consequences are stored.
+    /// Handles findings. `Ok` means that their consequences are stored.
     ///
     /// # Errors
     /// When it must be tried again: an account or the store could not be reached.
@@ -195,14 +195,14 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         fault::point("claimed");
         let mut outcome = self.execute(&stored, &stored.plan, detection.stopwatch).await;
         let (known, more) = tokio::join!(
-            self.enrichment(&detection, &stored.incident.id, &decision), // nothing waits for it but the notice
+            self.enrichment(&detection, &stored.incident.id, &decision), // nothing waits for it but the notification
             self.go_on(&detection, &stored, &rest, &mut notification),
         );
         if let Some((extended, mut more)) = more? {
             stored = extended;
             outcome.steps.append(&mut more.steps);
         }
-        known.tell_in(&mut notification);
+        known.add_to(&mut notification);
         self.ask(&detection, &incident, &decision, &notification).await?;
         stored.notification = Notification { at: stored.notification.at, ..notification }; // the first attempt knew first
         self.finish(&stored, &outcome).await
@@ -246,7 +246,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         })
     }
 
-    /// Records what came of a plan and what people must be told, in one transaction.
+    /// Records what came of a plan and its notification, in one transaction.
     ///
     /// # Errors
     /// When a step is worth another try, or the store fails.
@@ -256,10 +256,10 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         }
         fault::point("executed");
         let notification = report(stored, outcome);
-        let told = notification.is_told().then_some(&notification);
+        let told = notification.is_reported().then_some(&notification);
         self.ledger.record(stored, outcome, State::Done, told, self.clock.now()).await?;
         fault::point("recorded");
-        self.told.notify_one();
+        self.undelivered.notify_one();
         Ok(())
     }
 
@@ -315,7 +315,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             let notification = report(&stored, &Outcome::default());
             let now = self.clock.now();
             self.ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notification), now).await?;
-            self.told.notify_one();
+            self.undelivered.notify_one();
         }
         Ok(())
     }
@@ -332,7 +332,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         self.ledger.claim(&case, plan, notification, self.clock.now()).await
     }
 
-    /// The steps that deeds need. What will never be possible becomes a reason, so that
+    /// The steps that responses need. What will never be possible becomes a reason, so that
     /// people hear of it; what may be possible later is an error.
     async fn plan(
         &self,
@@ -416,7 +416,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Ok(rules.strategies.desired(place).unwrap_or_default().or(baseline.unwrap_or_default()))
     }
 
-    /// What will be told, as far as it is known before anything is done.
+    /// What will be reported, as far as it is known before anything is done.
     fn draft(&self, detection: &Detection<'_>, decision: &Decision) -> Notification {
         Notification {
             kind: NotificationKind::Response,
@@ -449,8 +449,8 @@ impl<C: Clouds, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
     }
 }
 
-/// A stored plan's notice, with what came of its steps; an empty outcome means that they
-/// wait for a person's word.
+/// A stored plan's notification, with what came of its steps; an empty outcome means that they
+/// wait for approval.
 #[must_use]
 pub fn report(stored: &PlanRecord, outcome: &Outcome) -> Notification {
     let mut outcomes = outcome.steps.iter();

@@ -1,4 +1,4 @@
-//! What people want to know besides: what is left to lose, whose it is, what else the
+//! What responders want to know as well: what is left to lose, whose it is, what else the
 //! principal did.
 //!
 //! It is asked after containment, beside the rest of the work, and for a bounded time: an
@@ -63,8 +63,8 @@ pub(super) struct Enrichment {
 }
 
 impl Enrichment {
-    /// Tells it in a notice.
-    pub(super) fn tell_in(self, notification: &mut Notification) {
+    /// Adds it to a notification.
+    pub(super) fn add_to(self, notification: &mut Notification) {
         notification.at_stake = self.at_stake;
         notification.context = self.context;
         if let Some(event) = &mut notification.event {
@@ -74,14 +74,14 @@ impl Enrichment {
 }
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// What can be learnt around a case that people are told of.
+    /// What can be learnt around a case that is reported.
     pub(super) async fn enrichment(
         &self,
         detection: &Detection<'_>,
         incident: &str,
         decision: &Decision,
     ) -> Enrichment {
-        if !decision.reasons.iter().any(Reason::is_told) {
+        if !decision.reasons.iter().any(Reason::is_reported) {
             return Enrichment::default();
         }
         let (mut known, activity) = tokio::join!(self.places(detection, decision), self.activity(detection, incident));
@@ -123,20 +123,20 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     async fn activity(&self, detection: &Detection<'_>, incident: &str) -> Option<Activity> {
         let Subject::Event(event) = detection.subject else { return None };
         let caller = caller(event)?;
-        if !self.asked.is_due(incident, self.clock.now()) {
+        if !self.lookups.is_due(incident, self.clock.now()) {
             return None;
         }
         let asked = async { self.clouds.reader(detection.account).await?.calls_of(&event.region, &caller).await };
         match timeout(LOOKUP_TIMEOUT, asked).await {
             Ok(Ok(read)) => Some(Activity::around((&event.id, event.time), &event.region, &read)),
             Ok(Err(error)) => {
-                info!(incident, "what else the principal did is not told: {error}");
+                info!(incident, "what else the principal did is unknown: {error}");
                 None
             }
             Err(_) => {
                 info!(
                     incident,
-                    "what else the principal did is not told: no answer within {} s",
+                    "what else the principal did is unknown: no answer within {} s",
                     LOOKUP_TIMEOUT.as_secs()
                 );
                 None

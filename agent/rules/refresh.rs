@@ -1,7 +1,7 @@
 //! Keeps the rules fresh while the agent runs: looks at their source, tries what is new aside,
 //! and puts it in force between two events.
 //!
-//! What cannot be used leaves the rules as they are; people are told of it once. It judges
+//! What cannot be used leaves the rules as they are; that is reported once. It evaluates
 //! nothing, and it never stops the agent.
 
 use std::time::Duration;
@@ -29,7 +29,7 @@ use crate::policy::bundle::source::{Fingerprint, Source};
 use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
 
-/// The id under which people are told about the rules themselves.
+/// The id under which the rules themselves are reported.
 const RULE: &str = "KW-POLICIES";
 
 /// How often it is noted that rules in shadow are still watched.
@@ -69,7 +69,7 @@ pub struct Refresher {
     pub compiler: Compiler,
     /// How long they may go without a successful look.
     pub max_age: Duration,
-    /// The account that the agent itself is in, for what people are told.
+    /// The account that the agent itself is in, for notifications.
     pub home: AccountId,
     /// A bundle that is only watched.
     pub candidate: Option<Source>,
@@ -212,7 +212,7 @@ impl Refresher {
         }
         let candidate = agent.rules.now().candidate().cloned();
         let set = agent.shadowing(set).await?.with_candidate(candidate);
-        // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
+        // Noted before it evaluates: whatever it leads to, the ledger knows the bundle already.
         agent.adopt(&set, &self.source).await?;
         agent.rules.swap(set);
         Metrics::add(&agent.metrics.count.policy_swaps, 1);
@@ -241,7 +241,7 @@ impl Refresher {
         Ok(Looked::Refused(problem))
     }
 
-    /// Tells people, once for each stretch without a successful look, that the rules may be
+    /// Reports, once for each stretch without a successful look, that the rules may be
     /// out of date.
     async fn complain_of_age<C: Clouds, L: Ledger>(
         &self,
@@ -260,7 +260,7 @@ impl Refresher {
         self.notify(agent, case, ("The policies may be out of date", message)).await
     }
 
-    /// Tells people through the same outbox as everything else; a case is told once.
+    /// Notifies people through the same outbox as everything else; a case is reported once.
     async fn notify<C: Clouds, L: Ledger>(
         &self,
         agent: &Agent<C, L>,
@@ -281,7 +281,7 @@ impl Refresher {
         let case = Case { key, repeat: Recurrence::Once, incident };
         if let Some(stored) = agent.ledger.claim(&case, &plan, &notification, now).await? {
             agent.ledger.record(&stored, &Outcome::default(), State::Done, Some(&notification), now).await?;
-            agent.told.notify_one();
+            agent.undelivered.notify_one();
         }
         Ok(())
     }
@@ -320,7 +320,7 @@ fn finding(title: &str, message: String) -> Finding {
 }
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// The same rules, those in shadow that accounts.toml, METADATA and people's word leave there.
+    /// The same rules, those in shadow that accounts.toml, METADATA and promotions leave there.
     ///
     /// # Errors
     /// When the store fails.
@@ -329,7 +329,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted))
     }
 
-    /// Notes in the ledger which bundle judges from now on, unless it is noted already.
+    /// Notes in the ledger which bundle evaluates from now on, unless it is noted already.
     ///
     /// # Errors
     /// When the store fails.

@@ -140,8 +140,8 @@ impl Lab {
         self.control("slack/again", Some(json!({"url": self.actions()})))["status"].as_i64().unwrap()
     }
 
-    /// How often somebody was told something alone.
-    pub fn told_aside(&self, user: &str, words: &str) -> usize {
+    /// How often something was shown to one person alone.
+    pub fn shown_alone(&self, user: &str, words: &str) -> usize {
         let whispers = self.control("slack/whispers", None);
         let is_it = |one: &&Value| one["user"] == user && one["text"].as_str().unwrap().contains(words);
         whispers.as_array().unwrap().iter().filter(is_it).count()
@@ -316,7 +316,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Stops it as an operator would, and tells how it ended.
+    /// Stops it as an operator would, and returns how it ended.
     pub fn stop(mut self) -> std::process::ExitStatus {
         let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
         self.process.wait().unwrap()

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let mut explanations = Vec::new();
     for entry in policies.rules() {
         let asked = arguments.rule.as_ref().map(|id| *id == entry.rule.id);
-        match (asked, explain::wants(entry, &document)) {
+        match (asked, explain::is_subscribed(entry, &document)) {
             (Some(false), _) => {}
             (Some(true), _) | (None, true) => {
                 explanations.push(explain::explain(&work, &policies, entry, &document, now)?);
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     Ok(if explanations.iter().all(|one| one.agrees) { Verdict::Well } else { Verdict::Wrong })
 }
 
-/// The document that the rules judge.
+/// The document that the rules evaluate.
 fn document(path: &Path) -> anyhow::Result<Value> {
     let mut read = String::new();
     if path == Path::new("-") {

@@ -26,7 +26,7 @@ struct Named(&'static str);
 impl EventSink for Named {
     type Output = FindingLine;
 
-    fn wants(&self, _: &str, _: &str) -> bool {
+    fn asks_for(&self, _: &str, _: &str) -> bool {
         true
     }
 
@@ -53,7 +53,7 @@ struct Nobody;
 impl EventSink for Nobody {
     type Output = FindingLine;
 
-    fn wants(&self, _: &str, _: &str) -> bool {
+    fn asks_for(&self, _: &str, _: &str) -> bool {
         false
     }
 
@@ -116,7 +116,7 @@ fn no_line_is_lost_and_each_unreadable_one_is_named() {
     assert!(notes.contains("a.jsonl:2: not JSON"), "{notes}");
     assert!(notes.contains("a.jsonl:4: the record has no usable `eventName`"), "{notes}");
     assert!(
-        notes.contains("a.jsonl:1: judged with a stand-in for eventSource, eventTime, recipientAccountId"),
+        notes.contains("a.jsonl:1: evaluated with a placeholder for eventSource, eventTime, recipientAccountId"),
         "{notes}"
     );
 }
@@ -155,7 +155,7 @@ fn a_damaged_file_gives_what_it_has_and_spoils_no_other() {
 }
 
 #[test]
-fn many_files_are_told_in_their_order_whoever_reads_them() {
+fn many_files_are_reported_in_their_order_whoever_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..200 {
         let copies = vec![examples::text("user_deletes_recovery_point").replace('\n', ""); 1 + number % 7];

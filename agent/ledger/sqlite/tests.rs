@@ -405,7 +405,7 @@ async fn a_damaged_notice_is_told_of_and_stops_no_other() {
     finished(&ledger, &once("act:2"), &plan(Vec::new())).await;
     ledger.writer.lock().unwrap().execute("UPDATE deliveries SET notice = '{' WHERE number = 1", []).unwrap();
     let waiting = ledger.undelivered().await.unwrap();
-    assert!(waiting[0].notification.is_told());
+    assert!(waiting[0].notification.is_reported());
     assert!(waiting[0].notification.reasons[0].because.starts_with("notice 1 of this incident is damaged"));
     assert_eq!(waiting[1].notification, notification());
 }

@@ -1,4 +1,4 @@
-//! Notices as Slack messages in Block Kit. Pure.
+//! Notifications as Slack messages in Block Kit. Pure.
 //!
 //! Names, user agents and ARNs are the attacker's to choose: they are escaped, and Slack reads
 //! no markup, link or mention in them. Only the on-call mention goes out as it is. Limits hold by construction: 50 blocks, 3,000
@@ -29,31 +29,31 @@ pub struct Message {
     pub blocks: Vec<Value>,
 }
 
-/// The first message of an incident's thread: how it stands, from everything told so far.
+/// The first message of an incident's thread: how it stands, from everything reported so far.
 #[must_use]
-pub fn root(incident: &Incident, told: &[&Notification], answers: Answers) -> Message {
-    let text = headline(incident, told);
+pub fn root(incident: &Incident, reported: &[&Notification], answers: Answers) -> Message {
+    let text = headline(incident, reported);
     let mut lines: Vec<String> = Vec::new();
-    for (state, count) in tally(told) {
+    for (state, count) in tally(reported) {
         lines.push(format!("{count} × {state}"));
     }
-    let actor = told.iter().find_map(|notification| notification.event.as_ref()).map(|event| who(&event.principal));
+    let actor = reported.iter().find_map(|notification| notification.event.as_ref()).map(|event| who(&event.principal));
     let mut blocks = vec![header(&text), section(&lines.join("\n"))];
     blocks.extend(actor.map(|actor| section(&format!("*who* {}", escape(&actor)))));
     blocks.push(context(&format!("all of it: `keepwatch incident show {}` · details in this thread", incident.id)));
     blocks.extend(
-        (answers == Answers::Buttons && is_left_to_undo(told)).then(|| actions(&[Button::Undo.on(&incident.id)])),
+        (answers == Answers::Buttons && is_left_to_undo(reported)).then(|| actions(&[Button::Undo.on(&incident.id)])),
     );
     Message { text: escape(&text), blocks }
 }
 
 /// Whether fewer plans were taken back than could be.
-fn is_left_to_undo(told: &[&Notification]) -> bool {
-    let undoable = told.iter().filter(|notification| matches!(way(notification), Some(Way::Undo(_)))).count();
-    undoable > told.iter().filter(|notification| notification.kind == NotificationKind::Undo).count()
+fn is_left_to_undo(reported: &[&Notification]) -> bool {
+    let undoable = reported.iter().filter(|notification| matches!(way(notification), Some(Way::Undo(_)))).count();
+    undoable > reported.iter().filter(|notification| notification.kind == NotificationKind::Undo).count()
 }
 
-/// What is told to one person alone, who pressed something.
+/// What is shown to one person alone, who pressed something.
 #[must_use]
 pub fn aside(text: &str) -> Message {
     Message { text: escape(text), blocks: vec![section(&escape(text))] }
@@ -69,7 +69,7 @@ impl Message {
     }
 }
 
-/// A reply in an incident's thread: one notice in full, or a storm of them in short.
+/// A reply in an incident's thread: one notification in full, or a storm of them in short.
 #[must_use]
 pub fn reply(incident: &Incident, notifications: &[&Notification], answers: Answers) -> Message {
     match notifications {
@@ -127,10 +127,10 @@ fn waiting(plan: &str) -> Vec<Value> {
     [Button::Approve, Button::Deny, Button::Snooze, Button::Exempt].map(|button| button.on(plan)).to_vec()
 }
 
-/// A plan that waited when somebody wished to be reminded of it.
+/// A plan that waited when somebody asked to be reminded of it.
 #[must_use]
 pub fn reminder(plan: &str, notification: &Notification) -> Message {
-    let text = format!("an hour ago {plan} waited for a person's word; if it still does:");
+    let text = format!("an hour ago {plan} waited for approval; if it still does:");
     let findings = join(notification.findings.iter().map(finding_line));
     let blocks = vec![section(&format!("{}\n{}", escape(&text), escape(&findings))), actions(&waiting(plan))];
     Message { text: escape(&text), blocks }
@@ -144,7 +144,7 @@ pub fn exemption(draft: &str) -> Message {
     Message { text: text.to_owned(), blocks: vec![section(&format!("{text}\n```\n{draft}```"))] }
 }
 
-/// Many notices at once: counted, with every step that was taken.
+/// Many notifications at once: counted, with every step that was taken.
 fn storm(incident: &Incident, notifications: &[&Notification], answers: Answers) -> Message {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for notification in notifications {
@@ -168,7 +168,7 @@ fn storm(incident: &Incident, notifications: &[&Notification], answers: Answers)
         *counts.entry(what).or_default() += 1;
     }
     let lines = join(counts.iter().map(|(what, count)| format!("{count} × {}", escape(what))));
-    let text = format!("{} more notices of {}", notifications.len(), incident.id);
+    let text = format!("{} more notifications of {}", notifications.len(), incident.id);
     let mut blocks = vec![section(&lines)];
     for notification in notifications {
         blocks.extend(notification.findings.first().map(|finding| section(&brief(finding, notification))));
@@ -189,9 +189,9 @@ fn brief(finding: &Finding, notification: &Notification) -> String {
     format!("{}{}", escape(&finding_line(finding)), resource.unwrap_or_default())
 }
 
-/// How an incident stands: what came of its notices, counted.
-fn tally(told: &[&Notification]) -> BTreeMap<&'static str, usize> {
-    told.iter().fold(BTreeMap::new(), |mut counts, notification| {
+/// How an incident stands: what came of its notifications, counted.
+fn tally(reported: &[&Notification]) -> BTreeMap<&'static str, usize> {
+    reported.iter().fold(BTreeMap::new(), |mut counts, notification| {
         *counts.entry(heading(notification)).or_default() += 1;
         counts
     })

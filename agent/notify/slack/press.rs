@@ -26,7 +26,7 @@ pub struct BlockAction {
 }
 
 impl BlockAction {
-    /// Where whoever pressed is told something.
+    /// Where whoever pressed is shown an answer.
     #[must_use]
     pub fn place(&self) -> Ephemeral<'_> {
         Ephemeral { channel: &self.channel, thread: self.thread.as_deref(), user: &self.user }

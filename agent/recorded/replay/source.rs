@@ -150,7 +150,7 @@ impl Source {
         Ok(())
     }
 
-    /// Puts a file's content into `memory`, if it is small enough to be dealt with there.
+    /// Puts a file's content into `memory`, if it is small enough to be handled there.
     pub(super) fn open(&self, item: &Item, memory: &mut Vec<u8>) -> anyhow::Result<Content> {
         match &item.place {
             Place::Disk => Ok(from_disk(&item.name, memory)?),

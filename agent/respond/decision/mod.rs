@@ -1,7 +1,7 @@
 //! What happens about findings: pure, so that every answer can be tested and explained.
 //!
 //! What happens is the least of the global, the account's and the rule's mode, less
-//! exemptions, budgets and the never-list, which is checked last and stands in code.
+//! exemptions, budgets and the never-list, which is checked last and is fixed in the code.
 
 use std::collections::BTreeMap;
 
@@ -153,7 +153,7 @@ impl DecisionContext<'_> {
         }
     }
 
-    /// The deed that a proposal means here.
+    /// The response that a proposal means here.
     fn response(&self, finding: &Finding, verb: ResponseKind) -> Result<Response, String> {
         let contain = |strength| {
             let principal = self.principal.ok_or("nobody to contain: no event says who did it")?;
@@ -191,7 +191,7 @@ impl DecisionContext<'_> {
         }
     }
 
-    /// Why a resource is not repaired again without a person's word.
+    /// Why a resource is not repaired again without approval.
     fn contested(&self, place: &Place) -> Option<String> {
         let arn = place.arn();
         let RecentRepairs { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
@@ -203,7 +203,7 @@ impl DecisionContext<'_> {
         })
     }
 
-    /// Which allowance a deed would go over.
+    /// Which allowance a response would go over.
     fn over_budget(&self, response: &Response) -> Option<String> {
         let budgets = &self.config.budgets;
         let (here, everywhere, allowed, what) = match response {
@@ -268,7 +268,7 @@ const MACHINERY: &[&str] = &[
     "s3crr_role_for_*",
 ];
 
-/// Why a principal is never contained without a person's word.
+/// Why a principal is never contained without approval.
 fn never(principal: &Principal, config: &Config) -> Option<String> {
     let name = principal.name.as_deref().unwrap_or_default();
     let arn = principal.arn.as_deref().unwrap_or_default();
@@ -287,7 +287,7 @@ fn never(principal: &Principal, config: &Config) -> Option<String> {
     } else {
         return None;
     };
-    Some(format!("`{name}` is {what}: never contained without a person's word"))
+    Some(format!("`{name}` is {what}: never contained without approval"))
 }
 
 #[cfg(test)]
