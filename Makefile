@@ -38,6 +38,10 @@ PROFILE = debug
 KEEPWATCH = $(CARGO_TARGET_DIR)/$(PROFILE)/keepwatch
 BUNDLE := target/policies/bundle.tar.gz
 BUNDLE_SOURCES := $(shell find policies agent -type f -not -name '*_test.rego' -not -path 'policies/schema/*' 2>/dev/null) Cargo.lock
+# Some examples may not be shipped. The tests that need them are ignored and say so, unless
+# somebody has put them here.
+SHARED := $(if $(KEEPWATCH_SHARED),$(KEEPWATCH_SHARED),../shared)
+IGNORED := $(if $(wildcard $(SHARED)/data/cloudtrail),-- --include-ignored)
 PYTEST = PYTHONPATH=tests $(LAB)/bin/python -m pytest -q -p no:cacheprovider
 
 .DELETE_ON_ERROR:
@@ -72,7 +76,7 @@ test-policies: $(OPA) build
 
 .PHONY: test-code
 test-code: tools $(BUNDLE)
-	$(CARGO) test $(LOCKED) $(FEATURES)
+	$(CARGO) test $(LOCKED) $(FEATURES) $(IGNORED)
 
 .PHONY: lab-test
 lab-test: $(LAB_READY) ## the tests of the local AWS, and of what the benchmark makes of its figures

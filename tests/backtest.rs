@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::engine_oracle::root;
+use crate::support::published;
 
 /// A change to one file of the policies.
 pub struct Edit {
@@ -78,15 +79,13 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Our own records, and the published ones where somebody has put them.
+/// Our own records, and the published ones.
 fn events() -> Vec<PathBuf> {
-    let shared = std::env::var_os("KEEPWATCH_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let all = [root().join("tests/fixtures/cloudtrail"), shared.join("data/cloudtrail")];
-    all.into_iter().filter(|folder| folder.is_dir()).collect()
+    [fixtures(), vec![published::folder()]].concat()
 }
 
 fn fixtures() -> Vec<PathBuf> {
-    events().into_iter().take(1).collect()
+    vec![root().join("tests/fixtures/cloudtrail")]
 }
 
 fn keepwatch(words: &[&str], events: &[PathBuf]) -> Output {

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::support::lab::{As, Lab, PRODUCTION, SECURITY};
+use crate::support::published;
 
 const DELETION: &str = include_str!("fixtures/cloudtrail/user_deletes_recovery_point.json");
 
@@ -175,10 +176,7 @@ fn the_prefilter_never_overlooks_a_finding() {
     assert!(records.len() > 500, "{}", records.len());
     fs::write(&events, records.join("\n")).unwrap();
     forgetful(Path::new("target/policies/bundle.tar.gz"), &bundle);
-    let shared = std::env::var_os("KEEPWATCH_SHARED").unwrap_or_else(|| "../shared".into());
-    let shared = Path::new(&shared).join("data/cloudtrail").display().to_string();
-    let places: Vec<String> =
-        [events.display().to_string(), shared].into_iter().filter(|place| Path::new(place).exists()).collect();
+    let places = [events, published::folder()].map(|place| place.display().to_string());
     let found = |bundle: &str| {
         let mut arguments: Vec<&str> = places.iter().map(String::as_str).collect();
         arguments.extend(["--policies", bundle]);

@@ -1,4 +1,4 @@
-//! Where recorded events are: what every command that reads them is asked in the same words.
+//! Where recorded events are: what every command that reads them takes as the same arguments.
 //! Nothing here evaluates an event.
 
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
-//! Records that say too little to be events, made judgeable for replay.
+//! Records that say too little to be events, completed so that a replay can evaluate them.
 //!
 //! A record that somebody wrote for a test holds only what its author cared about. Placeholders
-//! let it be evaluated all the same. The agent itself never does this: what arrives in its queue
-//! without a time or an account is not CloudTrail's.
+//! complete it. The agent itself never does this: what arrives in its queue without a time or
+//! an account is not CloudTrail's.
 
 use serde_json::Value;
 

@@ -2,8 +2,8 @@
 //! a note in the store.
 //!
 //! INVARIANT: a shadow's finding never reaches [`Agent::respond`], its failure never the message
-//! that is being handled, and whoever evaluates in earnest never waits for it. What waits here when
-//! the process dies is lost: it would have changed nothing.
+//! that is being handled, and an evaluation that is acted on never waits for it. What waits here
+//! when the process dies is lost: it would have changed nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

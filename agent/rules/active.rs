@@ -1,8 +1,8 @@
 //! The rules in force: compiled policies and the strategies of the same bundle, which are
 //! loaded, evaluated and swapped together.
 //!
-//! A new set is made aside and tried before it is taken; whoever evaluates holds one set from
-//! beginning to end. It decides nothing about findings.
+//! A new set is built and tested before it replaces the active one. An evaluation uses one set
+//! from beginning to end. It decides nothing about findings.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Keeps the rules fresh while the agent runs: looks at their source, tries what is new aside,
-//! and puts it in force between two events.
+//! Keeps the rules fresh while the agent runs: looks at their source, tests what is new, and
+//! activates it between two events.
 //!
 //! What cannot be used leaves the rules as they are; that is reported once. It evaluates
 //! nothing, and it never stops the agent.

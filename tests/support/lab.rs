@@ -142,9 +142,9 @@ impl Lab {
 
     /// How often something was shown to one person alone.
     pub fn shown_alone(&self, user: &str, words: &str) -> usize {
-        let whispers = self.control("slack/whispers", None);
+        let ephemerals = self.control("slack/ephemerals", None);
         let is_it = |one: &&Value| one["user"] == user && one["text"].as_str().unwrap().contains(words);
-        whispers.as_array().unwrap().iter().filter(is_it).count()
+        ephemerals.as_array().unwrap().iter().filter(is_it).count()
     }
 
     /// Everything that was posted to Slack, as one text.

@@ -1,4 +1,4 @@
-//! `keepwatch policy`: what a policy author runs all day, one file per verb.
+//! `keepwatch policy`: the commands of a policy author, one file each.
 
 mod build;
 mod check;

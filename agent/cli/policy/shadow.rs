@@ -1,5 +1,5 @@
 //! `keepwatch policy shadow` and `keepwatch policy promote`: what rules would have done, and
-//! the word that lets one act.
+//! the promotion that lets one act.
 
 use anyhow::{bail, ensure};
 use clap::Args;

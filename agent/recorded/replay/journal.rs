@@ -1,7 +1,7 @@
-//! What a replay has done so far, on disk, so that one that was broken off can be gone on with.
+//! What a replay has done so far, on disk, so that an interrupted one can be continued.
 //!
 //! A line of JSON for each file that was reported, after what it led to was written. The first
-//! line says what is replayed: a journal is never gone on with for anything else. A last line
+//! line says what is replayed: a journal is never continued for anything else. A last line
 //! that was cut off counts as not written.
 
 use std::collections::HashSet;

@@ -1,6 +1,6 @@
 //! Reads recorded CloudTrail events as fast as they can be unpacked, on every core.
 //!
-//! Whoever replays says which events he wants and what he makes of them ([`EventSink`]); all
+//! The caller says which events it asks for and what it makes of them ([`EventSink`]); all
 //! other events are only counted. Files are read by several workers, and reported in their
 //! order, so that a replay says the same however many there are. It needs no account, changes
 //! nothing, and holds no more than the files that are being read.
@@ -47,7 +47,7 @@ pub trait EventSink: Sync {
     /// Whether events of this `eventSource` and `eventName` are worth reading.
     fn asks_for(&self, source: &str, name: &str) -> bool;
 
-    /// The rules that alone decide what he makes of an event, if rules do: then events for which
+    /// The rules that alone decide what it makes of an event, if rules do: then events for which
     /// the prefilter shows that they find nothing are skipped.
     fn rules(&self) -> Option<&Policies> {
         None
