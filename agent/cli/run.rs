@@ -74,7 +74,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
 
     intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
     if let Some(pressed) = pressed {
-        pressed.await.context("the answering of buttons broke down")?;
+        pressed.await.context("answering buttons failed")?;
     }
     agent.evaluate_shadows().await;
     agent.undelivered.notify_one();
@@ -143,7 +143,7 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     loop {
         ticks.tick().await;
         if let Err(problem) = refresher.refresh(&agent, &agent.clouds).await {
-            warn!("the ledger could not note what became of the policies: {problem}");
+            warn!("the ledger could not record which policies are active: {problem}");
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     let people: Vec<String> = std::iter::once(by).chain(with).collect();
     let undoable = agent.undoable(&id).await?;
     if undoable.is_empty() {
-        say(format!("nothing to take back: `{id}` changed nothing, or is taken back already"))?;
+        say(format!("nothing to undo: `{id}` changed nothing, or is undone already"))?;
     }
     let outcomes = if how.dry_run { Vec::new() } else { agent.undo(&undoable, &people).await? };
     let mut outcomes = outcomes.iter();

@@ -60,7 +60,7 @@ pub async fn run(listener: TcpListener, pages: Pages) {
             let mut http = http1::Builder::new();
             let http = http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-                debug!("a caller went away: {error}");
+                debug!("a client disconnected: {error}");
             }
         });
     }

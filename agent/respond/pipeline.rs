@@ -74,7 +74,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
                 Err(error) => Err(error.to_string()),
             };
             if let Err(error) = handled {
-                warn!(account.id = %account.id, "an event of the blind time was not handled: {error}");
+                warn!(account.id = %account.id, "an event from the trail's gap was not handled: {error}");
             }
         }
         Ok(())

@@ -145,7 +145,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             ..stored.notification.clone()
         };
         let claimed = self.ledger.claim(&case, plan, &notification, now).await?;
-        let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was taken back already"))?;
+        let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was undone already"))?;
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
         self.finish(&claimed, &outcome).await?;
         let before = stored.outcome.clone().unwrap_or_default();
@@ -217,7 +217,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             return match stored.state {
                 State::Done => Ok(vec![stored]),
                 State::Claimed | State::Proposed | State::Undone | State::Denied => {
-                    Err(wrong_state(&stored, "only a finished plan can be taken back"))
+                    Err(wrong_state(&stored, "only a finished plan can be undone"))
                 }
             };
         }
@@ -243,7 +243,7 @@ fn wrong_state(stored: &PlanRecord, hint: &'static str) -> UndoError {
         State::Claimed => "being carried out",
         State::Proposed => "waiting for approval",
         State::Done => "finished",
-        State::Undone => "taken back already",
+        State::Undone => "undone already",
         State::Denied => "denied",
     };
     UndoError::State { id: stored.id.clone(), state: state.to_owned(), hint }
@@ -253,7 +253,7 @@ fn wrong_state(stored: &PlanRecord, hint: &'static str) -> UndoError {
 fn wanting(stored: &PlanRecord, consent: &Consent, now: Timestamp) -> Notification {
     let Consent { target, plans, person } = consent;
     let because = format!(
-        "`{person}` wants to take back `{target}` ({} plan(s)); releasing an actor or a vault takes two people: \
+        "`{person}` wants to undo `{target}` ({} plan(s)); releasing an actor or a vault takes two people: \
          another one must say so within 30 minutes",
         plans.len()
     );

@@ -51,7 +51,7 @@ pub enum RulesError {
         source: Box<CloudError>,
     },
     /// Loading came to no end.
-    #[error("loading broke down: {0}")]
+    #[error("loading failed: {0}")]
     Broken(#[from] tokio::task::JoinError),
 }
 

@@ -193,7 +193,7 @@ impl Refresher {
         compiled
             .inspect_err(|problem| {
                 Metrics::add(&metrics.count.policy_refusals, 1);
-                warn!("the policies beside at `{source}` are not watched: {}", problem.chain());
+                warn!("the candidate policies at `{source}` are not watched: {}", problem.chain());
             })
             .ok()
             .map(|set| set.policies)
@@ -216,7 +216,7 @@ impl Refresher {
         agent.adopt(&set, &self.source).await?;
         agent.rules.swap(set);
         Metrics::add(&agent.metrics.count.policy_swaps, 1);
-        info!(from, to, "new policies from `{}` are in force", self.source);
+        info!(from, to, "new policies from `{}` are active", self.source);
         Ok(Looked::Swapped { from, to })
     }
 
@@ -232,9 +232,9 @@ impl Refresher {
             self.doubted = Some(fingerprint);
             return Ok(Looked::Doubtful(problem));
         }
-        error!("policies at `{}` are refused, the ones before stay in force: {problem}", self.source);
+        error!("policies at `{}` are refused, the active ones stay: {problem}", self.source);
         Metrics::add(&agent.metrics.count.policy_refusals, 1);
-        let message = format!("the policies at `{}` are refused, those before stay in force: {problem}", self.source);
+        let message = format!("the policies at `{}` are refused, the active ones stay: {problem}", self.source);
         let case = format!("policies:refused:{}:{fingerprint}", self.source);
         self.notify(agent, case, ("The policy bundle was refused", message)).await?;
         self.refused = Some(fingerprint);

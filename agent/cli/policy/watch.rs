@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let watching = tokio::task::spawn_blocking(move || watch(&work, &events, &told));
-        tokio::signal::ctrl_c().await.context("cannot hear Ctrl-C")?;
+        tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
         stop.store(true, Ordering::Relaxed);
         watching.await?
     })

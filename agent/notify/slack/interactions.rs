@@ -51,7 +51,7 @@ pub struct InteractionWorker {
 enum Refusal {
     #[error("you are not among the `responders` in accounts.toml: nothing was done")]
     NotAResponder,
-    #[error("nothing of `{0}` is left to take back")]
+    #[error("nothing of `{0}` is left to undo")]
     Nothing(String),
     #[error("your approval to undo `{0}` is recorded: another person must press Undo within 30 minutes")]
     Waits(String),
@@ -108,7 +108,7 @@ impl InteractionEndpoint {
         match read(body).map(|press| press.map(|press| self.waiting.try_send(press).map_err(drop))) {
             Ok(None | Some(Ok(()))) => StatusCode::OK,
             Ok(Some(Err(()))) => {
-                warn!("a press of a button was turned away: too many wait, or the agent stops");
+                warn!("a press of a button was refused: too many wait, or the agent stops");
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Err(error) => {

@@ -35,7 +35,7 @@ impl BlockAction {
 
 /// What a request of Slack's is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no press of a button: {0}")]
+#[error("it is not a press of a button: {0}")]
 pub struct NotABlockAction(String);
 
 #[derive(Deserialize)]
