@@ -1,4 +1,4 @@
-//! Rules in shadow: judged like every other, and nothing comes of what they find but a note,
+//! Rules in shadow: evaluated like every other, and nothing comes of what they find but a note,
 //! until a person lets one act.
 
 use std::collections::BTreeSet;
@@ -93,9 +93,9 @@ async fn a_rule_that_comes_with_a_new_bundle_is_in_shadow_from_its_first_event()
 }
 
 #[tokio::test]
-async fn a_bundle_beside_is_watched_and_changes_nothing() {
+async fn a_candidate_bundle_is_watched_and_changes_nothing() {
     let mut stage = Stage::of_file(&version("v1")).await;
-    let candidate = stage.folder.path().join("beside.tar.gz");
+    let candidate = stage.folder.path().join("candidate.tar.gz");
     build(version("v2").path(), &candidate).unwrap();
     stage.refresher.candidate = Some(Source::Path(candidate.clone()));
     assert_eq!(stage.refresh().await, Looked::Same);
@@ -103,7 +103,7 @@ async fn a_bundle_beside_is_watched_and_changes_nothing() {
     let standings = stage.agent.ledger.standings().await.unwrap();
     assert_eq!(totals(&standings), [("TST-ACT", true, 1), ("TST-STATE", true, 1)]);
     let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
-    assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still the active bundle's word");
+    assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still what the active bundle finds");
     let incidents = stage.agent.ledger.incidents().await.unwrap();
     let messages: BTreeSet<_> =
         incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.case.findings[0].message.as_str()).collect();
@@ -115,7 +115,7 @@ async fn a_bundle_beside_is_watched_and_changes_nothing() {
     assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     handle(&stage, 2).await;
     assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", true, 2), ("TST-STATE", true, 2)]);
-    assert!(stage.told().await.is_empty(), "nobody is told of a shadow");
+    assert!(stage.reported().await.is_empty(), "nobody is notified of a shadow");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
 use crate::notify::deliver::deliver;
-use crate::notify::outlet::Notifier;
+use crate::notify::notifier::Notifier;
 use crate::notify::slack::button::Answers;
 use crate::notify::slack::interactions;
 use crate::notify::slack::interactions::InteractionEndpoint;
@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
 
     intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
     if let Some(pressed) = pressed {
-        pressed.await.context("the answering of buttons broke down")?;
+        pressed.await.context("answering buttons failed")?;
     }
     agent.evaluate_shadows().await;
     agent.reports.notify_one();
@@ -104,7 +104,7 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
         ticks.tick().await;
         let swept = agent.sweep().await;
         Metrics::add(&agent.metrics.count.sweeps, 1);
-        info!("swept {} resource(s), {} could not be judged", swept.evaluated, swept.failed.len());
+        info!("swept {} resource(s), {} could not be evaluated", swept.evaluated, swept.failed.len());
     }
 }
 
@@ -126,7 +126,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     Ok((agent, refresher))
 }
 
-/// Judges by the rules in shadow whenever there is something for them.
+/// Evaluates by the rules in shadow whenever there is something for them.
 async fn evaluate_shadows(agent: Arc<Agent<Aws, Sqlite>>) {
     loop {
         agent.evaluate_shadows().await;
@@ -152,7 +152,7 @@ async fn stop_on_signal(stop: &watch::Sender<bool>) {
         return warn!("cannot listen for signals: only a kill will stop the agent");
     };
     tokio::select! {
-        _ = terminate.recv() => info!("told to stop"),
+        _ = terminate.recv() => info!("asked to stop"),
         _ = interrupt.recv() => info!("interrupted"),
     }
     stop.send_replace(true);

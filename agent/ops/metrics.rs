@@ -32,7 +32,7 @@ pub struct Counters {
     pub sweeps: AtomicU64,
     /// Findings of rules in shadow, of which nothing comes.
     pub shadow_findings: AtomicU64,
-    /// Documents that rules in shadow did not judge, because too many waited.
+    /// Documents that rules in shadow did not evaluate, because too many waited.
     pub shadow_skipped: AtomicU64,
     /// Policy bundles that were put in force while running.
     pub policy_swaps: AtomicU64,

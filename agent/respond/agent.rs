@@ -1,7 +1,7 @@
-//! From findings to consequences: decide, plan, claim, execute, record, tell.
+//! From findings to consequences: decide, plan, claim, execute, record, notify.
 //!
 //! Events and resources both come through here, so that an attack seen in an event and
-//! drift found by a sweep are dealt with in one way.
+//! drift found by a sweep are handled in one way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,10 +39,10 @@ use crate::rules::refresh::RefreshContext;
 /// The span in which budgets count and cases join an incident.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// The span in which a repair that people took back is not repeated without their word.
+/// The span in which a repair that people took back is not repeated without approval.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Why a message or a resource was not dealt with.
+/// Why a message or a resource was not handled.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
     /// The account is not in accounts.toml.
@@ -89,10 +89,10 @@ pub struct Agent<C, L> {
     /// One at a time for each actor or resource.
     pub locks: KeyedLock,
     /// When each incident's principal was last asked about.
-    pub asked: LookupThrottle,
+    pub lookups: LookupThrottle,
     /// Where addresses are from.
     pub origins: Origins,
-    /// What rules in shadow still have to judge.
+    /// What rules in shadow still have to evaluate.
     pub shadows: Backlog,
 }
 
@@ -183,7 +183,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         })
     }
 
-    /// Records what came of a plan and what people must be told, in one transaction.
+    /// Records what came of a plan and its notification, in one transaction.
     ///
     /// # Errors
     /// When a step is worth another try, or the store fails.

@@ -1,4 +1,4 @@
-//! What people want to know besides: what is left to lose, whose it is, what else the
+//! What responders want to know as well: what is left to lose, whose it is, what else the
 //! principal did.
 //!
 //! It is asked after containment, beside the rest of the work, and for a bounded time: an
@@ -54,7 +54,7 @@ impl LookupThrottle {
 }
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// What can be learnt around a case that people are told of.
+    /// What can be learnt around a case that is reported.
     pub(super) async fn enrichment(
         &self,
         detection: &Detection<'_>,
@@ -103,20 +103,20 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     async fn activity(&self, detection: &Detection<'_>, incident: &str) -> Option<Activity> {
         let Subject::Event(event) = detection.subject else { return None };
         let caller = caller(event)?;
-        if !self.asked.is_due(incident, self.clock.now()) {
+        if !self.lookups.is_due(incident, self.clock.now()) {
             return None;
         }
         let asked = async { self.clouds.reader(detection.account).await?.calls_of(&event.region, &caller).await };
         match timeout(LOOKUP_TIMEOUT, asked).await {
             Ok(Ok(read)) => Some(Activity::around((&event.id, event.time), &event.region, &read)),
             Ok(Err(error)) => {
-                info!(incident, "what else the principal did is not told: {error}");
+                info!(incident, "what else the principal did is unknown: {error}");
                 None
             }
             Err(_) => {
                 info!(
                     incident,
-                    "what else the principal did is not told: no answer within {} s",
+                    "what else the principal did is unknown: no answer within {} s",
                     LOOKUP_TIMEOUT.as_secs()
                 );
                 None

@@ -1,7 +1,7 @@
 //! What happens about findings: pure, so that every answer can be tested and explained.
 //!
 //! What happens is the least of the global, the account's and the rule's mode, less
-//! exemptions, budgets and the never-list, which is checked last and stands in code.
+//! exemptions, budgets and the never-list, which is checked last and is fixed in the code.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Decisions, as sentences.
+//! What is decided, for each mode, actor and budget.
 
 use super::*;
 use crate::domain::finding::{Rule, Severity};
