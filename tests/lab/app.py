@@ -21,6 +21,7 @@ from . import (
     iam_limits,
     managed_policies,
     organization,
+    regions,
     sessions,
     shapes,
     slack,
@@ -138,6 +139,8 @@ class App:
 
     async def _answer(self, scope: dict, incoming: Call) -> Answer | None:
         """`None` when the connection is to be lost after the call took effect."""
+        if wrong := regions.refusal(incoming):
+            return wrong
         request = shapes.understand(incoming)
         if request is None:
             return await _emulate(scope, incoming)

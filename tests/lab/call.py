@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-_CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]+)/([^/]+)/")
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]*)/([^/]+)/")
 
 
 @dataclass
@@ -34,8 +34,13 @@ class Call:
         return self._scope[0]
 
     @property
+    def signed_region(self) -> str:
+        """The Region that the signature names: empty when it names none, and when there is no signature."""
+        return self._scope[1]
+
+    @property
     def region(self) -> str:
-        return self._scope[1] or "us-east-1"
+        return self.signed_region or "us-east-1"
 
     @property
     def signing_name(self) -> str:

@@ -5,12 +5,17 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 import boto3
 import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
@@ -116,10 +121,29 @@ class RunningLab:
         return found
 
     def slack(self, method: str, body: dict, token: str = "xoxb-lab") -> dict:
-        headers = {"content-type": "application/json; charset=utf-8", "authorization": f"Bearer {token}"}
-        request = urllib.request.Request(self.ready["slack"] + method, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request) as answer:
+        """A call with a body of JSON, which Slack takes for methods that write."""
+        return self._slack(method, json.dumps(body).encode(), "application/json; charset=utf-8", token)
+
+    def slack_form(self, method: str, body: dict) -> dict:
+        return self._slack(method, urlencode(body).encode(), "application/x-www-form-urlencoded", "xoxb-lab")
+
+    def _slack(self, method: str, body: bytes, content_type: str, token: str) -> dict:
+        headers = {"content-type": content_type, "authorization": f"Bearer {token}"}
+        with urllib.request.urlopen(urllib.request.Request(self.ready["slack"] + method, body, headers)) as answer:
             return json.loads(answer.read())
+
+    def signed(self, who: dict, service: str, region: str, **request) -> tuple[int, str]:
+        """Status and body of a request signed by hand, for what no client would send."""
+        keys = Credentials(who["access_key_id"], who["secret_access_key"], who.get("session_token"))
+        signed = AWSRequest(**{"method": "GET", "url": self.endpoint + "/", **request})
+        (S3SigV4Auth if service == "s3" else SigV4Auth)(keys, service, region).add_auth(signed)
+        sent = signed.prepare()
+        plain = urllib.request.Request(sent.url, sent.body, dict(sent.headers), method=sent.method)
+        try:
+            with urllib.request.urlopen(plain) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
 
 
 def policy(effect: str, *actions: str, condition: dict | None = None) -> str:

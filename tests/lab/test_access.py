@@ -79,6 +79,37 @@ def test_sessions_end_by_the_labs_clock(lab):
     assert refusal(lab.client("backup", session).list_backup_vaults) == "ExpiredTokenException"
 
 
+QUERY = {"content-type": "application/x-www-form-urlencoded"}
+JSON = {"content-type": "application/x-amz-json-1.1"}
+
+
+@pytest.mark.parametrize(
+    ("service", "request_", "code"),
+    [
+        ("s3", {}, "AuthorizationHeaderMalformed"),
+        ("backup", {"url": "/backup-vaults/"}, "InvalidSignatureException"),
+        (
+            "iam",
+            {"method": "POST", "data": b"Action=ListUsers&Version=2010-05-08", "headers": QUERY},
+            "SignatureDoesNotMatch",
+        ),
+        (
+            "kms",
+            {"method": "POST", "data": b"{}", "headers": {**JSON, "x-amz-target": "TrentService.ListKeys"}},
+            "InvalidSignatureException",
+        ),
+    ],
+)
+def test_a_request_signed_for_no_region_or_an_unknown_one_is_refused(lab, service, request_, code):
+    sent = {**request_, "url": lab.endpoint + request_.get("url", "/")}
+    assert lab.signed(lab.attacker, service, "eu-west-1", **sent)[0] == 200
+    for region in ("", "global", "cn-north-1"):
+        since = lab.seq()
+        status, body = lab.signed(lab.attacker, service, region, **sent)
+        assert status >= 400 and code in body, (region, status, body)
+        assert lab.records(since) == []
+
+
 def test_a_member_role_lets_in_only_the_agent_and_only_with_the_external_id(lab):
     role = "arn:aws:iam::222233334444:role/KeepwatchRespond"
     agent = lab.client("sts", lab.ready["agent"])

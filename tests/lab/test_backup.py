@@ -81,6 +81,65 @@ def test_a_held_point_outlives_every_deletion_until_the_hold_is_cancelled(lab, b
     backup.delete_recovery_point(**at)
 
 
+def test_the_fifty_first_active_hold_of_an_account_is_refused_in_whichever_region(own_lab):
+    home = own_lab.client("backup", own_lab.root("production"))
+    abroad = own_lab.client("backup", own_lab.root("production"), "eu-central-1")
+    first = _hold(home, "securecart-vault")
+    for _ in range(24):
+        _hold(home, "securecart-vault")
+    for _ in range(25):
+        _hold(abroad, "securecart-vault-dr")
+    selection = {"VaultNames": ["securecart-vault"]}
+    given = {"Title": "one too many", "Description": "x", "RecoveryPointSelection": selection}
+    assert refusal(home.create_legal_hold, **given) == "LimitExceededException"
+    assert refusal(abroad.create_legal_hold, **given) == "LimitExceededException"
+    elsewhere = own_lab.client("backup", own_lab.root("backup"))
+    assert refusal(elsewhere.create_legal_hold, **given) == ""
+    home.cancel_legal_hold(LegalHoldId=first, CancelDescription="room for another")
+    assert refusal(home.create_legal_hold, **given) == ""
+
+
+def test_a_token_used_before_answers_as_before_and_does_nothing(lab, backup):
+    vault = lab.vault()
+    job = {
+        "BackupVaultName": vault,
+        "ResourceArn": lab.world["resources"]["orders"],
+        "IamRoleArn": lab.world["backup_role"],
+        "IdempotencyToken": vault,
+    }
+    first = backup.start_backup_job(**job)
+    lab.control("/clock", {"advance_seconds": 2})
+    other = {**job, "ResourceArn": lab.world["resources"]["sessions"]}
+    assert backup.start_backup_job(**other)["BackupJobId"] == first["BackupJobId"]
+    copy = {
+        "RecoveryPointArn": first["RecoveryPointArn"],
+        "SourceBackupVaultName": vault,
+        "DestinationBackupVaultArn": lab.world["dr_vault_arn"],
+        "IamRoleArn": lab.world["backup_role"],
+        "IdempotencyToken": vault,
+    }
+    assert backup.start_copy_job(**copy)["CopyJobId"] == backup.start_copy_job(**copy)["CopyJobId"]
+    lab.control("/clock", {"advance_seconds": 2})
+    assert len(backup.list_recovery_points_by_backup_vault(BackupVaultName=vault)["RecoveryPoints"]) == 1
+    jobs = backup.list_copy_jobs(ByResourceArn=lab.world["resources"]["orders"])["CopyJobs"]
+    assert len([one for one in jobs if one["SourceRecoveryPointArn"] == first["RecoveryPointArn"]]) == 1
+
+
+def test_the_token_of_a_cancelled_hold_holds_nothing_any_more(lab, backup):
+    point = lab.point(vault := lab.vault())
+    hold = _hold(backup, vault, vault)
+    backup.cancel_legal_hold(LegalHoldId=hold, CancelDescription="drill over")
+    assert _hold(backup, vault, vault) == hold
+    assert backup.get_legal_hold(LegalHoldId=hold)["Status"] == "CANCELED"
+    backup.delete_recovery_point(BackupVaultName=vault, RecoveryPointArn=point)
+
+
+def test_a_plan_asked_for_twice_with_one_request_id_is_one_plan(lab, backup):
+    rule = {"RuleName": "daily", "TargetBackupVaultName": "securecart-vault"}
+    given = {"BackupPlan": {"BackupPlanName": "once", "Rules": [rule]}, "CreatorRequestId": "once"}
+    assert backup.create_backup_plan(**given)["BackupPlanId"] == backup.create_backup_plan(**given)["BackupPlanId"]
+
+
 def test_a_governance_lock_can_be_removed_and_a_compliance_lock_only_in_its_grace_time(own_lab):
     lab, backup = own_lab, own_lab.client("backup", own_lab.root("production"))
     point = lab.point(vault := lab.vault())

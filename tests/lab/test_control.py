@@ -84,10 +84,10 @@ def test_a_message_is_posted_threaded_updated_and_read_back_with_its_metadata(la
     reply = lab.slack("chat.postMessage", {"channel": "C0KEEPWATCH", "text": "re", "thread_ts": posted["ts"]})
     assert lab.slack("chat.update", {"channel": "C0KEEPWATCH", "ts": posted["ts"], "text": "new"})["ok"]
     query = {"channel": "C0KEEPWATCH", "ts": posted["ts"], "include_all_metadata": True}
-    replies = lab.slack("conversations.replies", query)["messages"]
+    replies = lab.slack_form("conversations.replies", query)["messages"]
     assert [one["ts"] for one in replies] == [posted["ts"], reply["ts"]]
     assert replies[0]["metadata"] == metadata and replies[0]["text"] == "new"
-    history = lab.slack("conversations.history", {"channel": "C0KEEPWATCH"})["messages"]
+    history = lab.slack_form("conversations.history", {"channel": "C0KEEPWATCH"})["messages"]
     assert reply["ts"] not in [one["ts"] for one in history] and "metadata" not in history[0]
     kept = next(one for one in lab.control("/slack/messages") if one["ts"] == posted["ts"])
     assert kept["updated"] is True
@@ -138,6 +138,15 @@ def test_slack_refuses_what_slack_refuses(lab, body, error):
     answer = lab.slack("chat.postMessage", body)
     assert (answer["ok"], answer["error"]) == (False, error)
     assert error != "invalid_blocks" or answer["response_metadata"]["messages"][0].startswith("[ERROR] ")
+
+
+@pytest.mark.parametrize("method", ["conversations.history", "conversations.replies"])
+def test_slack_reads_no_json_on_methods_that_read(lab, method):
+    posted = lab.slack("chat.postMessage", {"channel": "C0KEEPWATCH", "text": "t"})
+    query = {"channel": "C0KEEPWATCH", "ts": posted["ts"]}
+    answer = lab.slack(method, query)
+    assert (answer["ok"], answer["error"]) == (False, "invalid_arguments")
+    assert lab.slack_form(method, query)["ok"]
 
 
 def test_slack_wants_the_token(lab):

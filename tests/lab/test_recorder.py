@@ -1,5 +1,7 @@
 """Records are what CloudTrail writes: names, casing, what a refusal leaves out."""
 
+import pytest
+
 from lab.conftest import refusal
 
 
@@ -72,6 +74,21 @@ def test_a_bucket_policy_is_recorded_as_json_and_the_public_access_block_under_i
     s3.delete_public_access_block(Bucket="securecart-images")
     assert _record(lab, since, "PutBucketPolicy")["requestParameters"]["bucketPolicy"]["Statement"] == []
     assert _record(lab, since, "DeleteBucketPublicAccessBlock")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "securecart-images.s3.eu-west-1.localhost"])
+def test_a_bucket_write_is_recorded_wherever_the_client_puts_the_bucket(lab, host):
+    since, port = lab.seq(), lab.endpoint.rsplit(":", 1)[1]
+    in_host = host.startswith("securecart-images.")
+    url = f"http://127.0.0.1:{port}{'' if in_host else '/securecart-images'}/?versioning"
+    body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    headers = {"host": f"{host}:{port}"}
+    status, answer = lab.signed(lab.attacker, "s3", "eu-west-1", method="PUT", url=url, data=body, headers=headers)
+    assert status == 200, answer
+    record = _record(lab, since, "PutBucketVersioning")
+    assert record["requestParameters"]["bucketName"] == "securecart-images"
+    assert record["requestParameters"]["VersioningConfiguration"]["Status"] == "Enabled"
+    assert record["resources"][0]["ARN"] == "arn:aws:s3:::securecart-images"
 
 
 def test_objects_are_data_and_leave_no_record(lab):

@@ -52,8 +52,7 @@ def start_backup(place: Place, given: dict) -> dict:
     lifecycle = given.get("Lifecycle") or {}
     points.check_lifecycle(lifecycle, vault)
     access.require_pass_role(given["IamRoleArn"], place.region)
-    known = _by_token(state.corner(place).backup_jobs, given.get("IdempotencyToken"))
-    job = known or _new_backup(place, vault, given)
+    job = _new_backup(place, vault, given)
     return {
         "BackupJobId": job.id,
         "RecoveryPointArn": job.shown["RecoveryPointArn"],
@@ -77,7 +76,6 @@ def _new_backup(place: Place, vault: Vault, given: dict) -> Job:
         "CreationDate": now,
         "StartBy": now + _START_WINDOW_SECONDS,
         "BackupSizeInBytes": random.choice(_SIZES),
-        "_token": given.get("IdempotencyToken"),
         "_lifecycle": given.get("Lifecycle") or {},
         "_tags": given.get("RecoveryPointTags") or {},
     }
@@ -113,8 +111,7 @@ def _finish_backup(job: Job) -> str | None:
 def start_copy(place: Place, given: dict) -> dict:
     source = state.point(place, given["SourceBackupVaultName"], given["RecoveryPointArn"])
     access.require_pass_role(given["IamRoleArn"], place.region)
-    known = _by_token(state.corner(place).copy_jobs, given.get("IdempotencyToken"))
-    job = known or _new_copy(place, source, given)
+    job = _new_copy(place, source, given)
     return {"CopyJobId": job.id, "CreationDate": job.shown["CreationDate"], "IsParent": False}
 
 
@@ -132,7 +129,6 @@ def _new_copy(place: Place, source: Point, given: dict) -> Job:
         "IamRoleArn": given["IamRoleArn"],
         "CreationDate": clock.now(),
         "BackupSizeInBytes": source.size_bytes,
-        "_token": given.get("IdempotencyToken"),
         "_lifecycle": given.get("Lifecycle") or source.lifecycle,
     }
     job = Job(job_id, place, "CREATED", shown)
@@ -255,10 +251,6 @@ def _job(jobs: dict[str, Job], job_id: str) -> Job:
     if job_id not in jobs:
         raise state.not_found(f"Job {job_id} does not exist.")
     return jobs[job_id]
-
-
-def _by_token(jobs: dict[str, Job], token: str | None) -> Job | None:
-    return next((job for job in jobs.values() if token and job.shown["_token"] == token), None)
 
 
 def _shown(job: Job) -> dict:

@@ -110,7 +110,6 @@ class Hold:
     description: str
     created: float
     selection: dict
-    token: str
     tags: dict = field(default_factory=dict)
     status: str = "ACTIVE"
     cancelled: float | None = None
@@ -137,6 +136,12 @@ _corners: dict[Place, Corner] = {}
 
 def corner(place: Place) -> Corner:
     return _corners.setdefault(place, Corner())
+
+
+def active_holds(account: str) -> int:
+    """How many legal holds of an account are in force, in all its Regions."""
+    corners = [corner for place, corner in _corners.items() if place.account == account]
+    return sum(hold.status == "ACTIVE" for corner in corners for hold in corner.holds.values())
 
 
 def vault(place: Place, name: str) -> Vault:
