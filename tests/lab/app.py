@@ -27,6 +27,7 @@ from . import (
     slack,
     spelling,
     stacks,
+    tables,
     trails,
 )
 from .backup import jobs
@@ -74,6 +75,7 @@ def build() -> Lab:
     organization.install()
     sessions.install()
     stacks.install()
+    tables.install()
     return Lab(
         clock=now,
         delay=delay,

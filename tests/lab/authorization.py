@@ -113,6 +113,8 @@ def _resource_arn(service, method, path, headers, body, query_params, region, ac
         return vault_access.resource_arn(region, account_id)
     if service == "cloudtrail":
         return _trail_arn(region, account_id)
+    if service == "dynamodb" and call.current() and "ResourceArn" in call.current().json:
+        return call.current().json["ResourceArn"]
     if service == "events":
         return _rule_arn(region, account_id) or _emulator_resource_arn(
             service, method, path, headers, body, query_params, region, account_id

@@ -84,6 +84,7 @@ def _first_light(builder: Builder) -> dict:
         **_identities(builder),
         **_trails(builder),
         **_buckets(builder),
+        **_table(builder),
         **_backups(builder),
     }
     # AWS Backup told of the new vaults; the agent starts on a quiet day.
@@ -258,6 +259,24 @@ def _buckets(builder: Builder) -> dict:
         for number in range(1, 4):
             s3.put_object(Bucket=name, Key=f"2026/{number:04}.txt", Body=f"{name} {number}".encode())
     return {"buckets": names}
+
+
+def _table(builder: Builder) -> dict:
+    dynamodb, arn = builder.client("dynamodb", PRODUCTION), _RESOURCES["sessions"]
+    name = arn.rsplit("/", 1)[-1]
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        DeletionProtectionEnabled=True,
+        Tags=_PROTECTED_TAGS,
+    )
+    recovery = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": _RETENTION_DAYS}
+    dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+    for number in range(1, 4):
+        dynamodb.put_item(TableName=name, Item={"id": {"S": f"session-{number}"}})
+    return {"table": name, "table_arn": arn}
 
 
 # Backups
