@@ -175,7 +175,8 @@ def lab(shared):
     shared.messages()
     yield shared
     shared.control("/faults", method="DELETE")
-    shared.control("/settings", {"iam_propagation_seconds": 0, "delivery_delay_seconds": 0})
+    usual = dict.fromkeys(shared.control("/settings"), 0)
+    shared.control("/settings", {**usual, "job_seconds": 1, "copy_seconds": 1})
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Completes STS: source identity, and the limits on how long a session may last."""
 
+import json
 from xml.sax.saxutils import escape
 
 from ministack.core import iam_evaluator
@@ -31,11 +32,21 @@ def install() -> None:
     sts.handle_request = handle
 
 
-def _role(arn: str) -> dict:
+def role(arn: str) -> dict:
+    """The role that an ARN names; empty when there is none."""
     pieces = arn.split(":")
     if len(pieces) < 6:
         return {}
     return iam._roles.get_scoped(pieces[4], None, arn.rsplit("/", 1)[-1]) or {}
+
+
+def trusts(role_arn: str, service: str) -> bool:
+    """Whether a role lets a service of AWS assume it."""
+    document = role(role_arn).get("AssumeRolePolicyDocument") or "{}"
+    document = json.loads(document) if isinstance(document, str) else document
+    statements = document.get("Statement", [])
+    statements = [statements] if isinstance(statements, dict) else statements
+    return any(iam_evaluator._service_principal_matches(one.get("Principal"), service) for one in statements)
 
 
 def _too_long(form: dict, caller: dict | None):
@@ -46,7 +57,7 @@ def _too_long(form: dict, caller: dict | None):
             "ValidationError",
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
         )
-    if seconds > int(_role(form.get("RoleArn", "")).get("MaxSessionDuration") or 12 * _DEFAULT_LIMIT_SECONDS):
+    if seconds > int(role(form.get("RoleArn", "")).get("MaxSessionDuration") or 12 * _DEFAULT_LIMIT_SECONDS):
         return _refuse(
             400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         )
@@ -86,9 +97,7 @@ def _trust_allows(now: call.Call, arn: str) -> bool:
         },
         principal_keys=who["principalKeys"],
     )
-    return iam_evaluator.evaluate_trust_policy(
-        _role(arn).get("AssumeRolePolicyDocument", "{}"), who["userArn"], context
-    )
+    return iam_evaluator.evaluate_trust_policy(role(arn).get("AssumeRolePolicyDocument", "{}"), who["userArn"], context)
 
 
 def _remember(document: bytes, source_identity: str) -> bytes:

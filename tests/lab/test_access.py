@@ -1,6 +1,8 @@
 """Containment is no opinion: the next call is refused or it is not."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from urllib.error import HTTPError
 
 import pytest
 from botocore.exceptions import ClientError
@@ -70,6 +72,37 @@ def test_one_session_is_revoked_and_the_role_keeps_working_for_others(lab, iam):
     fresh = lab.assume(lab.attacker, role, RoleSessionName="evil")
     assert refusal(lab.client("backup", fresh).list_backup_vaults) == ""
     iam.delete_role_policy(RoleName="securecart-app", PolicyName="keepwatch")
+
+
+@pytest.mark.parametrize(
+    ("service", "principal", "name"),
+    [("ec2", "ec2", "i-0a1b2c3d4e5f60718"), ("lambda", "lambda", "export"), ("ecs", "ecs-tasks", "0f1e2d3c")],
+)
+def test_a_service_fetches_new_credentials_under_the_same_name_and_outlives_a_dated_denial(
+    lab, iam, service, principal, name
+):
+    trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"Service": f"{principal}.amazonaws.com"}}]})
+    trust = trust.replace('"Principal"', '"Action": "sts:AssumeRole", "Principal"')
+    role = iam.create_role(RoleName=f"by-{service}", AssumeRolePolicyDocument=trust)["Role"]
+    iam.put_role_policy(RoleName=role["RoleName"], PolicyName="work", PolicyDocument=policy("Allow", "backup:*"))
+    wanted, since = {"service": service, "role_arn": role["Arn"], "name": name}, lab.seq()
+    first = lab.control("/sessions", wanted)
+    record = lab.records(since)[0]
+    assert record["userIdentity"] == {"type": "AWSService", "invokedBy": f"{principal}.amazonaws.com"}
+    assert record["requestParameters"] == {"roleArn": role["Arn"], "roleSessionName": name}
+    assert record["responseElements"]["credentials"]["accessKeyId"] == first["access_key_id"]
+    now = datetime.fromtimestamp(lab.control("/clock")["now"], UTC)
+    document = _revocation(f"{role['RoleId']}:{name}", now + timedelta(seconds=2))
+    iam.put_role_policy(RoleName=role["RoleName"], PolicyName="keepwatch", PolicyDocument=document)
+    assert refusal(lab.client("backup", first).list_backup_vaults) == DENIED
+    lab.control("/clock", {"advance_seconds": 5})
+    second = lab.control("/sessions", wanted)
+    assert second["access_key_id"] != first["access_key_id"]
+    assert refusal(lab.client("backup", second).list_backup_vaults) == ""
+    who = lab.client("sts", second).get_caller_identity()["Arn"]
+    assert who == lab.client("sts", first).get_caller_identity()["Arn"] and who.endswith(f"/{name}")
+    with pytest.raises(HTTPError):
+        lab.control("/sessions", {**wanted, "role_arn": lab.world["app_role"]})
 
 
 def test_sessions_end_by_the_labs_clock(lab):

@@ -31,6 +31,21 @@ def test_throttling_is_worded_as_the_service_words_it(lab, service, call, code):
     assert refusal(getattr(lab.client(service, lab.attacker), call)) == code
 
 
+def test_a_flood_of_iam_in_an_account_is_felt_by_everybody_who_works_there_and_nowhere_else(lab):
+    session = lab.assume(
+        lab.ready["agent"], "arn:aws:iam::111122223333:role/KeepwatchRead", ExternalId=lab.world["external_id"]
+    )
+    flood, reads = lab.client("iam", lab.attacker), lab.client("iam", session)
+    elsewhere = lab.client("iam", lab.root("backup"))
+    lab.control("/settings", {"iam_calls_per_second": 0.001})
+    assert refusal(flood.list_users) == ""
+    assert refusal(reads.list_user_policies, UserName="alice") == "Throttling"
+    assert refusal(elsewhere.list_users) == ""
+    assert refusal(lab.client("backup", lab.attacker).list_backup_vaults) == ""
+    lab.control("/clock", {"advance_seconds": 1000})
+    assert refusal(reads.list_user_policies, UserName="alice") == ""
+
+
 def test_a_server_error_is_500(lab):
     lab.control("/faults", {"service": "iam", "kind": "500", "times": 1})
     with pytest.raises(ClientError) as refused:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.conftest import refusal
+from lab.conftest import policy, refusal
 
 
 def _record(lab, since: int, name: str) -> dict:
@@ -123,6 +123,30 @@ def test_a_session_is_recorded_with_its_issuer_its_source_identity_and_its_token
     assert context["sourceIdentity"] == "keepwatch"
 
 
+def test_a_federated_session_is_recorded_with_the_user_who_asked_for_it(lab):
+    since, sts = lab.seq(), lab.client("sts", lab.attacker)
+    handed = sts.get_federation_token(Name="mallory", Policy=policy("Allow", "backup:*"))["Credentials"]
+    federated = {
+        "access_key_id": handed["AccessKeyId"],
+        "secret_access_key": handed["SecretAccessKey"],
+        "session_token": handed["SessionToken"],
+    }
+    lab.client("backup", federated).list_backup_vaults()
+    shown = _record(lab, since, "GetFederationToken")["responseElements"]
+    assert shown["credentials"]["accessKeyId"] == handed["AccessKeyId"]
+    caller = _record(lab, since, "ListBackupVaults")["userIdentity"]
+    assert caller["type"] == "FederatedUser" and caller["principalId"] == "111122223333:mallory"
+    assert caller["arn"] == "arn:aws:sts::111122223333:federated-user/mallory"
+    user = lab.client("iam", lab.root("production")).get_user(UserName="ci-deployer")["User"]
+    assert caller["sessionContext"]["sessionIssuer"] == {
+        "type": "IAMUser",
+        "principalId": user["UserId"],
+        "arn": user["Arn"],
+        "accountId": "111122223333",
+        "userName": "ci-deployer",
+    }
+
+
 def test_answers_of_writes_are_recorded_without_secrets(lab):
     since = lab.seq()
     lab.user()
@@ -155,3 +179,17 @@ def test_the_event_history_answers_by_user_name_event_and_resource(lab):
     assert cloudtrail.lookup_events(StartTime=now + 60)["Events"] == []
     first = cloudtrail.lookup_events(MaxResults=1)
     assert cloudtrail.lookup_events(MaxResults=1, NextToken=first["NextToken"])["Events"] != first["Events"]
+
+
+def test_the_event_history_is_late_and_of_one_region(lab):
+    lab.control("/settings", {"lookup_delay_seconds": 900})
+    refusal(lab.client("backup", lab.attacker, "eu-central-1").delete_backup_vault, BackupVaultName="history")
+
+    def known(region: str) -> bool:
+        attribute = {"AttributeKey": "ResourceName", "AttributeValue": "history"}
+        found = lab.client("cloudtrail", lab.world["alice"], region).lookup_events(LookupAttributes=[attribute])
+        return bool(found["Events"])
+
+    assert not known("eu-central-1")
+    lab.control("/clock", {"advance_seconds": 901})
+    assert known("eu-central-1") and not known("eu-west-1")
