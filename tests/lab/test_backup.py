@@ -237,6 +237,26 @@ def test_rights_are_judged_by_the_resource(lab, backup):
     own.delete_recovery_point(BackupVaultName=vault, RecoveryPointArn=lost)
 
 
+def test_tags_of_a_vault_and_of_a_point_can_be_lost(lab, backup):
+    point = lab.point(vault := lab.vault())
+    arn = backup.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
+    since = lab.seq()
+    for resource in (arn, point):
+        backup.tag_resource(ResourceArn=resource, Tags={"keepwatch:protected": "true", "a": "b"})
+        backup.untag_resource(ResourceArn=resource, TagKeyList=["keepwatch:protected"])
+        assert backup.list_tags(ResourceArn=resource)["Tags"] == {"a": "b"}
+    untagged = [one for one in lab.records(since) if one["eventName"] == "UntagResource"]
+    assert [one["requestParameters"]["resourceArn"] for one in untagged] == [arn, point]
+
+
+def test_opting_a_kind_of_resource_out_is_told(lab, backup):
+    wanted = {"DynamoDB": False}
+    backup.update_region_settings(ResourceTypeOptInPreference=wanted)
+    assert backup.describe_region_settings()["ResourceTypeOptInPreference"] == wanted
+    told = [one["detail"] for one in lab.messages() if one["detail-type"] == "Region Setting State Change"]
+    assert [one["ResourceTypeOptInPreference"] for one in told] == [wanted]
+
+
 def test_plans_are_found_with_and_without_the_last_slash(lab, backup):
     import urllib.request
 

@@ -48,6 +48,18 @@ def test_a_refused_bucket_call_keeps_its_parameters(lab):
     assert record["requestParameters"]["VersioningConfiguration"]["Status"] == "Suspended"
 
 
+def test_a_refused_call_to_ec2_keeps_its_parameters_and_says_that_the_client_is_at_fault(lab):
+    _, key = lab.user("iam:*")
+    since, snapshot = lab.seq(), "snap-0a1b2c3d4e5f60718"
+    ec2 = lab.client("ec2", key)
+    assert refusal(ec2.delete_snapshot, SnapshotId=snapshot) == "UnauthorizedOperation"
+    refusal(ec2.describe_snapshots, SnapshotIds=[snapshot])
+    deletion, look = lab.records(since)
+    assert (deletion["eventName"], deletion["errorCode"]) == ("DeleteSnapshot", "Client.UnauthorizedOperation")
+    assert deletion["requestParameters"] == {"snapshotId": snapshot}
+    assert look["requestParameters"]["snapshotSet"] == {"items": [{"snapshotId": snapshot}]}
+
+
 def test_bucket_bodies_are_xml_turned_json_where_a_list_of_one_is_an_object(lab):
     s3 = lab.client("s3", lab.attacker)
     rules = [_rule("a"), _rule("b")]

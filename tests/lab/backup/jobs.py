@@ -11,7 +11,6 @@ _KINDS = {"dynamodb": "DynamoDB", "rds": "RDS", "s3": "S3", "elasticfilesystem":
 _EC2_KINDS = {"volume": "EBS", "instance": "EC2"}
 _START_WINDOW_SECONDS = 8 * 3600
 _SIZES = (2_147_483_648, 8_589_934_592, 21_474_836_480)
-_ENDED = ("COMPLETED", "FAILED", "ABORTED", "EXPIRED")
 
 
 @dataclass
@@ -178,13 +177,10 @@ def _copy_of(source: Point, target: Vault, job: Job) -> Point:
 
 def _run(job: Job, seconds: float, changed, finish) -> None:
     def start() -> None:
-        if job.state == "CREATED":
-            job.state = "RUNNING"
-            changed(job)
+        job.state = "RUNNING"
+        changed(job)
 
     def end() -> None:
-        if job.state != "RUNNING":
-            return
         failure = finish()
         job.state = "FAILED" if failure else "COMPLETED"
         job.shown["StatusMessage"] = failure
@@ -193,16 +189,6 @@ def _run(job: Job, seconds: float, changed, finish) -> None:
 
     clock.after(seconds / 2, start)
     clock.after(seconds, end)
-
-
-def stop_backup(place: Place, given: dict) -> dict:
-    job = _job(state.corner(place).backup_jobs, given["BackupJobId"])
-    if job.state in _ENDED:
-        raise state.invalid_request(f"Backup job {job.id} cannot be stopped: it is {job.state}")
-    job.state = "ABORTED"
-    job.shown["CompletionDate"] = clock.now()
-    events.backup_job_changed(job)
-    return {}
 
 
 def describe_backup(place: Place, given: dict) -> dict:

@@ -65,20 +65,12 @@ _OPERATIONS = {
     "DeleteBackupVaultAccessPolicy": vaults.delete_policy,
     "PutBackupVaultLockConfiguration": vaults.put_lock,
     "DeleteBackupVaultLockConfiguration": vaults.delete_lock,
-    "PutBackupVaultNotifications": vaults.put_notifications,
-    "GetBackupVaultNotifications": vaults.get_notifications,
-    "DeleteBackupVaultNotifications": vaults.delete_notifications,
     "ListRecoveryPointsByBackupVault": points.list_by_vault,
-    "ListRecoveryPointsByResource": points.list_by_resource,
-    "ListProtectedResources": points.list_resources,
-    "ListProtectedResourcesByBackupVault": points.list_resources,
     "DescribeRecoveryPoint": points.describe,
     "DeleteRecoveryPoint": points.delete,
     "DisassociateRecoveryPoint": points.disassociate,
     "UpdateRecoveryPointLifecycle": points.update_lifecycle,
-    "GetRecoveryPointRestoreMetadata": points.restore_metadata,
     "StartBackupJob": jobs.start_backup,
-    "StopBackupJob": jobs.stop_backup,
     "DescribeBackupJob": jobs.describe_backup,
     "ListBackupJobs": jobs.list_backups,
     "StartCopyJob": jobs.start_copy,
@@ -100,7 +92,7 @@ _OPERATIONS = {
 # Operations that call their idempotency token otherwise.
 _TOKENS = {"CreateBackupPlan": "CreatorRequestId", "CreateBackupSelection": "CreatorRequestId"}
 _answered: dict[tuple, tuple[int, dict, bytes]] = {}
-_PAGES = frozenset({"BackupVaultList", "RecoveryPoints", "Results", "BackupJobs", "CopyJobs", "LegalHolds"})
+_PAGES = frozenset({"BackupVaultList", "RecoveryPoints", "BackupJobs", "CopyJobs", "LegalHolds"})
 _PAGE_SIZE = 1000
 
 

@@ -84,7 +84,6 @@ class Vault:
     tags: dict = field(default_factory=dict)
     policy: str | None = None
     lock: Lock | None = None
-    notifications: dict | None = None
     points: dict[str, Point] = field(default_factory=dict)
 
     @property
