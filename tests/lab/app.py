@@ -22,6 +22,7 @@ from . import (
     identity,
     managed_policies,
     organization,
+    partition,
     regions,
     sessions,
     shapes,
@@ -76,6 +77,7 @@ def build() -> Lab:
     iam_limits.install()
     managed_policies.install()
     organization.install()
+    partition.install()
     sessions.install()
     stacks.install()
     tables.install()
@@ -129,19 +131,21 @@ class App:
         if scope["type"] != "http":
             await emulator.app(scope, receive, send)
             return
-        incoming = await _read(scope, receive)
+        sent = await _read(scope, receive)
         if scope["path"].startswith(CONTROL_PREFIX):
-            await _send(send, await control.answer(self._lab, incoming))
+            await _send(send, await control.answer(self._lab, sent))
             return
+        # The lab builds its own world in its own names.
+        incoming = partition.inward(sent) if self._lab.recording else sent
         token = call.enter(incoming)
         try:
-            answer = await self._answer(scope, incoming)
+            answer = await self._answer(partition.scope_of(scope, incoming), incoming)
         finally:
             call.leave(token)
         if answer is None:
             await _drop(send)
         else:
-            await _send(send, answer)
+            await _send(send, partition.outward(answer, incoming) if incoming.sent else answer)
 
     async def _answer(self, scope: dict, incoming: Call) -> Answer | None:
         """`None` when the connection is to be lost after the call took effect."""

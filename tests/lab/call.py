@@ -19,6 +19,8 @@ class Call:
     body: bytes
     client_ip: str = "127.0.0.1"
     refused_by_scp: bool = False
+    # The call as it was signed, where the lab renames what it says.
+    sent: "Call | None" = None
 
     @functools.cached_property
     def _scope(self) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from . import accounts, service_sessions
+from . import accounts, partition, service_sessions
 from .call import Answer, Call
 from .faults import Fault
 
@@ -78,7 +78,8 @@ async def _clear_faults(lab, call: Call) -> dict:
 
 async def _records(lab, call: Call) -> list:
     since = int(call.query.get("since", ["0"])[0])
-    return [{"seq": one.seq, "delivered": one.delivered, "record": one.record} for one in lab.delivery.kept[since:]]
+    kept = [{"seq": one.seq, "delivered": one.delivered, "record": one.record} for one in lab.delivery.kept[since:]]
+    return json.loads(partition.text(json.dumps(kept)))
 
 
 async def _stats(lab, call: Call) -> dict:
@@ -86,7 +87,8 @@ async def _stats(lab, call: Call) -> dict:
 
 
 async def _fetch_session(lab, call: Call) -> dict:
-    given, recorded = service_sessions.fetch(**{"region": accounts.HOME_REGION, **call.json})
+    wanted = json.loads(partition.text(json.dumps(call.json)))
+    given, recorded = service_sessions.fetch(**{"region": accounts.HOME_REGION, **wanted})
     lab.delivery.deliver(recorded, [])
     return given
 

@@ -6,16 +6,14 @@ import re
 from botocore.loaders import Loader
 from ministack.core import iam_actions
 
-from . import protocol
+from . import accounts, protocol
 from .call import Answer, Call
-
-PARTITION = "aws"
 
 
 @functools.cache
 def _names() -> re.Pattern:
     known = Loader().load_data("partitions")["partitions"]
-    return re.compile(next(one["regionRegex"] for one in known if one["id"] == PARTITION))
+    return re.compile(next(one["regionRegex"] for one in known if one["id"] == accounts.PARTITION))
 
 
 def refusal(call: Call) -> Answer | None:

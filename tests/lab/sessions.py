@@ -21,7 +21,11 @@ def install() -> None:
             return await answer(method, path, headers, body, query)
         caller = sts._sessions.get(now.access_key_id)
         wanted = (caller or {}).get("SourceIdentity") or now.form.get("SourceIdentity")
-        refusal = _too_long(now.form, caller) or (now.form.get("SourceIdentity") and _may_not_say(now, caller))
+        refusal = (
+            _of_another_partition(now.form)
+            or _too_long(now.form, caller)
+            or (now.form.get("SourceIdentity") and _may_not_say(now, caller))
+        )
         if refusal:
             return refusal
         status, answered, document = await answer(method, path, headers, body, query)
@@ -35,7 +39,7 @@ def install() -> None:
 def role(arn: str) -> dict:
     """The role that an ARN names; empty when there is none."""
     pieces = arn.split(":")
-    if len(pieces) < 6:
+    if len(pieces) < 6 or pieces[1] != "aws":
         return {}
     return iam._roles.get_scoped(pieces[4], None, arn.rsplit("/", 1)[-1]) or {}
 
@@ -47,6 +51,13 @@ def trusts(role_arn: str, service: str) -> bool:
     statements = document.get("Statement", [])
     statements = [statements] if isinstance(statements, dict) else statements
     return any(iam_evaluator._service_principal_matches(one.get("Principal"), service) for one in statements)
+
+
+def _of_another_partition(form: dict):
+    arn = form.get("RoleArn", "")
+    if arn.split(":")[:2] == ["arn", "aws"]:
+        return None
+    return _refuse(400, "ValidationError", f"{escape(arn)} is invalid")
 
 
 def _too_long(form: dict, caller: dict | None):

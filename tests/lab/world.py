@@ -12,13 +12,12 @@ import boto3
 from botocore.config import Config
 from ministack.services import sts
 
-from . import accounts, presses, slack
-from .accounts import BACKUP, HOME_REGION, ONBOARDED, PRODUCTION, REGIONS, SECURITY
+from . import accounts, partition, presses, slack
+from .accounts import BACKUP, DR_REGION, HOME_REGION, ONBOARDED, PRODUCTION, REGIONS, SECURITY
 from .backup import jobs, state
 from .clock import clock
 
 EXTERNAL_ID = "keepwatch-first-light"
-DR_REGION = "eu-central-1"
 _TEMPLATES = Path(__file__).resolve().parents[2] / "deploy"
 _AGENT_SESSION_SECONDS = 12 * 3600
 _RETENTION_DAYS = 35
@@ -129,7 +128,8 @@ def _deploy(builder: Builder) -> dict:
 def _stack(builder: Builder, account: str, region: str, template: str, parameters: dict) -> dict:
     cloudformation = builder.client("cloudformation", account, region)
     name = f"keepwatch-{template.removesuffix('.yaml')}"
-    body = (_TEMPLATES / template).read_text()
+    # The lab builds in its own names, a template is written for every partition.
+    body = partition.text((_TEMPLATES / template).read_text())
     known = {key: value for key, value in parameters.items() if f"  {key}:" in body}
     cloudformation.create_stack(
         StackName=name,

@@ -152,7 +152,7 @@ def vault(place: Place, name: str) -> Vault:
 
 def vault_by_arn(arn: str) -> Vault | None:
     pieces = arn.split(":")
-    if len(pieces) != 7 or pieces[2] != "backup" or pieces[5] != "backup-vault":
+    if len(pieces) != 7 or pieces[1:3] != ["aws", "backup"] or pieces[5] != "backup-vault":
         return None
     return corner(Place(pieces[4], pieces[3])).vaults.get(pieces[6])
 
