@@ -1,9 +1,9 @@
 """Which request parameters each call has, in CloudTrail's spelling: what `keepwatch policy check` knows of them.
 
 `PYTHONPATH=tests python .ci/schema/calls.py FOLDER` writes one file for each service, a call on each line: members by
-name, `[x]` for a list of x, `{"*": x}` for a map, `null` for a value of any type. `observed.json` beside this file holds
-what real records have and the models do not tell; `--records FILE...` prints what would be added to it. The spelling is
-the lab's, which writes such records itself.
+name, `[x]` for a list of x, `{"*": x}` for a map, `null` for a value of any type. `observed.json` beside this file
+holds what real records have and the models do not tell; `--records FILE...` prints what would be added to it. The
+spelling is the lab's, which writes such records itself.
 """
 
 import argparse

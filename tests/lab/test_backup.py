@@ -136,7 +136,18 @@ def test_the_token_of_a_cancelled_hold_holds_nothing_any_more(lab, backup):
 def test_a_plan_asked_for_twice_with_one_request_id_is_one_plan(lab, backup):
     rule = {"RuleName": "daily", "TargetBackupVaultName": "securecart-vault"}
     given = {"BackupPlan": {"BackupPlanName": "once", "Rules": [rule]}, "CreatorRequestId": "once"}
-    assert backup.create_backup_plan(**given)["BackupPlanId"] == backup.create_backup_plan(**given)["BackupPlanId"]
+    plan = backup.create_backup_plan(**given)["BackupPlanId"]
+    assert backup.create_backup_plan(**given)["BackupPlanId"] == plan
+    chosen = {
+        "BackupPlanId": plan,
+        "BackupSelection": {"SelectionName": "all", "IamRoleArn": lab.world["backup_role"], "Resources": ["*"]},
+        "CreatorRequestId": "once",
+    }
+    selection = backup.create_backup_selection(**chosen)["SelectionId"]
+    assert backup.create_backup_selection(**chosen)["SelectionId"] == selection
+    backup.delete_backup_selection(BackupPlanId=plan, SelectionId=selection)
+    backup.delete_backup_plan(BackupPlanId=plan)
+    assert backup.create_backup_plan(**given)["BackupPlanId"] != plan
 
 
 def test_a_governance_lock_can_be_removed_and_a_compliance_lock_only_in_its_grace_time(own_lab):
