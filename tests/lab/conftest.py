@@ -42,7 +42,8 @@ class RunningLab:
         self.process.stdin.close()
         return self.process.wait(timeout=10)
 
-    def client(self, service: str, who: dict, region: str = "eu-west-1"):
+    def client(self, service: str, who: dict, region: str | None = None):
+        region = region or self.ready["region"]
         key = (service, who["access_key_id"], region)
         if key not in self._clients:
             self._clients[key] = boto3.client(
@@ -81,9 +82,9 @@ class RunningLab:
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return name, {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
 
-    def vault(self, who: dict | None = None, region: str = "eu-west-1") -> str:
+    def vault(self, who: dict | None = None) -> str:
         name = f"vault-{next(self._numbers)}"
-        self.client("backup", who or self.root("production"), region).create_backup_vault(BackupVaultName=name)
+        self.client("backup", who or self.root("production")).create_backup_vault(BackupVaultName=name)
         return name
 
     def point(self, vault: str) -> str:

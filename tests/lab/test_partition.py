@@ -6,22 +6,13 @@ import pytest
 
 from lab.conftest import RunningLab, policy, refusal
 
-HOMES = {"aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-east-1"}
-ABROAD = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+GLOBAL_REGIONS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
-class Partitioned(RunningLab):
-    def __init__(self, name: str) -> None:
-        super().__init__("--partition", name)
-        self.name, self.home = name, HOMES[name]
-
-    def client(self, service: str, who: dict, region: str | None = None):
-        return super().client(service, who, region or self.home)
-
-
-@pytest.fixture(scope="module", params=list(HOMES))
+@pytest.fixture(scope="module", params=list(GLOBAL_REGIONS))
 def there(request):
-    running = Partitioned(request.param)
+    running = RunningLab("--partition", request.param)
+    running.name, running.home = request.param, running.ready["region"]
     yield running
     running.stop()
 
@@ -85,7 +76,7 @@ def test_regions_of_aws_are_refused_and_iam_is_recorded_where_the_partition_reco
     assert there.signed(there.attacker, "backup", "us-east-1", **sent)[0] == 403
     since = there.seq()
     there.client("iam", there.attacker).tag_user(UserName="alice", Tags=[{"Key": "x", "Value": "y"}])
-    assert there.records(since)[0]["awsRegion"] == ABROAD[there.name]
+    assert there.records(since)[0]["awsRegion"] == GLOBAL_REGIONS[there.name]
 
 
 def test_objects_keep_their_bytes(there):

@@ -61,6 +61,7 @@ def build(endpoint: str, name: str) -> dict:
     made = {"first-light": _first_light, "empty": _empty}[name](builder)
     return {
         "endpoint": endpoint,
+        "region": HOME_REGION,
         "accounts": ONBOARDED,
         "agent": _agent(builder),
         "attacker": made.pop("attacker", None),
