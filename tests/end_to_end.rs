@@ -108,6 +108,21 @@ fn a_session_of_a_role_is_contained_and_the_role_lives_on() {
 }
 
 #[test]
+fn a_restore_that_cannot_be_carried_out_is_reported() {
+    let lab = Lab::start();
+    let _agent = lab.watch();
+    let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:GetBucketLocation",
+        "Resource": "*"}]});
+    let policy = json!({"RoleName": "KeepwatchRead", "PolicyName": "blind", "PolicyDocument": deny.to_string()});
+    lab.done(As::Root(PRODUCTION), "iam", "put_role_policy", policy);
+    let suspend = json!({"Bucket": "securecart-invoices", "VersioningConfiguration": {"Status": "Suspended"}});
+    lab.done(As::Attacker, "s3", "put_bucket_versioning", suspend);
+    let said = "restore is not possible: not allowed to call `s3:GetBucketLocation`";
+    lab.eventually("people are told", || lab.slack_text().contains(said));
+    assert!(lab.log().contains(said), "and the log says so");
+}
+
+#[test]
 fn an_observed_account_is_never_changed_and_nobody_is_told() {
     let lab = Lab::start();
     let config =

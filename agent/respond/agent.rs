@@ -350,6 +350,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
                 Ok(mut more) => steps.append(&mut more),
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
+                    warn!(incident, "{} is not possible: {error}", response.verb());
                     notification.reasons.push(Reason::failure(format!("{} is not possible: {error}", response.verb())))
                 }
             }

@@ -116,6 +116,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
     async fn look_at(&self, place: &Place, rules: &RuleSet) -> Option<Live> {
         let cloud = self.clouds.reader(self.config.account(&place.account)?).await.ok()?;
+        let place = &*resource::located(place, &cloud).await.ok()?;
         let desired = self.desired(place, rules).await.ok()?;
         resource::read(place, &desired, &cloud).await.ok()
     }

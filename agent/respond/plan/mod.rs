@@ -17,7 +17,7 @@ use crate::domain::account::Account;
 use crate::domain::action::{Action, Undo};
 use crate::domain::cloud::{CloudError, Clouds};
 use crate::domain::plan::Step;
-use crate::domain::resource::{Desired, Place};
+use crate::domain::resource::{Desired, Place, located};
 use crate::domain::response::Response;
 
 /// What a resource should be, for the deeds that bring one back.
@@ -62,6 +62,7 @@ impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
             }
             Response::Freeze(place) => recover::hold(place, self.incident, &cloud).await?,
             Response::Restore(place) => {
+                let place = &*located(place, &cloud).await?;
                 recover::restore(place, &self.desired_states.desired(place).await?, &cloud).await?
             }
             Response::Copy(place) => {
