@@ -17,6 +17,7 @@ use crate::support::lab::{As, BACKUP, Lab, PRODUCTION, REGION, SECURITY};
 
 const READY: &str = "KEEPWATCH_TEST_LAB";
 const INCIDENT: &str = "INC-edge";
+const TOKEN: &str = "one plan";
 
 /// The edge in a lab.
 struct Edge {
@@ -76,8 +77,12 @@ impl Edge {
     }
 
     async fn apply(&self, action: Action) -> Result<(), CloudError> {
+        self.apply_with(action, TOKEN).await
+    }
+
+    async fn apply_with(&self, action: Action, token: &str) -> Result<(), CloudError> {
         let writer = self.aws.writer(self.account(PRODUCTION), INCIDENT, &action).await?;
-        writer.apply(&action).await
+        writer.apply(&action, token).await
     }
 
     async fn done(&self, action: Action) {
@@ -229,15 +234,21 @@ fn every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back() {
     in_lab("every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back", async |edge| {
         let cloud = edge.reads().await;
         let (vault, title) = (edge.world("vault").to_owned(), "Keepwatch INC-edge".to_owned());
+        let hold = Action::HoldVault { region: region(), vault: vault.clone(), title: title.clone() };
         for _ in 0..2 {
-            edge.done(Action::HoldVault { region: region(), vault: vault.clone(), title: title.clone() }).await;
+            edge.done(hold.clone()).await;
         }
         let holds = cloud.legal_holds(REGION).await.unwrap();
         assert!(matches!(&holds[..], [hold] if hold.active && hold.title == title), "{holds:?}");
         edge.done(Action::ReleaseHold { region: region(), title: title.clone() }).await;
         assert!(cloud.legal_holds(REGION).await.unwrap().iter().all(|hold| !hold.active));
-        let again = edge.apply(Action::ReleaseHold { region: region(), title }).await;
+        let again = edge.apply(Action::ReleaseHold { region: region(), title: title.clone() }).await;
         assert!(matches!(again, Err(CloudError::Gone { .. })), "{again:?}");
+        edge.done(hold.clone()).await;
+        let held = async || cloud.legal_holds(REGION).await.unwrap().iter().any(|hold| hold.active);
+        assert!(!held().await, "AWS answers a token that it knows and does nothing");
+        edge.apply_with(hold, "another plan").await.unwrap();
+        assert!(held().await);
 
         let before = cloud.vault(REGION, &vault).await.unwrap().policy;
         for policy in [None, before] {
@@ -253,7 +264,6 @@ fn every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back() {
             recovery_point: recovery_point.clone(),
             destination: destination.clone(),
             role: edge.world("backup_role").to_owned(),
-            token: "once".into(),
         };
         edge.done(copy.clone()).await;
         edge.done(copy).await;
@@ -352,7 +362,7 @@ fn a_session_can_do_its_action_and_nothing_else() {
         let (region, key) = (region(), edge.world("kms_key_arn").to_owned());
         let enable = Action::EnableKey { region: region.clone(), key: key.clone() };
         let writer = edge.aws.writer(edge.account(PRODUCTION), INCIDENT, &enable).await.unwrap();
-        writer.apply(&enable).await.unwrap();
+        writer.apply(&enable, TOKEN).await.unwrap();
         let others = [
             Action::DisableKey { region: region.clone(), key },
             Action::AttachDenyAll { user: "alice".into() },
@@ -364,7 +374,7 @@ fn a_session_can_do_its_action_and_nothing_else() {
             Action::SetLogging { region, trail: "securecart-trail".into(), logging: false },
         ];
         for other in others {
-            let refused = writer.apply(&other).await;
+            let refused = writer.apply(&other, TOKEN).await;
             assert!(matches!(refused, Err(CloudError::Denied { .. })), "{other}: {refused:?}");
         }
     });

@@ -75,7 +75,6 @@ fn every_action() -> Vec<Action> {
             recovery_point: name(),
             destination: name(),
             role: name(),
-            token: name(),
         },
     ]
 }

@@ -65,8 +65,9 @@ async fn plan(response: &Response, cloud: &FakeCloud, desired_states: &Declared)
 
 async fn execute(steps: Vec<Step>, cloud: &FakeCloud) -> Outcome {
     let (config, stopwatch) = (config(), Stopwatch::idle());
+    let claim = "KW-TEST/1".to_owned();
     let executor =
-        Executor { clouds: cloud, config: &config, incident: "KW-TEST", begun: false, stopwatch: &stopwatch };
+        Executor { clouds: cloud, config: &config, incident: "KW-TEST", claim, begun: false, stopwatch: &stopwatch };
     let plan = Plan { account: "111122223333".parse().unwrap(), steps, proposed: false };
     executor.execute(&plan).await
 }

@@ -44,7 +44,7 @@ impl Writer {
 impl CloudWrite for Writer {
     /// One call for each action, but for two: a trail's settings and its selectors are two
     /// calls to CloudTrail, and a hold is looked up before it is cancelled.
-    async fn apply(&self, action: &Action) -> Result<(), CloudError> {
+    async fn apply(&self, action: &Action, token: &str) -> Result<(), CloudError> {
         let at = self.clients(action.region().unwrap_or(GLOBAL));
         match action {
             Action::QuarantineUser { user, policy, strength } => {
@@ -61,7 +61,9 @@ impl CloudWrite for Writer {
                 iam::put_role_policy(at.iam(), &session.role, policy, &document).await
             }
             Action::ReleaseSession { role, policy } => iam::delete_role_policy(at.iam(), role, policy).await,
-            Action::HoldVault { vault, title, .. } => backup::create_legal_hold(at.backup(), vault, title).await,
+            Action::HoldVault { vault, title, .. } => {
+                backup::create_legal_hold(at.backup(), vault, title, token).await
+            },
             Action::ReleaseHold { region, title } => self.release_hold(region, title).await,
             Action::SetVersioning { bucket, versioning, .. } => s3::put_versioning(at.s3(), bucket, *versioning).await,
             Action::SetLifecycle { bucket, rules, .. } if rules.is_empty() => {
@@ -85,7 +87,7 @@ impl CloudWrite for Writer {
             }
             Action::SetLogging { trail, logging: true, .. } => cloudtrail::start_logging(at.cloudtrail(), trail).await,
             Action::SetLogging { trail, logging: false, .. } => cloudtrail::stop_logging(at.cloudtrail(), trail).await,
-            Action::CopyRecoveryPoint { vault, recovery_point, destination, role, token, .. } => {
+            Action::CopyRecoveryPoint { vault, recovery_point, destination, role, .. } => {
                 let copy = backup::Copy { vault, recovery_point, destination, role, token };
                 backup::start_copy(at.backup(), &copy).await
             }

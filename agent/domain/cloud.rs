@@ -257,8 +257,9 @@ pub struct Object {
 /// The one write. Only [`crate::respond::execute`] calls it.
 pub trait CloudWrite: Send + Sync {
     /// Carries out one action. It is the action's only call, made with a session that can
-    /// make no other.
-    fn apply(&self, action: &Action) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// make no other. Where AWS takes an idempotency token, `token` makes a repeated request
+    /// the same request.
+    fn apply(&self, action: &Action, token: &str) -> impl Future<Output = Result<(), CloudError>> + Send;
 }
 
 /// The way into accounts, one role at a time.

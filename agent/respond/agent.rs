@@ -267,7 +267,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     pub async fn execute(&self, stored: &PlanRecord, plan: &Plan, stopwatch: &Stopwatch<'_>) -> Outcome {
         let incident = &stored.incident.id;
         let begun = stored.resumed;
-        let executor = Executor { clouds: &self.clouds, config: &self.config, incident, stopwatch, begun };
+        let claim = format!("{}@{}", stored.id, stored.claimed);
+        let executor = Executor { clouds: &self.clouds, config: &self.config, incident, claim, stopwatch, begun };
         let outcome = executor.execute(plan).await;
         Metrics::add(&self.metrics.count.steps, plan.steps.len() as u64);
         for (step, result) in plan.steps.iter().zip(&outcome.steps) {

@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::plan::is_true;
 use crate::config::Config;
 use crate::domain::account::Account;
+use crate::domain::action::Action;
 use crate::domain::cloud::{CloudError, CloudWrite, Clouds};
 use crate::domain::finding::ResponseKind;
+use crate::domain::hash::digest;
 use crate::domain::outcome::{Outcome, StepOutcome};
 use crate::domain::plan::{Plan, Step};
 use crate::ops::fault;
@@ -17,6 +19,9 @@ use crate::ops::metrics::Stopwatch;
 
 /// How often a step is read back before it is called unverified.
 const LOOKS: u32 = 4;
+
+/// How long an idempotency token is.
+const TOKEN_CHARS: usize = 32;
 
 /// What carrying out a plan needs besides the plan.
 pub struct Executor<'a, C> {
@@ -26,6 +31,8 @@ pub struct Executor<'a, C> {
     pub config: &'a Config,
     /// The incident, which the sessions' names carry.
     pub incident: &'a str,
+    /// What tells this plan from every other one, and is the same in every attempt at it.
+    pub claim: String,
     /// Whether an attempt that died may have taken any of the steps.
     pub begun: bool,
     /// Measures how long the first containment took to begin.
@@ -71,7 +78,7 @@ impl<C: Clouds> Executor<'_, C> {
         if step.verb == ResponseKind::Contain || step.verb == ResponseKind::ContainHard {
             self.stopwatch.containing();
         }
-        door.apply(&step.action).await
+        door.apply(&step.action, &token(&self.claim, &step.action)).await
     }
 
     /// Reads back what a step should have made true. IAM and S3 may take a moment to show it.
@@ -97,5 +104,30 @@ impl<C: Clouds> Executor<'_, C> {
             target: step.account.to_string(),
             detail: "the account is no longer in accounts.toml".to_owned(),
         })
+    }
+}
+
+/// AWS answers a token that it has seen with the first result and does nothing more: a retry of
+/// a plan must repeat it, and a new plan for the very same thing must not.
+fn token(claim: &str, action: &Action) -> String {
+    let request = serde_json::to_string(action).unwrap_or_default();
+    digest(&format!("{claim}\n{request}")).chars().take(TOKEN_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_of_a_plan_is_the_same_request_and_a_new_plan_is_a_new_one() {
+        let hold = |vault: &str| Action::HoldVault {
+            region: "eu-west-1".to_owned(),
+            vault: vault.to_owned(),
+            title: "Keepwatch KW-1".to_owned(),
+        };
+        assert_eq!(token("KW-1/1", &hold("main")), token("KW-1/1", &hold("main")));
+        assert_ne!(token("KW-1/1", &hold("main")), token("KW-1/2", &hold("main")));
+        assert_ne!(token("KW-1/1", &hold("main")), token("KW-1/1", &hold("other")));
+        assert_eq!(token("KW-1/1", &hold("main")).len(), TOKEN_CHARS);
     }
 }

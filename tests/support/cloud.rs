@@ -120,7 +120,7 @@ impl CloudRead for FakeCloud {
 }
 
 impl CloudWrite for FakeCloud {
-    async fn apply(&self, action: &Action) -> Result<(), CloudError> {
+    async fn apply(&self, action: &Action, _: &str) -> Result<(), CloudError> {
         if let Some(error) = self.failures.lock().unwrap().pop_front() {
             return Err(error);
         }
