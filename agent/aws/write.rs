@@ -2,28 +2,29 @@
 
 use std::sync::Arc;
 
-use super::clients::{Base, Clients};
+use super::clients::Clients;
 use super::read::{GLOBAL, Reader};
 use super::sessions::Session;
+use super::settings::SdkSettings;
 use super::{backup, cloudtrail, iam, kms, s3};
 use crate::domain::action::{Action, quarantine};
 use crate::domain::cloud::{CloudError, CloudRead, CloudWrite};
 
 /// Carries out one action in one account, with a session that can make no other.
 pub struct Writer {
-    base: Base,
+    settings: SdkSettings,
     session: Arc<Session>,
     reads: Reader,
 }
 
 impl Writer {
     /// `reads` only finds out the ids that AWS gave.
-    pub(super) const fn new(base: Base, session: Arc<Session>, reads: Reader) -> Self {
-        Self { base, session, reads }
+    pub(super) const fn new(settings: SdkSettings, session: Arc<Session>, reads: Reader) -> Self {
+        Self { settings, session, reads }
     }
 
     fn clients(&self, region: &str) -> Clients {
-        Clients::new(&self.base, region, &self.session)
+        Clients::new(&self.settings, region, &self.session)
     }
 
     /// Cancels the holds with this title. Their ids are found with the read role: the session

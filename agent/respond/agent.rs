@@ -13,14 +13,14 @@ use tracing::{info, warn};
 use super::decision::{Decision, DecisionContext, RecentRepairs, decide};
 use super::dry_run::DryRun;
 use super::enrichment::LookupThrottle;
-use super::execute::Executor;
+use super::execute::{Executor, WriteDoor};
 use super::keyed_lock::KeyedLock;
 use super::plan::{DesiredStates, Planner};
 use super::shadow::Backlog;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::clock::Clock;
-use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::event::Event;
 use crate::domain::finding::Finding;
 use crate::domain::hash;
@@ -77,8 +77,10 @@ pub struct Agent<C, L> {
     pub config: Config,
     /// The rules, and what should be true.
     pub rules: ActiveRules,
-    /// The way into accounts.
+    /// The way into accounts with their read roles.
     pub clouds: C,
+    /// The way into accounts to act, for [`Executor`] alone.
+    pub door: WriteDoor,
     /// The store.
     pub ledger: L,
     /// Time.
@@ -166,7 +168,7 @@ pub struct Detection<'a> {
     pub stopwatch: &'a Stopwatch<'a>,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Deals with findings. `Ok` means that their consequences are stored.
     ///
     /// # Errors
@@ -268,7 +270,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let incident = &stored.incident.id;
         let begun = stored.resumed;
         let claim = format!("{}@{}", stored.id, stored.claimed);
-        let executor = Executor { clouds: &self.clouds, config: &self.config, incident, claim, stopwatch, begun };
+        let (readers, door, config) = (&self.clouds, &self.door, &self.config);
+        let executor = Executor { readers, door, config, incident, claim, stopwatch, begun };
         let outcome = executor.execute(plan).await;
         Metrics::add(&self.metrics.count.steps, plan.steps.len() as u64);
         for (step, result) in plan.steps.iter().zip(&outcome.steps) {
@@ -344,7 +347,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ) -> Result<Vec<Step>, CloudError> {
         let desired_states = &DesiredByRules { agent: self, rules };
         let planner =
-            Planner { clouds: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
+            Planner { readers: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
         let mut steps = Vec::new();
         for response in responses {
             match planner.steps(response).await {
@@ -445,7 +448,7 @@ struct DesiredByRules<'a, C, L> {
     rules: &'a RuleSet,
 }
 
-impl<C: Clouds, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
+impl<C: Readers, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
     async fn desired(&self, place: &Place) -> Result<Desired, CloudError> {
         self.agent.desired(place, self.rules).await
     }

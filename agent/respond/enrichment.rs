@@ -17,7 +17,7 @@ use tracing::info;
 
 use super::agent::{Agent, Detection, Subject};
 use super::decision::Decision;
-use crate::domain::cloud::{Caller, CloudRead as _, Clouds};
+use crate::domain::cloud::{Caller, CloudRead as _, Readers};
 use crate::domain::event::Event;
 use crate::domain::reason::Reason;
 use crate::domain::resource;
@@ -73,7 +73,7 @@ impl Enrichment {
     }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What can be learnt around a case that people are told of.
     pub(super) async fn enrichment(
         &self,

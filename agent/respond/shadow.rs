@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::agent::Agent;
 use crate::domain::account::{Account, AccountId};
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::event::Event;
 use crate::ledger::Ledger;
 use crate::ledger::shadow::Shadowed;
@@ -91,7 +91,7 @@ impl Work {
     }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Leaves an event to the rules in shadow.
     pub fn shadow_event(&self, rules: &RuleSet, event: &Event, account: &Account) {
         let act = EventInput::new(event, account, self.clock.now());

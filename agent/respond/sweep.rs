@@ -6,7 +6,7 @@ use tracing::warn;
 use super::agent::{Agent, Detection, HandleError, Subject};
 use super::dry_run::DryRun;
 use crate::domain::account::Account;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::resource;
 use crate::domain::resource::{Kind, Place};
 use crate::ledger::Ledger;
@@ -21,7 +21,7 @@ pub struct Swept {
     pub failed: Vec<String>,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Judges every resource of every watched account once, and deals with what is found.
     /// One account that refuses stops no other.
     pub async fn sweep(&self) -> Swept {

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::agent::{Agent, HandleError, report};
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
@@ -77,7 +77,7 @@ pub enum Agreed {
     Waits,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What would take back a plan, or every plan of an incident, the newest first; plans
     /// that changed nothing are left out.
     ///

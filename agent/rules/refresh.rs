@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::active;
 use super::active::{Fetched, RuleSet, RulesError};
 use crate::domain::account::{AccountId, Mode};
-use crate::domain::cloud::{Clouds, ObjectStore};
+use crate::domain::cloud::{Readers, ObjectStore};
 use crate::domain::finding::{Finding, Rule, Severity};
 use crate::domain::hash;
 use crate::domain::outcome::Outcome;
@@ -110,7 +110,7 @@ impl Refresher {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn refresh<C: Clouds, L: Ledger>(
+    pub async fn refresh<C: Readers, L: Ledger>(
         &mut self,
         agent: &Agent<C, L>,
         shelf: &impl ObjectStore,
@@ -145,7 +145,7 @@ impl Refresher {
     }
 
     /// Brings up to date what is only watched: the bundle beside, and what people promoted.
-    async fn shadow<C: Clouds, L: Ledger>(
+    async fn shadow<C: Readers, L: Ledger>(
         &mut self,
         agent: &Agent<C, L>,
         shelf: &impl ObjectStore,
@@ -199,7 +199,7 @@ impl Refresher {
             .map(|set| set.policies)
     }
 
-    async fn take<C: Clouds, L: Ledger>(
+    async fn take<C: Readers, L: Ledger>(
         &mut self,
         agent: &Agent<C, L>,
         fingerprint: Fingerprint,
@@ -220,7 +220,7 @@ impl Refresher {
         Ok(Looked::Swapped { from, to })
     }
 
-    async fn refuse<C: Clouds, L: Ledger>(
+    async fn refuse<C: Readers, L: Ledger>(
         &mut self,
         agent: &Agent<C, L>,
         fingerprint: Fingerprint,
@@ -243,7 +243,7 @@ impl Refresher {
 
     /// Tells people, once for each stretch without a successful look, that the rules may be
     /// out of date.
-    async fn complain_of_age<C: Clouds, L: Ledger>(
+    async fn complain_of_age<C: Readers, L: Ledger>(
         &self,
         agent: &Agent<C, L>,
         now: Timestamp,
@@ -261,7 +261,7 @@ impl Refresher {
     }
 
     /// Tells people through the same outbox as everything else; a case is told once.
-    async fn notify<C: Clouds, L: Ledger>(
+    async fn notify<C: Readers, L: Ledger>(
         &self,
         agent: &Agent<C, L>,
         key: String,
@@ -286,7 +286,7 @@ impl Refresher {
         Ok(())
     }
 
-    fn notification<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, finding: Finding) -> Notification {
+    fn notification<C: Readers, L: Ledger>(&self, agent: &Agent<C, L>, finding: Finding) -> Notification {
         Notification {
             kind: NotificationKind::Policies,
             at: agent.clock.now(),
@@ -319,7 +319,7 @@ fn finding(title: &str, message: String) -> Finding {
     Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// The same rules, those in shadow that accounts.toml, METADATA and people's word leave there.
     ///
     /// # Errors

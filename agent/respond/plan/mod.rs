@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::action::{Action, Undo};
-use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::plan::Step;
 use crate::domain::resource::{Desired, Place, located};
 use crate::domain::response::Response;
@@ -28,8 +28,8 @@ pub trait DesiredStates: Sync {
 
 /// What planning needs besides the deeds.
 pub struct Planner<'a, C, W> {
-    /// The way into accounts; only their read role is used.
-    pub clouds: &'a C,
+    /// The way into accounts with their read roles.
+    pub readers: &'a C,
     /// The accounts.
     pub config: &'a Config,
     /// What resources should be.
@@ -40,7 +40,7 @@ pub struct Planner<'a, C, W> {
     pub now: Timestamp,
 }
 
-impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
+impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
     /// The steps that a deed still needs; none when what it is about is gone.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
 
     async fn look(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
         let (account, verb) = (self.account_of(response)?, response.verb());
-        let cloud = self.clouds.reader(account).await?;
+        let cloud = self.readers.reader(account).await?;
         let pairs = match response {
             Response::Contain { principal, strength } => {
                 let order = contain::Order { incident: self.incident, strength: *strength, now: self.now };
