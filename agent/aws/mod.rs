@@ -44,7 +44,6 @@ use queue::Queue;
 use sessions::{AssumeRoleRequest, Session};
 
 pub use self::events::Rule;
-pub use self::iam::DENY_ALL;
 pub use self::organisation::Member;
 pub use self::read::Reader;
 pub use self::sessions::SESSION_PREFIX;

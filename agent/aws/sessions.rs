@@ -164,6 +164,8 @@ impl ProvideCredentials for FromSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::resource::key::KeyChange;
+    use crate::domain::resource::{Kind, Place};
 
     const HOUR: i32 = 3600;
 
@@ -191,7 +193,8 @@ mod tests {
             external_id: "ours".into(),
         };
         let account: AccountId = "111122223333".parse().unwrap();
-        let action = Action::EnableKey { region: "eu-west-1".into(), key: "arn:aws:kms:eu-west-1:1:key/k".into() };
+        let place = Place { kind: Kind::Key, account: account.clone(), region: "eu-west-1".into(), name: "k".into() };
+        let action = Action::Resource { place, change: KeyChange::Enable.into() };
         let pass = AssumeRoleRequest::respond(&roles, &account, "INC-1", &action);
         assert_eq!(pass.role_arn, "arn:aws:iam::111122223333:role/KeepwatchRespond");
         assert_eq!((pass.session_name.as_str(), pass.seconds), ("keepwatch-INC-1", 900));

@@ -1,4 +1,4 @@
-//! The write door of one account: each action's own call.
+//! The write door of one account: which service carries out an action.
 
 use std::sync::Arc;
 
@@ -6,8 +6,9 @@ use super::clients::{Base, Clients};
 use super::read::{GLOBAL, Reader};
 use super::sessions::Session;
 use super::{backup, cloudtrail, iam, kms, s3};
-use crate::domain::action::{Action, quarantine};
-use crate::domain::cloud::{CloudError, CloudRead, CloudWrite};
+use crate::domain::action::Action;
+use crate::domain::cloud::{CloudError, CloudWrite};
+use crate::domain::resource::Change;
 
 /// Carries out one action in one account, with a session that can make no other.
 pub struct Writer {
@@ -25,69 +26,23 @@ impl Writer {
     fn clients(&self, region: &str) -> Clients {
         Clients::new(&self.base, region, &self.session)
     }
-
-    /// Cancels the holds with this title. Their ids are found with the read role: the session
-    /// that writes can only cancel.
-    async fn release_hold(&self, region: &str, title: &str) -> Result<(), CloudError> {
-        let holds = self.reads.legal_holds(region).await?;
-        let ours: Vec<_> = holds.into_iter().filter(|hold| hold.active && hold.title == title).collect();
-        if ours.is_empty() {
-            return Err(CloudError::Gone { target: title.to_owned() });
-        }
-        for hold in &ours {
-            backup::cancel_legal_hold(self.clients(region).backup(), hold).await?;
-        }
-        Ok(())
-    }
 }
 
 impl CloudWrite for Writer {
     /// One call for each action, but for two: a trail's settings and its selectors are two
     /// calls to CloudTrail, and a hold is looked up before it is cancelled.
     async fn apply(&self, action: &Action) -> Result<(), CloudError> {
-        let at = self.clients(action.region().unwrap_or(GLOBAL));
         match action {
-            Action::QuarantineUser { user, policy, strength } => {
-                iam::put_user_policy(at.iam(), user, policy, &quarantine::user_policy(*strength)).await
-            }
-            Action::ReleaseUser { user, policy } => iam::delete_user_policy(at.iam(), user, policy).await,
-            Action::AttachDenyAll { user } => iam::attach_deny_all(at.iam(), user).await,
-            Action::DetachDenyAll { user } => iam::detach_deny_all(at.iam(), user).await,
-            Action::SetAccessKey { user, key_id, status } => {
-                iam::update_access_key(at.iam(), user, key_id, *status).await
-            }
-            Action::QuarantineSession { session, policy, strength } => {
-                let document = quarantine::session_policy(session, *strength);
-                iam::put_role_policy(at.iam(), &session.role, policy, &document).await
-            }
-            Action::ReleaseSession { role, policy } => iam::delete_role_policy(at.iam(), role, policy).await,
-            Action::HoldVault { vault, title, .. } => backup::create_legal_hold(at.backup(), vault, title).await,
-            Action::ReleaseHold { region, title } => self.release_hold(region, title).await,
-            Action::SetVersioning { bucket, versioning, .. } => s3::put_versioning(at.s3(), bucket, *versioning).await,
-            Action::SetLifecycle { bucket, rules, .. } if rules.is_empty() => {
-                s3::delete_lifecycle(at.s3(), bucket).await
-            }
-            Action::SetLifecycle { bucket, rules, .. } => s3::put_lifecycle(at.s3(), bucket, rules).await,
-            Action::SetVaultPolicy { vault, policy: Some(policy), .. } => {
-                backup::put_access_policy(at.backup(), vault, policy).await
-            }
-            Action::SetVaultPolicy { vault, policy: None, .. } => {
-                backup::delete_access_policy(at.backup(), vault).await
-            }
-            Action::CancelKeyDeletion { key, .. } => kms::cancel_deletion(at.kms(), key).await,
-            Action::EnableKey { key, .. } => kms::enable(at.kms(), key).await,
-            Action::DisableKey { key, .. } => kms::disable(at.kms(), key).await,
-            Action::CreateTrail { trail, settings, .. } => {
-                cloudtrail::create_trail(at.cloudtrail(), trail, settings).await
-            }
-            Action::UpdateTrail { trail, settings, .. } => {
-                cloudtrail::update_trail(at.cloudtrail(), trail, settings).await
-            }
-            Action::SetLogging { trail, logging: true, .. } => cloudtrail::start_logging(at.cloudtrail(), trail).await,
-            Action::SetLogging { trail, logging: false, .. } => cloudtrail::stop_logging(at.cloudtrail(), trail).await,
-            Action::CopyRecoveryPoint { vault, recovery_point, destination, role, token, .. } => {
-                let copy = backup::Copy { vault, recovery_point, destination, role, token };
-                backup::start_copy(at.backup(), &copy).await
+            Action::User { user, change } => iam::change_user(self.clients(GLOBAL).iam(), user, change).await,
+            Action::Role { role, change } => iam::change_role(self.clients(GLOBAL).iam(), role, change).await,
+            Action::Resource { place, change } => {
+                let at = self.clients(&place.region);
+                match change {
+                    Change::Vault(change) => backup::change(at.backup(), place, change, &self.reads).await,
+                    Change::Bucket(change) => s3::change(at.s3(), place, change).await,
+                    Change::Key(change) => kms::change(at.kms(), place, change).await,
+                    Change::Trail(change) => cloudtrail::change(at.cloudtrail(), place, change).await,
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{PolicyPlace, Verdict, load_config, rules_of, say, say_json};
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::domain::action::Action;
+use crate::domain::action::{Action, UserChange};
 use crate::domain::cloud::Clouds as _;
 use crate::notify::slack::button::Answers;
 use crate::policy::bundle::source::Source;
@@ -138,7 +138,8 @@ async fn roles(aws: &Aws, config: &Config, account: &Account) -> Vec<Check> {
     let deploy = "deploy deploy/member.yaml there; its external id and hub account must be those of accounts.toml";
     let read = aws.reader(account).await.map(drop);
     // Entering is enough: this deed is never carried out.
-    let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
+    let change = UserChange::Release { policy: "none".to_owned() };
+    let harmless = Action::User { user: "keepwatch-doctor".to_owned(), change };
     let respond = aws.writer(account, "doctor", &harmless).await.map(drop);
     let what = |role: &str| format!("role `{role}` in account `{}` ({})", account.name, account.id);
     vec![Check::at(what(&config.roles.read), read, deploy), Check::at(what(&config.roles.respond), respond, deploy)]

@@ -152,12 +152,8 @@ impl Enrichment {
     }
 
     fn stakes(&mut self, response: &Response, live: &Live) {
-        match (response, live) {
-            (Response::Freeze(_), Live::Vault(vault)) => self.at_stake.push(vault.to_string()),
-            (
-                Response::Freeze(_) | Response::Restore(_) | Response::Copy(_) | Response::Contain { .. },
-                Live::Vault(_) | Live::Bucket(_) | Live::Key(_) | Live::Trail(_),
-            ) => {}
+        if let (Response::Freeze(_), Live::Vault(vault)) = (response, live) {
+            self.at_stake.push(vault.to_string());
         }
     }
 }

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::account::Mode;
-use crate::domain::action::{Action, Strength, Undo};
+use crate::domain::action::{Action, Strength, UserChange};
 use crate::domain::finding::{Finding, ResponseKind, Rule, Severity};
 use crate::domain::outcome::StepOutcome;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
 use crate::domain::reason::Reason;
 use crate::domain::resource::Kind;
-use crate::domain::resource::bucket::Versioning;
+use crate::domain::resource::bucket::{BucketChange, BucketDesired, Versioning};
+use crate::domain::undo::Undo;
 use crate::ledger::{Recurrence, chain};
 use crate::notify::context::Context;
 use crate::notify::notification::{EventFacts, NotificationKind, StepReport};
@@ -47,18 +48,22 @@ fn once(key: &str) -> Case {
 
 fn quarantine(strength: Strength) -> Step {
     let policy = "keepwatch-KW-7F3A2C".to_owned();
-    let release = Action::ReleaseUser { user: "mallory".to_owned(), policy: policy.clone() };
+    let mallory = |change| Action::User { user: "mallory".to_owned(), change };
+    let release = mallory(UserChange::Release { policy: policy.clone() });
     Step {
         account: account(),
         verb: ResponseKind::Contain,
-        action: Action::QuarantineUser { user: "mallory".to_owned(), policy, strength },
+        action: mallory(UserChange::Quarantine { policy, strength }),
         undo: Undo::By { action: release },
     }
 }
 
 fn versioning(bucket: &str) -> Step {
-    let set =
-        |versioning| Action::SetVersioning { region: "eu-west-1".to_owned(), bucket: bucket.to_owned(), versioning };
+    let set = |versioning| {
+        let (region, name) = ("eu-west-1".to_owned(), bucket.to_owned());
+        let place = Place { kind: Kind::Bucket, account: account(), region, name };
+        Action::Resource { place, change: BucketChange::SetVersioning(versioning).into() }
+    };
     Step {
         account: account(),
         verb: ResponseKind::Restore,
@@ -339,7 +344,7 @@ async fn a_repair_of_many_steps_is_one_repair() {
 async fn a_baseline_is_kept_and_the_same_one_is_not_written_again() {
     let ledger = memory();
     let place = Place { kind: Kind::Bucket, account: account(), region: String::new(), name: "logs".to_owned() };
-    let desired = Desired { versioning: Some(Versioning::Enabled), ..Desired::default() };
+    let desired = BucketDesired { versioning: Some(Versioning::Enabled), ..BucketDesired::default() }.into();
     assert_eq!(ledger.baseline(&place).await.unwrap(), None);
     ledger.keep_baseline(&place, &desired, at(1)).await.unwrap();
     let before = ledger.writes();
