@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use keepwatch::aws::{Aws, waited};
+use keepwatch::aws::Aws;
 use keepwatch::config::Config;
 use keepwatch::domain::account::Account;
 use keepwatch::domain::action::containment::{DENY_ALL, ReadIdentities as _};
@@ -14,6 +14,7 @@ use keepwatch::domain::resource::key::{KeyChange, ReadKeys as _};
 use keepwatch::domain::resource::trail::{EventSelector, Selectors, TrailChange};
 use keepwatch::domain::resource::vault::{ReadVaults as _, VaultChange};
 use keepwatch::domain::resource::{Change, Place};
+use keepwatch::ops::waited;
 use serde_json::{Value, json};
 
 use crate::support::lab::{As, BACKUP, Lab, PRODUCTION, REGION, SECURITY};

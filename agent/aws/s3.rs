@@ -11,10 +11,10 @@ use aws_sdk_s3::types::{
 use super::call::ServiceClient;
 use super::lifecycle;
 use super::read::{GLOBAL, Reader};
-use super::waited;
 use crate::domain::cloud::{CloudError, Object};
 use crate::domain::resource::Place;
 use crate::domain::resource::bucket::{BucketChange, BucketLive, BucketPlace, LifecycleRule, ReadBuckets, Versioning};
+use crate::ops::waited;
 
 /// Buckets on one page of the list. S3 names their Regions only where a page size is asked for.
 const PAGE: i32 = 1000;

@@ -4,50 +4,36 @@
 
 use crate::domain::action::{Action, RoleChange, Strength, UserChange};
 use crate::domain::outcome::StepOutcome;
+use crate::domain::reason::BudgetClass;
 
-/// The budget that a step is charged to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BudgetClass {
-    /// A hard quarantine.
-    Hard,
-    /// A soft quarantine.
-    Soft,
-    /// A change to a resource.
-    Repair,
-    /// None: it goes with a step that is charged, or gives back what one took.
-    Free,
+/// What a step of this action costs.
+#[must_use]
+pub fn class_of(action: &Action) -> BudgetClass {
+    match action {
+        Action::User { change: UserChange::Quarantine { strength, .. }, .. }
+        | Action::Role { change: RoleChange::QuarantineSession { strength, .. }, .. } => match strength {
+            Strength::Soft => BudgetClass::Soft,
+            Strength::Hard => BudgetClass::Hard,
+        },
+        Action::User { change: UserChange::AttachDenyAll, .. } => BudgetClass::Hard,
+        Action::User {
+            change: UserChange::Release { .. } | UserChange::DetachDenyAll | UserChange::SetAccessKey { .. },
+            ..
+        }
+        | Action::Role { change: RoleChange::Release { .. }, .. } => BudgetClass::Free,
+        Action::Resource { change, .. } if change.is_release() => BudgetClass::Free,
+        Action::Resource { .. } => BudgetClass::Repair,
+    }
 }
 
-impl BudgetClass {
-    /// What a step of this action costs.
-    #[must_use]
-    pub fn of(action: &Action) -> Self {
-        match action {
-            Action::User { change: UserChange::Quarantine { strength, .. }, .. }
-            | Action::Role { change: RoleChange::QuarantineSession { strength, .. }, .. } => match strength {
-                Strength::Soft => Self::Soft,
-                Strength::Hard => Self::Hard,
-            },
-            Action::User { change: UserChange::AttachDenyAll, .. } => Self::Hard,
-            Action::User {
-                change: UserChange::Release { .. } | UserChange::DetachDenyAll | UserChange::SetAccessKey { .. },
-                ..
-            }
-            | Action::Role { change: RoleChange::Release { .. }, .. } => Self::Free,
-            Action::Resource { change, .. } if change.is_release() => Self::Free,
-            Action::Resource { .. } => Self::Repair,
-        }
-    }
-
-    /// The word for it in the store.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Hard => "hard",
-            Self::Soft => "soft",
-            Self::Repair => "repair",
-            Self::Free => "free",
-        }
+/// The word for it in the store.
+#[must_use]
+pub const fn word(class: BudgetClass) -> &'static str {
+    match class {
+        BudgetClass::Hard => "hard",
+        BudgetClass::Soft => "soft",
+        BudgetClass::Repair => "repair",
+        BudgetClass::Free => "free",
     }
 }
 
