@@ -4,13 +4,16 @@
 use keepwatch::aws::Aws;
 use keepwatch::config::Config;
 use keepwatch::domain::account::Account;
+use keepwatch::domain::action::containment::ReadIdentities as _;
 use keepwatch::domain::action::quarantine::deny_all;
-use keepwatch::domain::action::{Action, KeyStatus, RoleSession, Strength};
+use keepwatch::domain::action::{Action, KeyStatus, RoleChange, RoleSession, Strength, UserChange};
 use keepwatch::domain::cloud::{CloudError, CloudRead, CloudWrite, Readers, Writers};
 use keepwatch::domain::region::{Partition, Region};
-use keepwatch::domain::resource::bucket::Versioning;
-use keepwatch::domain::resource::bucket::{LifecycleRule, Transition};
-use keepwatch::domain::resource::trail::{EventSelector, Selectors};
+use keepwatch::domain::resource::bucket::{BucketChange, LifecycleRule, ReadBuckets as _, Transition, Versioning};
+use keepwatch::domain::resource::key::{KeyChange, ReadKeys as _};
+use keepwatch::domain::resource::trail::{EventSelector, Selectors, TrailChange};
+use keepwatch::domain::resource::vault::{ReadVaults as _, VaultChange};
+use keepwatch::domain::resource::{Change, Place};
 use keepwatch::ops::waited;
 use serde_json::{Value, json};
 
@@ -89,6 +92,19 @@ fn home() -> Region {
 
 fn elsewhere() -> Region {
     "eu-central-1".parse().unwrap()
+}
+
+/// A change to a user of production.
+fn user(user: &str, change: UserChange) -> Action {
+    Action::User { user: user.to_owned(), change }
+}
+
+/// A change to a resource of production, by name or ARN.
+fn on(resource: &str, change: impl Into<Change>) -> Action {
+    let change = change.into();
+    let (account, region) = (PRODUCTION.parse().unwrap(), home());
+    let name = resource.rsplit('/').next().unwrap().to_owned();
+    Action::Resource { place: Place { kind: change.kind(), account, region, name }, change }
 }
 
 #[test]
@@ -178,34 +194,33 @@ async fn keys_and_trails(edge: &Edge, cloud: &impl CloudRead) {
 fn every_containing_action_does_what_it_says_and_can_be_taken_back() {
     in_lab(async |edge| {
         let cloud = edge.reads().await;
-        let (user, policy) = ("ci-deployer".to_owned(), "KeepwatchQuarantine-test".to_owned());
+        let (name, policy) = ("ci-deployer", "KeepwatchQuarantine-test".to_owned());
         let key_id = edge.lab.ready["attacker"]["access_key_id"].as_str().unwrap().to_owned();
         for strength in [Strength::Soft, Strength::Hard] {
-            edge.done(Action::QuarantineUser { user: user.clone(), policy: policy.clone(), strength }).await;
-            let document = cloud.user(&user).await.unwrap().inline[&policy].clone();
+            edge.done(user(name, UserChange::Quarantine { policy: policy.clone(), strength })).await;
+            let document = cloud.user(name).await.unwrap().inline[&policy].clone();
             assert_eq!(document, keepwatch::domain::action::quarantine::user_policy(strength));
         }
-        edge.done(Action::ReleaseUser { user: user.clone(), policy: policy.clone() }).await;
-        let again = edge.apply(Action::ReleaseUser { user: user.clone(), policy: policy.clone() }).await;
+        edge.done(user(name, UserChange::Release { policy: policy.clone() })).await;
+        let again = edge.apply(user(name, UserChange::Release { policy: policy.clone() })).await;
         assert!(matches!(again, Err(CloudError::Gone { .. })), "{again:?}");
 
-        edge.done(Action::AttachDenyAll { user: user.clone() }).await;
-        assert_eq!(cloud.user(&user).await.unwrap().attached, [deny_all(Partition::Aws)]);
-        edge.done(Action::DetachDenyAll { user: user.clone() }).await;
+        edge.done(user(name, UserChange::AttachDenyAll)).await;
+        assert_eq!(cloud.user(name).await.unwrap().attached, [deny_all(Partition::Aws)]);
+        edge.done(user(name, UserChange::DetachDenyAll)).await;
         for status in [KeyStatus::Inactive, KeyStatus::Active] {
-            edge.done(Action::SetAccessKey { user: user.clone(), key_id: key_id.clone(), status }).await;
-            assert_eq!(cloud.user(&user).await.unwrap().keys[&key_id], status);
+            edge.done(user(name, UserChange::SetAccessKey { key_id: key_id.clone(), status })).await;
+            assert_eq!(cloud.user(name).await.unwrap().keys[&key_id], status);
         }
 
         let role = "securecart-app".to_owned();
-        let session = RoleSession {
-            role: role.clone(),
-            unique_id: "AROAEXAMPLE:evil".into(),
-            issued_before: "2026-01-01T00:00:00Z".into(),
-        };
-        edge.done(Action::QuarantineSession { session, policy: policy.clone(), strength: Strength::Hard }).await;
+        let to_role = |change| Action::Role { role: role.clone(), change };
+        let session =
+            RoleSession { unique_id: "AROAEXAMPLE:evil".into(), issued_before: "2026-01-01T00:00:00Z".into() };
+        let strength = Strength::Hard;
+        edge.done(to_role(RoleChange::QuarantineSession { session, policy: policy.clone(), strength })).await;
         assert!(cloud.role_policies(&role).await.unwrap()[&policy].contains("AROAEXAMPLE:evil"));
-        edge.done(Action::ReleaseSession { role: role.clone(), policy: policy.clone() }).await;
+        edge.done(to_role(RoleChange::Release { policy: policy.clone() })).await;
         assert!(!cloud.role_policies(&role).await.unwrap().contains_key(&policy));
     });
 }
@@ -215,15 +230,15 @@ fn every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back() {
     in_lab(async |edge| {
         let cloud = edge.reads().await;
         let (vault, title) = (edge.world("vault").to_owned(), "Keepwatch INC-edge".to_owned());
-        let hold = Action::HoldVault { region: home(), vault: vault.clone(), title: title.clone() };
+        let hold = on(&vault, VaultChange::Hold { title: title.clone() });
         for _ in 0..2 {
             edge.done(hold.clone()).await;
         }
         let holds = cloud.legal_holds(&home()).await.unwrap();
         assert!(matches!(&holds[..], [hold] if hold.active && hold.title == title), "{holds:?}");
-        edge.done(Action::ReleaseHold { region: home(), title: title.clone() }).await;
+        edge.done(on(&vault, VaultChange::ReleaseHold { title: title.clone() })).await;
         assert!(cloud.legal_holds(&home()).await.unwrap().iter().all(|hold| !hold.active));
-        let again = edge.apply(Action::ReleaseHold { region: home(), title: title.clone() }).await;
+        let again = edge.apply(on(&vault, VaultChange::ReleaseHold { title })).await;
         assert!(matches!(again, Err(CloudError::Gone { .. })), "{again:?}");
         edge.done(hold.clone()).await;
         let held = async || cloud.legal_holds(&home()).await.unwrap().iter().any(|hold| hold.active);
@@ -233,28 +248,27 @@ fn every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back() {
 
         let before = cloud.vault(&home(), &vault).await.unwrap().policy;
         for policy in [None, before] {
-            edge.done(Action::SetVaultPolicy { region: home(), vault: vault.clone(), policy: policy.clone() }).await;
+            edge.done(on(&vault, VaultChange::SetPolicy(policy.clone()))).await;
             assert_eq!(cloud.vault(&home(), &vault).await.unwrap().policy, policy);
         }
 
         let destination = edge.world("dr_vault_arn").to_owned();
         let recovery_point = edge.lab.ready["world"]["recovery_points"][0].as_str().unwrap().to_owned();
-        let copy = Action::CopyRecoveryPoint {
-            region: home(),
-            vault,
+        let copy = VaultChange::Copy {
             recovery_point: recovery_point.clone(),
             destination: destination.clone(),
             role: edge.world("backup_role").to_owned(),
         };
-        edge.done(copy.clone()).await;
-        edge.done(copy).await;
+        for _ in 0..2 {
+            edge.done(on(&vault, copy.clone())).await;
+        }
         let jobs = cloud.copy_jobs(&home(), &destination).await.unwrap();
         assert!(matches!(&jobs[..], [job] if job.recovery_point == recovery_point), "{jobs:?}");
 
         let key = edge.world("kms_key_arn").to_owned();
-        edge.done(Action::DisableKey { region: home(), key: key.clone() }).await;
+        edge.done(on(&key, KeyChange::Disable)).await;
         assert_eq!(cloud.key(&home(), &key).await.unwrap().state, "Disabled");
-        edge.done(Action::EnableKey { region: home(), key: key.clone() }).await;
+        edge.done(on(&key, KeyChange::Enable)).await;
         assert_eq!(cloud.key(&home(), &key).await.unwrap().state, "Enabled");
     });
 }
@@ -269,10 +283,10 @@ fn a_key_whose_deletion_is_scheduled_is_kept() {
         let (cloud, key) = (edge.reads().await, edge.world("kms_key_arn").to_owned());
         let doomed = cloud.key(&home(), &key).await.unwrap();
         assert_eq!((doomed.state.as_str(), doomed.deletion_date.is_some()), ("PendingDeletion", true));
-        edge.done(Action::CancelKeyDeletion { region: home(), key: key.clone() }).await;
+        edge.done(on(&key, KeyChange::CancelDeletion)).await;
         let kept = cloud.key(&home(), &key).await.unwrap();
         assert_eq!((kept.state.as_str(), kept.deletion_date), ("Disabled", None));
-        edge.done(Action::EnableKey { region: home(), key: key.clone() }).await;
+        edge.done(on(&key, KeyChange::Enable)).await;
         assert_eq!(cloud.key(&home(), &key).await.unwrap().state, "Enabled");
     });
 }
@@ -283,12 +297,12 @@ fn every_repair_of_buckets_and_trails_does_what_it_says_and_can_be_taken_back() 
         let cloud = edge.reads().await;
         let bucket = "securecart-images".to_owned();
         for versioning in [Versioning::Suspended, Versioning::Enabled] {
-            edge.done(Action::SetVersioning { region: home(), bucket: bucket.clone(), versioning }).await;
+            edge.done(on(&bucket, BucketChange::SetVersioning(versioning))).await;
             assert_eq!(cloud.bucket(&home(), &bucket).await.unwrap().versioning, versioning);
         }
         let before = cloud.bucket(&home(), &bucket).await.unwrap().lifecycle;
         for rules in [vec![rule("a"), LifecycleRule { prefix: "logs/".into(), ..rule("b") }], Vec::new(), before] {
-            edge.done(Action::SetLifecycle { region: home(), bucket: bucket.clone(), rules: rules.clone() }).await;
+            edge.done(on(&bucket, BucketChange::SetLifecycle(rules.clone()))).await;
             assert_eq!(cloud.bucket(&home(), &bucket).await.unwrap().lifecycle, rules);
         }
         trails(&edge, &cloud).await;
@@ -312,7 +326,7 @@ fn rule(id: &str) -> LifecycleRule {
 async fn trails(edge: &Edge, cloud: &impl CloudRead) {
     let trail = "securecart-trail".to_owned();
     for logging in [false, true] {
-        edge.done(Action::SetLogging { region: home(), trail: trail.clone(), logging }).await;
+        edge.done(on(&trail, TrailChange::SetLogging(logging))).await;
         assert_eq!(cloud.trail(&home(), &trail).await.unwrap().logging, logging);
     }
     let before = cloud.trail(&home(), &trail).await.unwrap().settings;
@@ -322,11 +336,11 @@ async fn trails(edge: &Edge, cloud: &impl CloudRead) {
     let basic = EventSelector { read_write: "WriteOnly".into(), management: true, ..EventSelector::default() };
     narrow.selectors = Some(Selectors { basic: vec![basic], advanced: Vec::new() });
     for settings in [narrow.clone(), before] {
-        edge.done(Action::UpdateTrail { region: home(), trail: trail.clone(), settings: settings.clone() }).await;
+        edge.done(on(&trail, TrailChange::Update(settings.clone()))).await;
         assert_eq!(cloud.trail(&home(), &trail).await.unwrap().settings, settings);
     }
     for _ in 0..2 {
-        edge.done(Action::CreateTrail { region: home(), trail: "anew".into(), settings: narrow.clone() }).await;
+        edge.done(on("anew", TrailChange::Create(narrow.clone()))).await;
     }
     assert_eq!(cloud.trail(&home(), "anew").await.unwrap().settings, narrow);
 
@@ -340,19 +354,15 @@ async fn trails(edge: &Edge, cloud: &impl CloudRead) {
 #[test]
 fn a_session_can_do_its_action_and_nothing_else() {
     in_lab(async |edge| {
-        let (region, key) = (home(), edge.world("kms_key_arn").to_owned());
-        let enable = Action::EnableKey { region: region.clone(), key: key.clone() };
+        let key = edge.world("kms_key_arn");
+        let enable = on(key, KeyChange::Enable);
         let writer = edge.aws.write_access().writer(edge.account(PRODUCTION), INCIDENT, &enable).await.unwrap();
         writer.apply(&enable, TOKEN).await.unwrap();
         let others = [
-            Action::DisableKey { region: region.clone(), key },
-            Action::AttachDenyAll { user: "alice".into() },
-            Action::SetVersioning {
-                region: region.clone(),
-                bucket: "securecart-images".into(),
-                versioning: Versioning::Suspended,
-            },
-            Action::SetLogging { region, trail: "securecart-trail".into(), logging: false },
+            on(key, KeyChange::Disable),
+            user("alice", UserChange::AttachDenyAll),
+            on("securecart-images", BucketChange::SetVersioning(Versioning::Suspended)),
+            on("securecart-trail", TrailChange::SetLogging(false)),
         ];
         for other in others {
             let refused = writer.apply(&other, TOKEN).await;
@@ -384,7 +394,7 @@ fn a_message_is_hidden_released_and_put_aside_with_the_reason() {
         let production = edge.reads().await;
         let queue = edge.aws.queue(&edge.config.intake).await.unwrap();
         production.user("alice").await.unwrap();
-        edge.done(Action::AttachDenyAll { user: "alice".into() }).await;
+        edge.done(user("alice", UserChange::AttachDenyAll)).await;
         let first = queue.receive(1, 5, 60).await.unwrap().remove(0);
         assert_eq!(first.received_count, 1);
         assert!(first.body.contains("via CloudTrail"), "{}", first.body);
@@ -416,7 +426,7 @@ fn however_many_ask_at_once_one_role_is_assumed() {
         // STS writes it down in the caller's account and in the role's.
         assert_eq!(read.iter().filter(|one| one["recipientAccountId"] == PRODUCTION).count(), 1, "{read:?}");
         assert_eq!(read[0]["requestParameters"]["sourceIdentity"], "keepwatch");
-        edge.done(Action::AttachDenyAll { user: "alice".into() }).await;
+        edge.done(user("alice", UserChange::AttachDenyAll)).await;
         let attached = edge.records("AttachUserPolicy").await;
         let arn = attached.last().unwrap()["userIdentity"]["arn"].as_str().unwrap();
         assert!(arn.ends_with(":assumed-role/KeepwatchRespond/keepwatch-INC-edge"), "{arn}");

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use keepwatch::domain::action::permissions::{READ, RESPOND};
-use keepwatch::domain::action::{Action, KeyStatus, RoleSession, Strength};
-use keepwatch::domain::region::{Partition, Region};
-use keepwatch::domain::resource::bucket::Versioning;
-use keepwatch::domain::resource::trail::TrailSettings;
+use keepwatch::domain::action::permissions::RolePermissions;
+use keepwatch::domain::action::{Action, KeyStatus, RoleChange, RoleSession, Strength, UserChange};
+use keepwatch::domain::region::Partition;
+use keepwatch::domain::resource::bucket::{BucketChange, Versioning};
+use keepwatch::domain::resource::key::KeyChange;
+use keepwatch::domain::resource::trail::{TrailChange, TrailSettings};
+use keepwatch::domain::resource::vault::VaultChange;
+use keepwatch::domain::resource::{Change, Place};
 
 const MEMBER: &str = include_str!("../deploy/member.yaml");
-
-fn set<'a>(permissions: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    permissions.into_iter().collect()
-}
 
 /// The lines of one resource of the template.
 fn resource<'a>(template: &'a str, name: &str) -> Vec<&'a str> {
@@ -44,52 +43,64 @@ fn allowed<'a>(template: &'a str, role: &str) -> BTreeSet<&'a str> {
 
 /// One of each kind, and of each form that needs other permissions.
 fn every_action() -> Vec<Action> {
-    let region: Region = "eu-west-1".parse().unwrap();
-    let (user, policy) = ("eve".to_owned(), "q".to_owned());
-    let session =
-        RoleSession { role: "r".into(), unique_id: "AROA:s".into(), issued_before: "2026-01-01T00:00:00Z".into() };
-    let (strength, status, settings) = (Strength::Hard, KeyStatus::Inactive, TrailSettings::default());
-    let name = || "n".to_owned();
+    let policy = "q".to_owned();
+    let session = RoleSession { unique_id: "AROA:s".into(), issued_before: "2026-01-01T00:00:00Z".into() };
+    let (strength, status) = (Strength::Hard, KeyStatus::Inactive);
+    let user = |change| Action::User { user: "eve".to_owned(), change };
+    let role = |change| Action::Role { role: "r".to_owned(), change };
+    let mut actions = vec![
+        user(UserChange::Quarantine { policy: policy.clone(), strength }),
+        user(UserChange::Release { policy: policy.clone() }),
+        user(UserChange::AttachDenyAll),
+        user(UserChange::DetachDenyAll),
+        user(UserChange::SetAccessKey { key_id: "k".to_owned(), status }),
+        role(RoleChange::QuarantineSession { session, policy: policy.clone(), strength }),
+        role(RoleChange::Release { policy }),
+    ];
+    let on = |change: Change| {
+        let account = "111122223333".parse().unwrap();
+        let place = Place { kind: change.kind(), account, region: "eu-west-1".parse().unwrap(), name: "n".to_owned() };
+        Action::Resource { place, change }
+    };
+    actions.extend(every_change().into_iter().map(on));
+    actions
+}
+
+fn every_change() -> Vec<Change> {
+    let title = || "n".to_owned();
     vec![
-        Action::QuarantineUser { user: user.clone(), policy: policy.clone(), strength },
-        Action::ReleaseUser { user: user.clone(), policy: policy.clone() },
-        Action::AttachDenyAll { user: user.clone() },
-        Action::DetachDenyAll { user: user.clone() },
-        Action::SetAccessKey { user, key_id: name(), status },
-        Action::QuarantineSession { session, policy: policy.clone(), strength },
-        Action::ReleaseSession { role: name(), policy },
-        Action::HoldVault { region: region.clone(), vault: name(), title: name() },
-        Action::ReleaseHold { region: region.clone(), title: name() },
-        Action::SetVersioning { region: region.clone(), bucket: name(), versioning: Versioning::Enabled },
-        Action::SetLifecycle { region: region.clone(), bucket: name(), rules: Vec::new() },
-        Action::SetVaultPolicy { region: region.clone(), vault: name(), policy: Some(serde_json::json!({})) },
-        Action::SetVaultPolicy { region: region.clone(), vault: name(), policy: None },
-        Action::CancelKeyDeletion { region: region.clone(), key: name() },
-        Action::EnableKey { region: region.clone(), key: name() },
-        Action::DisableKey { region: region.clone(), key: name() },
-        Action::CreateTrail { region: region.clone(), trail: name(), settings: settings.clone() },
-        Action::UpdateTrail { region: region.clone(), trail: name(), settings },
-        Action::SetLogging { region: region.clone(), trail: name(), logging: true },
-        Action::SetLogging { region: region.clone(), trail: name(), logging: false },
-        Action::CopyRecoveryPoint { region, vault: name(), recovery_point: name(), destination: name(), role: name() },
+        BucketChange::SetVersioning(Versioning::Enabled).into(),
+        BucketChange::SetLifecycle(Vec::new()).into(),
+        VaultChange::Hold { title: title() }.into(),
+        VaultChange::ReleaseHold { title: title() }.into(),
+        VaultChange::SetPolicy(Some(serde_json::json!({}))).into(),
+        VaultChange::SetPolicy(None).into(),
+        VaultChange::Copy { recovery_point: title(), destination: title(), role: title() }.into(),
+        KeyChange::CancelDeletion.into(),
+        KeyChange::Enable.into(),
+        KeyChange::Disable.into(),
+        TrailChange::Create(TrailSettings::default()).into(),
+        TrailChange::Update(TrailSettings::default()).into(),
+        TrailChange::SetLogging(true).into(),
+        TrailChange::SetLogging(false).into(),
     ]
 }
 
 #[test]
 fn the_deployed_read_role_may_do_what_the_code_reads_and_no_more() {
-    assert_eq!(allowed(MEMBER, "ReadRole"), set(READ.iter().copied()));
+    assert_eq!(allowed(MEMBER, "ReadRole"), RolePermissions::needed().read);
 }
 
 #[test]
 fn the_deployed_respond_role_may_do_what_the_actions_need_and_no_more() {
-    assert_eq!(allowed(MEMBER, "RespondRole"), set(RESPOND.iter().copied()));
+    assert_eq!(allowed(MEMBER, "RespondRole"), RolePermissions::needed().respond);
 }
 
 #[test]
 fn the_respond_list_is_the_union_of_what_the_actions_need() {
     let actions = every_action();
-    let needed = actions.iter().flat_map(|action| action.permissions().iter().copied());
-    assert_eq!(set(needed), set(RESPOND.iter().copied()));
+    let needed: BTreeSet<&str> = actions.iter().flat_map(|action| action.permissions().iter().copied()).collect();
+    assert_eq!(needed, RolePermissions::needed().respond);
 }
 
 #[test]
@@ -97,7 +108,8 @@ fn no_action_may_touch_everything_but_a_hold_that_has_no_name_yet() {
     let account = "111122223333".parse().unwrap();
     for action in every_action() {
         let wide = action.resource_arns(Partition::Aws, &account).iter().any(|arn| arn == "*");
-        assert_eq!(wide, matches!(action, Action::HoldVault { .. }), "{action}");
+        let hold = matches!(action, Action::Resource { change: Change::Vault(VaultChange::Hold { .. }), .. });
+        assert_eq!(wide, hold, "{action}");
     }
 }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use keepwatch::config::Config;
+use keepwatch::domain::action::containment::UserState;
 use keepwatch::domain::action::{KeyStatus, Strength};
-use keepwatch::domain::cloud::{CloudError, UserState, VaultState};
+use keepwatch::domain::cloud::CloudError;
 use keepwatch::domain::outcome::{Outcome, StepOutcome};
 use keepwatch::domain::plan::{Plan, Step};
 use keepwatch::domain::principal::{Flags, Principal, PrincipalKind};
-use keepwatch::domain::resource::bucket::LifecycleRule;
-use keepwatch::domain::resource::bucket::Versioning;
+use keepwatch::domain::resource::bucket::{BucketDesired, LifecycleRule, Versioning};
 use keepwatch::domain::resource::key::KeyLive;
-use keepwatch::domain::resource::trail::{TrailLive, TrailSettings};
+use keepwatch::domain::resource::trail::{TrailDesired, TrailLive, TrailSettings};
+use keepwatch::domain::resource::vault::{VaultDesired, VaultState};
 use keepwatch::domain::resource::{Desired, Kind, Place, Target};
 use keepwatch::domain::response::Response;
 use keepwatch::ops::metrics::Stopwatch;
@@ -30,6 +31,10 @@ impl DesiredStates for Declared {
     async fn desired(&self, _: &Place) -> Result<Desired, CloudError> {
         Ok(self.0.clone())
     }
+}
+
+fn nothing(kind: Kind) -> Declared {
+    Declared(Desired::silent(kind))
 }
 
 fn config() -> Config {
@@ -114,9 +119,8 @@ proptest! {
         let mut live = bucket(versioning);
         live.lifecycle = before;
         let inside = Inside { buckets: BTreeMap::from([("b".to_owned(), live)]), ..Inside::default() };
-        let desired_states = Declared(Desired {
-            versioning: Some(Versioning::Enabled), lifecycle: Some(wanted), ..Desired::default()
-        });
+        let desired = BucketDesired { class: None, versioning: Some(Versioning::Enabled), lifecycle: Some(wanted) };
+        let desired_states = Declared(desired.into());
         let after = run(there_and_back(Response::Restore(target(Kind::Bucket, "b")), inside.clone(), desired_states));
         prop_assert_eq!(after, inside);
     }
@@ -126,7 +130,7 @@ proptest! {
         let policy = before.map(|sid| json!({"Version": "2012-10-17", "Statement": [{"Sid": sid}]}));
         let vault = VaultState { policy, ..VaultState::default() };
         let inside = Inside { vaults: BTreeMap::from([("v".to_owned(), vault)]), ..Inside::default() };
-        let desired_states = Declared(Desired { policy: Some(json!({"Statement": []})), ..Desired::default() });
+        let desired_states = Declared(VaultDesired { policy: Some(json!({"Statement": []})), copies: None }.into());
         let after = run(there_and_back(Response::Restore(target(Kind::Vault, "v")), inside.clone(), desired_states));
         prop_assert_eq!(after, inside);
     }
@@ -144,7 +148,7 @@ proptest! {
         let inside = Inside { users: BTreeMap::from([("mallory".to_owned(), user)]), ..Inside::default() };
         let strength = if hard { Strength::Hard } else { Strength::Soft };
         let response = Response::Contain { principal: mallory(), strength };
-        let after = run(there_and_back(response, inside.clone(), Declared(Desired::default())));
+        let after = run(there_and_back(response, inside.clone(), nothing(Kind::Key)));
         prop_assert_eq!(after, inside);
     }
 }
@@ -154,7 +158,8 @@ fn a_stopped_trail_logs_again_and_undo_stops_it() {
     let settings = TrailSettings { bucket: "logs".to_owned(), ..TrailSettings::default() };
     let trail = TrailLive { logging: false, settings, tags: BTreeMap::new() };
     let inside = Inside { trails: BTreeMap::from([("t".to_owned(), trail)]), ..Inside::default() };
-    let desired_states = Declared(Desired { logging: Some(true), multi_region: Some(true), ..Desired::default() });
+    let desired = TrailDesired { logging: Some(true), multi_region: Some(true), settings: None };
+    let desired_states = Declared(desired.into());
     let after = run(there_and_back(Response::Restore(target(Kind::Trail, "t")), inside.clone(), desired_states));
     assert_eq!(after, inside);
 }
@@ -163,15 +168,15 @@ fn a_stopped_trail_logs_again_and_undo_stops_it() {
 fn a_key_whose_deletion_was_called_off_is_left_disabled_by_undo() {
     let key = KeyLive { state: "PendingDeletion".to_owned(), deletion_date: None, tags: BTreeMap::new() };
     let inside = Inside { keys: BTreeMap::from([("k".to_owned(), key)]), ..Inside::default() };
-    let after = run(there_and_back(Response::Restore(target(Kind::Key, "k")), inside, Declared(Desired::default())));
+    let after = run(there_and_back(Response::Restore(target(Kind::Key, "k")), inside, nothing(Kind::Key)));
     assert_eq!(after.keys["k"].state, "Disabled");
 }
 
 #[test]
 fn a_deleted_trail_is_made_again_from_its_baseline() {
     let settings = TrailSettings { bucket: "logs".to_owned(), multi_region: true, ..TrailSettings::default() };
-    let desired_states =
-        Declared(Desired { settings: Some(settings.clone()), logging: Some(true), ..Desired::default() });
+    let desired = TrailDesired { settings: Some(settings.clone()), logging: Some(true), multi_region: None };
+    let desired_states = Declared(desired.into());
     let after = run(there_and_back(Response::Restore(target(Kind::Trail, "t")), Inside::default(), desired_states));
     assert_eq!(after.trails["t"].settings, settings);
     assert!(!after.trails["t"].logging, "undo stops it; nothing deletes it");
@@ -187,7 +192,7 @@ fn a_throttled_step_is_postponed_and_stops_no_other() {
         );
         cloud.fail_next(CloudError::Throttled { call: "iam:PutUserPolicy".to_owned() });
         let response = Response::Contain { principal: mallory(), strength: Strength::Hard };
-        let outcome = execute(plan(&response, &cloud, &Declared(Desired::default())).await, &cloud).await;
+        let outcome = execute(plan(&response, &cloud, &nothing(Kind::Key)).await, &cloud).await;
         assert!(matches!(outcome.steps[0], StepOutcome::Postponed { .. }), "{outcome:?}");
         assert_eq!(outcome.steps[1], StepOutcome::Done);
         assert!(outcome.worth_retrying().is_some());

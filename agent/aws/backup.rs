@@ -9,10 +9,71 @@ use aws_sdk_backup::types::{
 use serde_json::Value;
 
 use super::call::ServiceClient;
+use super::read::Reader;
 use super::timestamp;
-use crate::domain::cloud::{CloudError, CopyJob, LegalHold, RecoveryPoint, VaultState};
+use crate::domain::cloud::CloudError;
+use crate::domain::region::Region;
+use crate::domain::resource::Place;
+use crate::domain::resource::vault::{CopyJob, LegalHold, ReadVaults, RecoveryPoint, VaultChange, VaultState};
 
 type Backup = ServiceClient<Client>;
+
+impl ReadVaults for Reader {
+    async fn vaults(&self, region: &Region) -> Result<Vec<String>, CloudError> {
+        vaults(self.clients(region).backup()).await
+    }
+
+    async fn vault(&self, region: &Region, name: &str) -> Result<VaultState, CloudError> {
+        vault(self.clients(region).backup(), name).await
+    }
+
+    async fn recovery_points(&self, region: &Region, vault: &str) -> Result<Vec<RecoveryPoint>, CloudError> {
+        recovery_points(self.clients(region).backup(), vault).await
+    }
+
+    async fn copy_jobs(&self, region: &Region, destination: &str) -> Result<Vec<CopyJob>, CloudError> {
+        copy_jobs(self.clients(region).backup(), destination).await
+    }
+
+    async fn legal_holds(&self, region: &Region) -> Result<Vec<LegalHold>, CloudError> {
+        legal_holds(self.clients(region).backup()).await
+    }
+}
+
+/// Carries out a change to a vault. `reads` only finds out the ids that AWS gave.
+pub async fn change(
+    backup: &Backup,
+    place: &Place,
+    change: &VaultChange,
+    token: &str,
+    reads: &Reader,
+) -> Result<(), CloudError> {
+    match change {
+        VaultChange::Hold { title } => create_legal_hold(backup, &place.name, title, token).await,
+        VaultChange::ReleaseHold { title } => {
+            release_hold(backup, title, reads.legal_holds(&place.region).await?).await
+        }
+        VaultChange::SetPolicy(Some(policy)) => put_access_policy(backup, &place.name, policy).await,
+        VaultChange::SetPolicy(None) => delete_access_policy(backup, &place.name).await,
+        VaultChange::Copy { recovery_point, destination, role } => {
+            let copy = Copy { vault: &place.name, recovery_point, destination, role, token };
+            start_copy(backup, &copy).await
+        }
+    }
+}
+
+/// Cancels the holds with this title among those of the Region, which the read role listed: the
+/// session that writes can only cancel.
+async fn release_hold(backup: &Backup, title: &str, holds: Vec<LegalHold>) -> Result<(), CloudError> {
+    let ours: Vec<_> = holds.into_iter().filter(|hold| hold.active && hold.title == title).collect();
+    if ours.is_empty() {
+        return Err(CloudError::Gone { target: title.to_owned() });
+    }
+    for hold in &ours {
+        cancel_legal_hold(backup, hold).await?;
+    }
+    Ok(())
+}
 
 /// Names of the vaults of the Region.
 pub async fn vaults(backup: &Backup) -> Result<Vec<String>, CloudError> {

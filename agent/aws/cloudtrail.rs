@@ -11,10 +11,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::ServiceClient;
+use super::read::Reader;
 use super::{selectors, timestamp};
 use crate::domain::account::AccountId;
 use crate::domain::cloud::{Caller, CloudError, PastCall, RecentCalls};
-use crate::domain::resource::trail::{Selectors, TrailLive, TrailSettings};
+use crate::domain::region::Region;
+use crate::domain::resource::Place;
+use crate::domain::resource::trail::{ReadTrails, Selectors, TrailChange, TrailLive, TrailSettings};
 
 /// Most events that one look at the history returns.
 const HISTORY_EVENTS: usize = 2000;
@@ -24,6 +27,26 @@ const LOOKUP: &str = "cloudtrail:LookupEvents";
 const HISTORY_PAUSE: Duration = Duration::from_millis(500);
 
 type CloudTrail = ServiceClient<Client>;
+
+impl ReadTrails for Reader {
+    async fn trails(&self, region: &Region) -> Result<Vec<String>, CloudError> {
+        trails(self.clients(region).cloudtrail(), self.account(), region).await
+    }
+
+    async fn trail(&self, region: &Region, name: &str) -> Result<TrailLive, CloudError> {
+        trail(self.clients(region).cloudtrail(), name).await
+    }
+}
+
+/// Carries out a change to a trail.
+pub async fn change(cloudtrail: &CloudTrail, place: &Place, change: &TrailChange) -> Result<(), CloudError> {
+    match change {
+        TrailChange::Create(settings) => create_trail(cloudtrail, &place.name, settings).await,
+        TrailChange::Update(settings) => update_trail(cloudtrail, &place.name, settings).await,
+        TrailChange::SetLogging(true) => start_logging(cloudtrail, &place.name).await,
+        TrailChange::SetLogging(false) => stop_logging(cloudtrail, &place.name).await,
+    }
+}
 
 /// Names of an account's own trails whose home this Region is. An organisation's trail shows
 /// in every member account, but belongs to one.

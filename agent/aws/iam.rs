@@ -8,13 +8,49 @@ use aws_sdk_iam::types::StatusType;
 
 use super::call::ServiceClient;
 use super::percent;
-use crate::domain::action::KeyStatus;
-use crate::domain::cloud::{CloudError, UserState};
+use super::read::Reader;
+use crate::domain::action::containment::{ReadIdentities, UserState};
+use crate::domain::action::{KeyStatus, RoleChange, UserChange, quarantine};
+use crate::domain::cloud::CloudError;
+use crate::domain::region::Partition;
 
 type Iam = ServiceClient<Client>;
 
+impl ReadIdentities for Reader {
+    async fn user(&self, name: &str) -> Result<UserState, CloudError> {
+        user(self.global().iam(), name).await
+    }
+
+    async fn role_policies(&self, role: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        role_policies(self.global().iam(), role).await
+    }
+}
+
+/// Carries out a change to a user.
+pub async fn change_user(iam: &Iam, partition: Partition, user: &str, change: &UserChange) -> Result<(), CloudError> {
+    match change {
+        UserChange::Quarantine { policy, strength } => {
+            put_user_policy(iam, user, policy, &quarantine::user_policy(*strength)).await
+        }
+        UserChange::Release { policy } => delete_user_policy(iam, user, policy).await,
+        UserChange::AttachDenyAll => attach_user_policy(iam, user, &quarantine::deny_all(partition)).await,
+        UserChange::DetachDenyAll => detach_user_policy(iam, user, &quarantine::deny_all(partition)).await,
+        UserChange::SetAccessKey { key_id, status } => update_access_key(iam, user, key_id, *status).await,
+    }
+}
+
+/// Carries out a change to a role.
+pub async fn change_role(iam: &Iam, role: &str, change: &RoleChange) -> Result<(), CloudError> {
+    match change {
+        RoleChange::QuarantineSession { session, policy, strength } => {
+            put_role_policy(iam, role, policy, &quarantine::session_policy(session, *strength)).await
+        }
+        RoleChange::Release { policy } => delete_role_policy(iam, role, policy).await,
+    }
+}
+
 /// A user's policies and keys.
-pub async fn user(iam: &Iam, user: &str) -> Result<UserState, CloudError> {
+async fn user(iam: &Iam, user: &str) -> Result<UserState, CloudError> {
     let (inline, attached, keys) =
         tokio::try_join!(user_policies(iam, user), attached_policies(iam, user), access_keys(iam, user))?;
     Ok(UserState { inline, attached, keys })

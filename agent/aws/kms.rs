@@ -6,11 +6,34 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata};
 
 use super::call::ServiceClient;
+use super::read::Reader;
 use super::timestamp;
 use crate::domain::cloud::CloudError;
-use crate::domain::resource::key::KeyLive;
+use crate::domain::region::Region;
+use crate::domain::resource::Place;
+use crate::domain::resource::key::{KeyChange, KeyLive, ReadKeys};
 
 type Kms = ServiceClient<Client>;
+
+impl ReadKeys for Reader {
+    async fn keys(&self, region: &Region) -> Result<Vec<String>, CloudError> {
+        keys(self.clients(region).kms()).await
+    }
+
+    async fn key(&self, region: &Region, name: &str) -> Result<KeyLive, CloudError> {
+        key(self.clients(region).kms(), name).await
+    }
+}
+
+/// Carries out a change to a key.
+pub async fn change(kms: &Kms, place: &Place, change: &KeyChange) -> Result<(), CloudError> {
+    let key = &place.arn();
+    match change {
+        KeyChange::CancelDeletion => cancel_deletion(kms, key).await,
+        KeyChange::Enable => enable(kms, key).await,
+        KeyChange::Disable => disable(kms, key).await,
+    }
+}
 
 /// ARNs of the customer managed keys of the Region.
 pub async fn keys(kms: &Kms) -> Result<Vec<String>, CloudError> {

@@ -34,7 +34,7 @@ use jiff::Timestamp;
 
 use crate::config::{Config, Intake, Roles};
 use crate::domain::account::{Account, AccountId};
-use crate::domain::action::Action;
+use crate::domain::action::{Action, UserChange};
 use crate::domain::cloud::{CloudError, Object, ObjectStore, Readers, Writers};
 
 use call::ServiceClient;
@@ -83,7 +83,8 @@ impl Aws {
     /// # Errors
     /// When it does not.
     pub async fn check_respond_role(&self, account: &Account) -> Result<(), CloudError> {
-        let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
+        let change = UserChange::Release { policy: "none".to_owned() };
+        let harmless = Action::User { user: "keepwatch-doctor".to_owned(), change };
         self.0.respond_session(account, "doctor", &harmless).await.map(drop)
     }
 

@@ -1,23 +1,18 @@
-//! The read door of one account: which client answers which question.
+//! The read door of one account. What is read of each service stands in that service's file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::clients::Clients;
+use super::cloudtrail;
 use super::sessions::Session;
 use super::settings::SdkSettings;
-use super::{backup, cloudtrail, iam, kms, s3};
 use crate::domain::account::AccountId;
-use crate::domain::cloud::{
-    BucketPlace, Caller, CloudError, CloudRead, CopyJob, LegalHold, RecentCalls, RecoveryPoint, UserState, VaultState,
-};
+use crate::domain::cloud::{Caller, CloudError, CloudRead, RecentCalls};
 use crate::domain::region::Region;
-use crate::domain::resource::bucket::BucketLive;
-use crate::domain::resource::key::KeyLive;
-use crate::domain::resource::trail::TrailLive;
 
 /// Reads in one account. Cheap to clone.
 #[derive(Clone)]
@@ -41,12 +36,18 @@ impl Reader {
         self.0.session.credentials().await.map(drop)
     }
 
-    /// Clients in the Region in which S3 knows every bucket of the account, and IAM lives.
-    fn global(&self) -> Arc<Clients> {
+    /// The account that is read.
+    pub(super) fn account(&self) -> &AccountId {
+        &self.0.account
+    }
+
+    /// The clients of the Region in which S3 knows every bucket of the account, and IAM lives.
+    pub(super) fn global(&self) -> Arc<Clients> {
         self.clients(&self.0.settings.partition().global_region())
     }
 
-    fn clients(&self, region: &Region) -> Arc<Clients> {
+    /// The clients of a Region.
+    pub(super) fn clients(&self, region: &Region) -> Arc<Clients> {
         let mut regions = self.0.regions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = regions.get(region) {
             return Arc::clone(known);
@@ -58,62 +59,6 @@ impl Reader {
 }
 
 impl CloudRead for Reader {
-    async fn user(&self, name: &str) -> Result<UserState, CloudError> {
-        iam::user(self.global().iam(), name).await
-    }
-
-    async fn role_policies(&self, role: &str) -> Result<BTreeMap<String, String>, CloudError> {
-        iam::role_policies(self.global().iam(), role).await
-    }
-
-    async fn buckets(&self) -> Result<Vec<BucketPlace>, CloudError> {
-        s3::buckets(self.global().s3()).await
-    }
-
-    async fn bucket_region(&self, bucket: &str) -> Result<Region, CloudError> {
-        s3::bucket_region(self.global().s3(), bucket).await
-    }
-
-    async fn bucket(&self, region: &Region, bucket: &str) -> Result<BucketLive, CloudError> {
-        s3::bucket(self.clients(region).s3(), bucket).await
-    }
-
-    async fn vaults(&self, region: &Region) -> Result<Vec<String>, CloudError> {
-        backup::vaults(self.clients(region).backup()).await
-    }
-
-    async fn vault(&self, region: &Region, vault: &str) -> Result<VaultState, CloudError> {
-        backup::vault(self.clients(region).backup(), vault).await
-    }
-
-    async fn recovery_points(&self, region: &Region, vault: &str) -> Result<Vec<RecoveryPoint>, CloudError> {
-        backup::recovery_points(self.clients(region).backup(), vault).await
-    }
-
-    async fn copy_jobs(&self, region: &Region, destination: &str) -> Result<Vec<CopyJob>, CloudError> {
-        backup::copy_jobs(self.clients(region).backup(), destination).await
-    }
-
-    async fn legal_holds(&self, region: &Region) -> Result<Vec<LegalHold>, CloudError> {
-        backup::legal_holds(self.clients(region).backup()).await
-    }
-
-    async fn keys(&self, region: &Region) -> Result<Vec<String>, CloudError> {
-        kms::keys(self.clients(region).kms()).await
-    }
-
-    async fn key(&self, region: &Region, key: &str) -> Result<KeyLive, CloudError> {
-        kms::key(self.clients(region).kms(), key).await
-    }
-
-    async fn trails(&self, region: &Region) -> Result<Vec<String>, CloudError> {
-        cloudtrail::trails(self.clients(region).cloudtrail(), &self.0.account, region).await
-    }
-
-    async fn trail(&self, region: &Region, trail: &str) -> Result<TrailLive, CloudError> {
-        cloudtrail::trail(self.clients(region).cloudtrail(), trail).await
-    }
-
     async fn event_history(&self, region: &Region, since: Timestamp) -> Result<Vec<Value>, CloudError> {
         cloudtrail::event_history(self.clients(region).cloudtrail(), since).await
     }

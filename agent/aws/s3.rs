@@ -10,10 +10,11 @@ use aws_sdk_s3::types::{
 
 use super::call::ServiceClient;
 use super::lifecycle;
-use crate::domain::cloud::{BucketPlace, CloudError, Object};
+use super::read::Reader;
+use crate::domain::cloud::{CloudError, Object};
 use crate::domain::region::{NotARegion, Region};
-use crate::domain::resource::bucket::Versioning;
-use crate::domain::resource::bucket::{BucketLive, LifecycleRule};
+use crate::domain::resource::Place;
+use crate::domain::resource::bucket::{BucketChange, BucketLive, BucketPlace, LifecycleRule, ReadBuckets, Versioning};
 use crate::ops::waited;
 
 /// Buckets on one page of the list. S3 names their Regions only where a page size is asked for.
@@ -26,6 +27,29 @@ const LOCATE: &str = "s3:GetBucketLocation";
 const OBJECT_BYTES: i64 = 64 * 1024 * 1024;
 
 type S3 = ServiceClient<Client>;
+
+impl ReadBuckets for Reader {
+    async fn buckets(&self) -> Result<Vec<BucketPlace>, CloudError> {
+        buckets(self.global().s3()).await
+    }
+
+    async fn bucket_region(&self, bucket: &str) -> Result<Region, CloudError> {
+        bucket_region(self.global().s3(), bucket).await
+    }
+
+    async fn bucket(&self, region: &Region, name: &str) -> Result<BucketLive, CloudError> {
+        bucket(self.clients(region).s3(), name).await
+    }
+}
+
+/// Carries out a change to a bucket. Ask in its own Region.
+pub async fn change(s3: &S3, place: &Place, change: &BucketChange) -> Result<(), CloudError> {
+    match change {
+        BucketChange::SetVersioning(versioning) => put_versioning(s3, &place.name, *versioning).await,
+        BucketChange::SetLifecycle(rules) if rules.is_empty() => delete_lifecycle(s3, &place.name).await,
+        BucketChange::SetLifecycle(rules) => put_lifecycle(s3, &place.name, rules).await,
+    }
+}
 
 /// Every bucket of the account. Ask in the global Region of the partition, which knows them all.
 pub async fn buckets(s3: &S3) -> Result<Vec<BucketPlace>, CloudError> {

@@ -171,6 +171,8 @@ impl ProvideCredentials for FromSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::resource::key::KeyChange;
+    use crate::domain::resource::{Kind, Place};
 
     const HOUR: i32 = 3600;
 
@@ -198,8 +200,9 @@ mod tests {
             external_id: "ours".into(),
         };
         let account: AccountId = "111122223333".parse().unwrap();
-        let action =
-            Action::EnableKey { region: "eu-west-1".parse().unwrap(), key: "arn:aws:kms:eu-west-1:1:key/k".into() };
+        let region = Partition::AwsCn.global_region();
+        let place = Place { kind: Kind::Key, account: account.clone(), region, name: "k".into() };
+        let action = Action::Resource { place, change: KeyChange::Enable.into() };
         for partition in Partition::ALL {
             let read = AssumeRoleRequest::read(partition, &roles, &account);
             assert_eq!(read.role_arn, format!("arn:{partition}:iam::111122223333:role/KeepwatchRead"));

@@ -1,4 +1,4 @@
-//! The write door of one account: each action's own call.
+//! The write door of one account: which service carries out an action.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use super::read::Reader;
 use super::sessions::Session;
 use super::settings::SdkSettings;
 use super::{backup, cloudtrail, iam, kms, s3};
-use crate::domain::action::{Action, quarantine};
-use crate::domain::cloud::{CloudError, CloudRead, CloudWrite};
+use crate::domain::action::Action;
+use crate::domain::cloud::{CloudError, CloudWrite};
 use crate::domain::region::Region;
+use crate::domain::resource::Change;
 
 /// Carries out one action in one account, with a session that can make no other.
 pub struct Writer {
@@ -27,74 +28,29 @@ impl Writer {
     fn clients(&self, region: &Region) -> Clients {
         Clients::new(&self.settings, region, &self.session)
     }
-
-    /// Cancels the holds with this title. Their ids are found with the read role: the session
-    /// that writes can only cancel.
-    async fn release_hold(&self, region: &Region, title: &str) -> Result<(), CloudError> {
-        let holds = self.reads.legal_holds(region).await?;
-        let ours: Vec<_> = holds.into_iter().filter(|hold| hold.active && hold.title == title).collect();
-        if ours.is_empty() {
-            return Err(CloudError::Gone { target: title.to_owned() });
-        }
-        for hold in &ours {
-            backup::cancel_legal_hold(self.clients(region).backup(), hold).await?;
-        }
-        Ok(())
-    }
 }
 
 impl CloudWrite for Writer {
     /// One call for each action, but for two: a trail's settings and its selectors are two
     /// calls to CloudTrail, and a hold is looked up before it is cancelled.
     async fn apply(&self, action: &Action, token: &str) -> Result<(), CloudError> {
-        let partition = self.settings.partition();
-        let at = self.clients(action.region().unwrap_or(&partition.global_region()));
         match action {
-            Action::QuarantineUser { user, policy, strength } => {
-                iam::put_user_policy(at.iam(), user, policy, &quarantine::user_policy(*strength)).await
+            Action::User { user, change } => {
+                let partition = self.settings.partition();
+                iam::change_user(self.clients(&partition.global_region()).iam(), partition, user, change).await
             }
-            Action::ReleaseUser { user, policy } => iam::delete_user_policy(at.iam(), user, policy).await,
-            Action::AttachDenyAll { user } => {
-                iam::attach_user_policy(at.iam(), user, &quarantine::deny_all(partition)).await
+            Action::Role { role, change } => {
+                let global = self.settings.partition().global_region();
+                iam::change_role(self.clients(&global).iam(), role, change).await
             }
-            Action::DetachDenyAll { user } => {
-                iam::detach_user_policy(at.iam(), user, &quarantine::deny_all(partition)).await
-            }
-            Action::SetAccessKey { user, key_id, status } => {
-                iam::update_access_key(at.iam(), user, key_id, *status).await
-            }
-            Action::QuarantineSession { session, policy, strength } => {
-                let document = quarantine::session_policy(session, *strength);
-                iam::put_role_policy(at.iam(), &session.role, policy, &document).await
-            }
-            Action::ReleaseSession { role, policy } => iam::delete_role_policy(at.iam(), role, policy).await,
-            Action::HoldVault { vault, title, .. } => backup::create_legal_hold(at.backup(), vault, title, token).await,
-            Action::ReleaseHold { region, title } => self.release_hold(region, title).await,
-            Action::SetVersioning { bucket, versioning, .. } => s3::put_versioning(at.s3(), bucket, *versioning).await,
-            Action::SetLifecycle { bucket, rules, .. } if rules.is_empty() => {
-                s3::delete_lifecycle(at.s3(), bucket).await
-            }
-            Action::SetLifecycle { bucket, rules, .. } => s3::put_lifecycle(at.s3(), bucket, rules).await,
-            Action::SetVaultPolicy { vault, policy: Some(policy), .. } => {
-                backup::put_access_policy(at.backup(), vault, policy).await
-            }
-            Action::SetVaultPolicy { vault, policy: None, .. } => {
-                backup::delete_access_policy(at.backup(), vault).await
-            }
-            Action::CancelKeyDeletion { key, .. } => kms::cancel_deletion(at.kms(), key).await,
-            Action::EnableKey { key, .. } => kms::enable(at.kms(), key).await,
-            Action::DisableKey { key, .. } => kms::disable(at.kms(), key).await,
-            Action::CreateTrail { trail, settings, .. } => {
-                cloudtrail::create_trail(at.cloudtrail(), trail, settings).await
-            }
-            Action::UpdateTrail { trail, settings, .. } => {
-                cloudtrail::update_trail(at.cloudtrail(), trail, settings).await
-            }
-            Action::SetLogging { trail, logging: true, .. } => cloudtrail::start_logging(at.cloudtrail(), trail).await,
-            Action::SetLogging { trail, logging: false, .. } => cloudtrail::stop_logging(at.cloudtrail(), trail).await,
-            Action::CopyRecoveryPoint { vault, recovery_point, destination, role, .. } => {
-                let copy = backup::Copy { vault, recovery_point, destination, role, token };
-                backup::start_copy(at.backup(), &copy).await
+            Action::Resource { place, change } => {
+                let at = self.clients(&place.region);
+                match change {
+                    Change::Vault(change) => backup::change(at.backup(), place, change, token, &self.reads).await,
+                    Change::Bucket(change) => s3::change(at.s3(), place, change).await,
+                    Change::Key(change) => kms::change(at.kms(), place, change).await,
+                    Change::Trail(change) => cloudtrail::change(at.cloudtrail(), place, change).await,
+                }
             }
         }
     }

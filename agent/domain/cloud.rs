@@ -2,160 +2,21 @@
 //!
 //! Planning and evaluating hold a [`CloudRead`], which cannot change anything. The one write
 //! door, [`CloudWrite`], takes an [`Action`] and is opened by [`crate::respond::execute`] alone.
-//! No type of an AWS SDK passes through here.
+//! What a kind of resource reads of its own stands in that kind's file. No type of an AWS SDK
+//! passes through here.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::account::Account;
-use super::action::{Action, KeyStatus};
+use super::action::Action;
+use super::action::containment::ReadIdentities;
 use super::region::Region;
-use super::resource::bucket::BucketLive;
-use super::resource::key::KeyLive;
-use super::resource::trail::TrailLive;
+use super::resource::ReadResources;
 
-/// Why a call to the cloud did not do what was asked, sorted by what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CloudError {
-    /// The target does not exist (any more): nothing is left to fix.
-    #[error("`{target}` does not exist")]
-    Gone {
-        /// What was looked for.
-        target: String,
-    },
-    /// The role may not make this call.
-    #[error("not allowed to call `{call}` on `{target}`")]
-    Denied {
-        /// The call, as IAM spells its action.
-        call: String,
-        /// What it was made on.
-        target: String,
-    },
-    /// AWS asked to slow down.
-    #[error("`{call}` was throttled")]
-    Throttled {
-        /// The call, as IAM spells its action.
-        call: String,
-    },
-    /// AWS could not be reached or had an error of its own: worth trying again.
-    #[error("`{call}` did not get an answer: {detail}")]
-    Unavailable {
-        /// The call, as IAM spells its action.
-        call: String,
-        /// What went wrong.
-        detail: String,
-    },
-    /// A quota is used up, such as the room for inline policies.
-    #[error("`{call}` on `{target}` went over a limit: {detail}")]
-    Limit {
-        /// The call, as IAM spells its action.
-        call: String,
-        /// What it was made on.
-        target: String,
-        /// What AWS said.
-        detail: String,
-    },
-    /// AWS refused the call for a reason that will not pass by itself.
-    #[error("`{call}` on `{target}` failed: {detail}")]
-    Failed {
-        /// The call, as IAM spells its action.
-        call: String,
-        /// What it was made on.
-        target: String,
-        /// What AWS said.
-        detail: String,
-    },
-}
-
-impl CloudError {
-    /// Whether the same call may succeed later with nothing changed.
-    #[must_use]
-    pub const fn is_transient(&self) -> bool {
-        match self {
-            Self::Throttled { .. } | Self::Unavailable { .. } => true,
-            Self::Gone { .. } | Self::Denied { .. } | Self::Limit { .. } | Self::Failed { .. } => false,
-        }
-    }
-}
-
-/// An IAM user as containment needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct UserState {
-    /// Inline policies by name: the document as JSON text, decoded.
-    pub inline: BTreeMap<String, String>,
-    /// ARNs of attached managed policies.
-    pub attached: Vec<String>,
-    /// Access keys by id.
-    pub keys: BTreeMap<String, KeyStatus>,
-}
-
-/// A bucket and the Region it lives in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BucketPlace {
-    /// The bucket's name.
-    pub name: String,
-    /// Its Region.
-    pub region: Region,
-}
-
-/// A backup vault's own settings.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct VaultState {
-    /// The vault's ARN.
-    pub arn: String,
-    /// Its access policy, if it has one.
-    pub policy: Option<Value>,
-    /// Whether a vault lock is on it.
-    pub locked: bool,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-/// One recovery point that AWS Backup holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoveryPoint {
-    /// Its ARN.
-    pub arn: String,
-    /// ARN of what it is a backup of.
-    pub resource: String,
-    /// `COMPLETED`, `PARTIAL`, `DELETING`, `EXPIRED`, `AVAILABLE`, `STOPPED` or `CREATING`.
-    pub status: String,
-    /// When it was made.
-    pub created: Timestamp,
-    /// ARN of the role it was made with.
-    pub role: Option<String>,
-}
-
-/// A job that copies a recovery point.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyJob {
-    /// ARN of the recovery point that is copied.
-    pub recovery_point: String,
-    /// `CREATED`, `RUNNING`, `COMPLETED`, `FAILED` or `PARTIAL`.
-    pub state: String,
-}
-
-impl CopyJob {
-    /// Whether the copy is still being made.
-    #[must_use]
-    pub fn is_under_way(&self) -> bool {
-        self.state == "CREATED" || self.state == "RUNNING"
-    }
-}
-
-/// A legal hold in one Region.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LegalHold {
-    /// Its id.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// Whether it holds (`CREATING` or `ACTIVE`).
-    pub active: bool,
-}
+pub use super::cloud_error::CloudError;
 
 /// By what CloudTrail's event history finds a principal's calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,45 +49,9 @@ pub struct RecentCalls {
 
 /// Reads in one account. Planning holds only this, so a plan cannot change anything.
 ///
-/// Regional reads name their Region first. A resource that does not exist is
-/// [`CloudError::Gone`]; a list of nothing is empty.
-pub trait CloudRead: Send + Sync {
-    /// An IAM user's policies and keys.
-    fn user(&self, name: &str) -> impl Future<Output = Result<UserState, CloudError>> + Send;
-    /// A role's inline policies by name: the document as JSON text, decoded.
-    fn role_policies(&self, role: &str) -> impl Future<Output = Result<BTreeMap<String, String>, CloudError>> + Send;
-    /// Every bucket of the account, wherever it lives.
-    fn buckets(&self) -> impl Future<Output = Result<Vec<BucketPlace>, CloudError>> + Send;
-    /// The Region that a bucket lives in.
-    fn bucket_region(&self, bucket: &str) -> impl Future<Output = Result<Region, CloudError>> + Send;
-    /// A bucket's settings.
-    fn bucket(&self, region: &Region, bucket: &str) -> impl Future<Output = Result<BucketLive, CloudError>> + Send;
-    /// Names of the backup vaults of a Region.
-    fn vaults(&self, region: &Region) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
-    /// A vault's settings.
-    fn vault(&self, region: &Region, vault: &str) -> impl Future<Output = Result<VaultState, CloudError>> + Send;
-    /// The recovery points in a vault.
-    fn recovery_points(
-        &self,
-        region: &Region,
-        vault: &str,
-    ) -> impl Future<Output = Result<Vec<RecoveryPoint>, CloudError>> + Send;
-    /// The jobs that copy recovery points of a Region into the vault with this ARN.
-    fn copy_jobs(
-        &self,
-        region: &Region,
-        destination: &str,
-    ) -> impl Future<Output = Result<Vec<CopyJob>, CloudError>> + Send;
-    /// The legal holds of a Region.
-    fn legal_holds(&self, region: &Region) -> impl Future<Output = Result<Vec<LegalHold>, CloudError>> + Send;
-    /// ARNs of the customer managed keys of a Region.
-    fn keys(&self, region: &Region) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
-    /// A key's state.
-    fn key(&self, region: &Region, key: &str) -> impl Future<Output = Result<KeyLive, CloudError>> + Send;
-    /// Names of the trails whose home this Region is.
-    fn trails(&self, region: &Region) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
-    /// A trail's settings and whether it delivers.
-    fn trail(&self, region: &Region, trail: &str) -> impl Future<Output = Result<TrailLive, CloudError>> + Send;
+/// Regional reads name their Region first. What does not exist is [`CloudError::Gone`]; a list
+/// of nothing is empty.
+pub trait CloudRead: ReadIdentities + ReadResources {
     /// Management events of a Region since a moment, from CloudTrail's own event history: it
     /// goes on recording when every trail is stopped.
     fn event_history(

@@ -6,8 +6,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::account::AccountId;
-use super::action::{Action, Undo};
+use super::action::Action;
 use super::finding::ResponseKind;
+use super::undo::Undo;
+
+/// How many lines are shown of what one step changes.
+const LINES: usize = 12;
 
 /// An action and what takes it back, read from the account before the change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +23,7 @@ pub struct Step {
     /// What will be done.
     pub action: Action,
     /// What takes it back.
-    pub undo: Undo,
+    pub undo: Undo<Action>,
 }
 
 impl Step {
@@ -30,6 +34,29 @@ impl Step {
         let undo = Undo::By { action: self.action.clone() };
         Some(Self { account: self.account.clone(), verb: self.verb, action: action.clone(), undo })
     }
+
+    /// What is different after the step, `- before` and `+ after`: derived from the action and
+    /// its undo, which holds what was there, so that a dry run, a terminal and Slack say the same.
+    /// Empty where the action says it all, as for quarantines and holds.
+    #[must_use]
+    pub fn changes(&self) -> Vec<String> {
+        let before = match &self.undo {
+            Undo::By { action } => Some(action),
+            Undo::Keep { .. } => None,
+        };
+        let mut lines: Vec<String> = self.action.difference(before).iter().map(|line| one_line(line)).collect();
+        if lines.len() > LINES {
+            let hidden = lines.len() - LINES;
+            lines.truncate(LINES);
+            lines.push(format!("  … and {hidden} more"));
+        }
+        lines
+    }
+}
+
+/// Names of rules and statements are anybody's to choose: they stay on their line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// Steps, in the order in which they are taken.
@@ -51,5 +78,90 @@ impl fmt::Display for Plan {
             writeln!(f, "  undo: {}", step.undo)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::resource::bucket::{BucketChange, LifecycleRule, Versioning};
+    use crate::domain::resource::vault::VaultChange;
+    use crate::domain::resource::{Change, Place};
+
+    fn step<C: Into<Change>>(change: C, before: C) -> Step {
+        let (change, before) = (change.into(), before.into());
+        let account: AccountId = "111122223333".parse().expect("an id");
+        let (region, name) = ("eu-west-1".parse().unwrap(), "main".to_owned());
+        let place = Place { kind: change.kind(), account: account.clone(), region, name };
+        let undo = Undo::By { action: Action::Resource { place: place.clone(), change: before } };
+        Step { account, verb: ResponseKind::Restore, action: Action::Resource { place, change }, undo }
+    }
+
+    fn shown<C: Into<Change>>(change: C, before: C) -> String {
+        step(change, before).changes().join("\n")
+    }
+
+    #[test]
+    fn versioning_changes_in_two_lines_and_back() {
+        let step =
+            step(BucketChange::SetVersioning(Versioning::Enabled), BucketChange::SetVersioning(Versioning::Suspended));
+        assert_eq!(step.changes(), ["- versioning: Suspended", "+ versioning: Enabled"]);
+        let back = step.inverse().expect("it can be taken back");
+        assert_eq!(back.changes(), ["- versioning: Enabled", "+ versioning: Suspended"]);
+    }
+
+    #[test]
+    fn a_lifecycle_is_told_rule_by_rule_and_what_stays_is_not() {
+        let rule = |id: &str, noncurrent_days| LifecycleRule {
+            id: id.to_owned(),
+            status: "Enabled".to_owned(),
+            noncurrent_days: Some(noncurrent_days),
+            ..LifecycleRule::default()
+        };
+        let keep = LifecycleRule { prefix: "logs/".to_owned(), expiration_days: Some(400), ..rule("keep", 35) };
+        insta::assert_snapshot!(shown(
+            BucketChange::SetLifecycle(vec![rule("versions", 35), keep.clone()]),
+            BucketChange::SetLifecycle(vec![keep, rule("versions", 1)])
+        ), @r"
+        - rule `versions` (Enabled): noncurrent versions expire after 1 d
+        + rule `versions` (Enabled): noncurrent versions expire after 35 d
+        ");
+    }
+
+    #[test]
+    fn of_a_policy_only_what_comes_and_goes_is_told_and_never_whole() {
+        let deny = json!({"Sid": "NoDeletion", "Effect": "Deny", "Principal": "*", "Resource": "*",
+            "Action": ["backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle", "backup:DeleteBackupVault",
+                "backup:PutBackupVaultAccessPolicy"]});
+        let open = json!({"Effect": "Allow", "Principal": {"AWS": "999988887777"}, "NotAction": "backup:List*"});
+        let before = VaultChange::SetPolicy(Some(json!({"Version": "2012-10-17", "Statement": open})));
+        let after = VaultChange::SetPolicy(Some(json!({"Version": "2012-10-17", "Statement": [deny]})));
+        let shown = shown(after, before);
+        insta::assert_snapshot!(shown, @r"
+        - statement: Allow all but backup:List* (#4a745c)
+        + statement `NoDeletion`: Deny backup:DeleteRecoveryPoint, backup:UpdateRecoveryPointLifecycle, backup:DeleteBackupVault and 1 more (#5fba24)
+        ");
+        assert!(!shown.contains("999988887777"));
+    }
+
+    #[test]
+    fn a_statement_whose_condition_changed_is_not_the_same() {
+        let with = |condition: &str| {
+            VaultChange::SetPolicy(Some(
+                json!({"Statement": [{"Sid": "A", "Effect": "Deny", "Action": "*", "Condition": condition}]}),
+            ))
+        };
+        assert_eq!(step(with("one"), with("two")).changes().len(), 2);
+    }
+
+    #[test]
+    fn names_stay_on_their_line_and_a_long_change_is_cut() {
+        let rules = (0..40).map(|number| LifecycleRule { id: format!("r\n{number}"), ..LifecycleRule::default() });
+        let lines = step(BucketChange::SetLifecycle(rules.collect()), BucketChange::SetLifecycle(Vec::new())).changes();
+        assert_eq!(lines.len(), LINES + 1);
+        assert!(lines.iter().all(|line| !line.contains('\n')));
+        assert_eq!(lines.last().map(String::as_str), Some("  … and 28 more"));
     }
 }

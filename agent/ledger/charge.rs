@@ -2,38 +2,27 @@
 //!
 //! Written down beside each stored step, so that counting never reads a plan again.
 
-use crate::domain::account::AccountId;
-use crate::domain::action::{Action, Strength};
+use crate::domain::action::{Action, RoleChange, Strength, UserChange};
 use crate::domain::outcome::StepOutcome;
 use crate::domain::reason::BudgetClass;
-use crate::domain::region::Region;
-use crate::domain::resource::{Kind, Place};
 
 /// What a step of this action costs.
 #[must_use]
-pub const fn class_of(action: &Action) -> BudgetClass {
+pub fn class_of(action: &Action) -> BudgetClass {
     match action {
-        Action::QuarantineUser { strength, .. } | Action::QuarantineSession { strength, .. } => match strength {
+        Action::User { change: UserChange::Quarantine { strength, .. }, .. }
+        | Action::Role { change: RoleChange::QuarantineSession { strength, .. }, .. } => match strength {
             Strength::Soft => BudgetClass::Soft,
             Strength::Hard => BudgetClass::Hard,
         },
-        Action::AttachDenyAll { .. } => BudgetClass::Hard,
-        Action::ReleaseUser { .. }
-        | Action::DetachDenyAll { .. }
-        | Action::SetAccessKey { .. }
-        | Action::ReleaseSession { .. }
-        | Action::ReleaseHold { .. } => BudgetClass::Free,
-        Action::HoldVault { .. }
-        | Action::SetVersioning { .. }
-        | Action::SetLifecycle { .. }
-        | Action::SetVaultPolicy { .. }
-        | Action::CancelKeyDeletion { .. }
-        | Action::EnableKey { .. }
-        | Action::DisableKey { .. }
-        | Action::CreateTrail { .. }
-        | Action::UpdateTrail { .. }
-        | Action::SetLogging { .. }
-        | Action::CopyRecoveryPoint { .. } => BudgetClass::Repair,
+        Action::User { change: UserChange::AttachDenyAll, .. } => BudgetClass::Hard,
+        Action::User {
+            change: UserChange::Release { .. } | UserChange::DetachDenyAll | UserChange::SetAccessKey { .. },
+            ..
+        }
+        | Action::Role { change: RoleChange::Release { .. }, .. } => BudgetClass::Free,
+        Action::Resource { change, .. } if change.is_release() => BudgetClass::Free,
+        Action::Resource { .. } => BudgetClass::Repair,
     }
 }
 
@@ -48,33 +37,12 @@ pub const fn word(class: BudgetClass) -> &'static str {
     }
 }
 
-/// ARN of the protected resource that an action changes; `None` when it acts on an identity.
+/// ARN of the protected resource that an action repairs; `None` when it repairs none.
 #[must_use]
-pub fn resource(action: &Action, account: &AccountId) -> Option<String> {
-    let arn = |kind, region: &Region, name: &str| {
-        Some(Place { kind, account: account.clone(), region: region.clone(), name: name.to_owned() }.arn())
-    };
+pub fn resource(action: &Action) -> Option<String> {
     match action {
-        Action::QuarantineUser { .. }
-        | Action::ReleaseUser { .. }
-        | Action::AttachDenyAll { .. }
-        | Action::DetachDenyAll { .. }
-        | Action::SetAccessKey { .. }
-        | Action::QuarantineSession { .. }
-        | Action::ReleaseSession { .. }
-        | Action::ReleaseHold { .. } => None,
-        Action::HoldVault { region, vault, .. }
-        | Action::SetVaultPolicy { region, vault, .. }
-        | Action::CopyRecoveryPoint { region, vault, .. } => arn(Kind::Vault, region, vault),
-        Action::SetVersioning { region, bucket, .. } | Action::SetLifecycle { region, bucket, .. } => {
-            arn(Kind::Bucket, region, bucket)
-        }
-        Action::CancelKeyDeletion { key, .. } | Action::EnableKey { key, .. } | Action::DisableKey { key, .. } => {
-            Some(key.clone())
-        }
-        Action::CreateTrail { region, trail, .. }
-        | Action::UpdateTrail { region, trail, .. }
-        | Action::SetLogging { region, trail, .. } => arn(Kind::Trail, region, trail),
+        Action::User { .. } | Action::Role { .. } => None,
+        Action::Resource { place, change } => (!change.is_release()).then(|| place.arn()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::domain::account::Mode;
-use crate::domain::action::{Action, Strength, Undo};
+use crate::domain::action::{Action, Strength, UserChange};
 use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate, EventFacts, StepRecord};
 use crate::domain::enrichment::{Activity, Enrichment, Origin};
 use crate::domain::finding::{Finding, ResponseKind, Rule, Severity};
@@ -13,8 +13,10 @@ use crate::domain::outcome::StepOutcome;
 use crate::domain::plan::Step;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
 use crate::domain::reason::{Because, Reason};
-use crate::domain::region::Region;
-use crate::domain::resource::bucket::Versioning;
+use crate::domain::resource::bucket::{BucketChange, Versioning};
+use crate::domain::resource::vault::VaultChange;
+use crate::domain::resource::{Change, Place};
+use crate::domain::undo::Undo;
 use crate::ledger::Incident;
 
 const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
@@ -66,30 +68,37 @@ pub(super) fn contained() -> CaseRecord {
 }
 
 fn steps() -> Vec<StepRecord> {
-    let (user, policy) = ("mallory".to_owned(), "KeepwatchQuarantine-KW-7F3A2C01".to_owned());
-    let (bucket, vault) = ("invoices".to_owned(), "main".to_owned());
-    let region: Region = "eu-west-1".parse().expect("a Region");
-    let versioning = |versioning| Action::SetVersioning { region: region.clone(), bucket: bucket.clone(), versioning };
+    let policy = "KeepwatchQuarantine-KW-7F3A2C01".to_owned();
+    let mallory = |change| Action::User { user: "mallory".to_owned(), change };
+    let title = || "keepwatch KW-7F3A2C01".to_owned();
     vec![
         step(
             ResponseKind::Contain,
-            Action::QuarantineUser { user: user.clone(), policy: policy.clone(), strength: Strength::Soft },
-            Action::ReleaseUser { user, policy },
+            mallory(UserChange::Quarantine { policy: policy.clone(), strength: Strength::Soft }),
+            mallory(UserChange::Release { policy }),
             StepOutcome::Done,
         ),
         step(
             ResponseKind::Restore,
-            versioning(Versioning::Enabled),
-            versioning(Versioning::Suspended),
+            on("invoices", BucketChange::SetVersioning(Versioning::Enabled)),
+            on("invoices", BucketChange::SetVersioning(Versioning::Suspended)),
             StepOutcome::Done,
         ),
         step(
             ResponseKind::Freeze,
-            Action::HoldVault { region: region.clone(), vault, title: "keepwatch KW-7F3A2C01".to_owned() },
-            Action::ReleaseHold { region: region.clone(), title: "keepwatch KW-7F3A2C01".to_owned() },
+            on("main", VaultChange::Hold { title: title() }),
+            on("main", VaultChange::ReleaseHold { title: title() }),
             StepOutcome::Unverified,
         ),
     ]
+}
+
+fn on(name: &str, change: impl Into<Change>) -> Action {
+    let change = change.into();
+    let account = "111122223333".parse().expect("an id");
+    let place =
+        Place { kind: change.kind(), account, region: "eu-west-1".parse().expect("a Region"), name: name.to_owned() };
+    Action::Resource { place, change }
 }
 
 fn step(verb: ResponseKind, action: Action, undo: Action, outcome: StepOutcome) -> StepRecord {

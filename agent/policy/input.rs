@@ -15,11 +15,8 @@ use serde_json::{Map, Value, json};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::event::Event;
 use crate::domain::principal::Principal;
-use crate::domain::resource::bucket::BucketLive;
-use crate::domain::resource::key::KeyLive;
-use crate::domain::resource::trail::TrailLive;
-use crate::domain::resource::vault::VaultLive;
-use crate::domain::resource::{Desired, Kind, Live, Place};
+use crate::domain::resource::kind::{ForEachKind, ResourceKind};
+use crate::domain::resource::{Desired, Kind, Live, Place, for_each_kind};
 
 /// What an event rule sees.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -50,14 +47,14 @@ impl<'a> EventInput<'a> {
     }
 }
 
-/// What a resource rule sees. `L` is the kind of its live state; the agent holds
-/// [`Live`], the schemas one kind each.
+/// What a resource rule sees. `L` is its live state and `D` what it should be: the agent holds
+/// those of any kind, each schema those of one.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct ResourceInput<'a, L = Live> {
+pub struct ResourceInput<'a, L = Live, D = Desired> {
     /// The resource as AWS reports it now.
     pub resource: Resource<'a, L>,
     /// What it should be, as far as anybody declared it.
-    pub desired: Option<&'a Desired>,
+    pub desired: Option<&'a D>,
     /// The account that owns it.
     pub account: &'a Account,
     /// The moment of evaluation, RFC 3339.
@@ -141,14 +138,18 @@ struct Record {
 
 /// The JSON schemas of the documents, by file name.
 #[must_use]
-pub fn schemas() -> BTreeMap<&'static str, Value> {
-    BTreeMap::from([
-        ("event.json", schema::<EventInput<'static>>()),
-        ("bucket.json", schema::<ResourceInput<'static, BucketLive>>()),
-        ("key.json", schema::<ResourceInput<'static, KeyLive>>()),
-        ("trail.json", schema::<ResourceInput<'static, TrailLive>>()),
-        ("vault.json", schema::<ResourceInput<'static, VaultLive>>()),
-    ])
+pub fn schemas() -> BTreeMap<String, Value> {
+    let mut schemas = Schemas(BTreeMap::from([("event.json".to_owned(), schema::<EventInput<'static>>())]));
+    for_each_kind(&mut schemas);
+    schemas.0
+}
+
+struct Schemas(BTreeMap<String, Value>);
+
+impl ForEachKind for Schemas {
+    fn kind<K: ResourceKind>(&mut self) {
+        self.0.insert(format!("{}.json", K::NAME), schema::<ResourceInput<'static, K::Live, K::Desired>>());
+    }
 }
 
 /// A schema as `opa check` understands it: draft 7, nothing by reference, one type each.
@@ -204,6 +205,7 @@ fn settle_types(fields: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::resource::key::KeyLive;
 
     #[test]
     fn a_schema_has_no_references_and_one_type_each() {
@@ -227,7 +229,8 @@ mod tests {
         )
         .unwrap();
         let now = "2026-11-21T00:00:00Z".parse().unwrap();
-        let state = ResourceInput { resource: Resource::new(&place, &live), desired: None, account: &account, now };
+        let state: ResourceInput<'_> =
+            ResourceInput { resource: Resource::new(&place, &live), desired: None, account: &account, now };
         let document = serde_json::to_value(&state).unwrap();
         fits(&document, &schemas()["key.json"], "input");
         assert_eq!(document["resource"]["arn"], "arn:aws:kms:eu-west-1:111122223333:key/k");

@@ -349,7 +349,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let unavailable =
             |error: LedgerError| CloudError::Unavailable { call: "baseline".to_owned(), detail: error.to_string() };
         let baseline = self.ledger.baseline(place).await.map_err(unavailable)?;
-        Ok(rules.strategies.desired(place).unwrap_or_default().or(baseline.unwrap_or_default()))
+        let silent = || Desired::silent(place.kind);
+        Ok(rules.strategies.desired(place).unwrap_or_else(silent).or(baseline.unwrap_or_else(silent)))
     }
 }
 

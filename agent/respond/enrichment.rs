@@ -136,12 +136,8 @@ fn note_owner(known: &mut Enrichment, target: &Target, live: Option<&Live>) {
 
 /// Notes what is left to lose where a response freezes it.
 fn note_stake(known: &mut Enrichment, response: &Response, live: &Live) {
-    match (response, live) {
-        (Response::Freeze(_), Live::Vault(vault)) => known.at_stake.push(vault.to_string()),
-        (
-            Response::Freeze(_) | Response::Restore(_) | Response::Copy(_) | Response::Contain { .. },
-            Live::Vault(_) | Live::Bucket(_) | Live::Key(_) | Live::Trail(_),
-        ) => {}
+    if let (Response::Freeze(_), Live::Vault(vault)) = (response, live) {
+        known.at_stake.push(vault.to_string());
     }
 }
 

@@ -161,17 +161,14 @@ fn token(claim: &str, action: &Action) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::action::UserChange;
 
     #[test]
     fn a_retry_of_a_plan_is_the_same_request_and_a_new_plan_is_a_new_one() {
-        let hold = |vault: &str| Action::HoldVault {
-            region: "eu-west-1".parse().expect("a Region"),
-            vault: vault.to_owned(),
-            title: "Keepwatch KW-1".to_owned(),
-        };
-        assert_eq!(token("KW-1/1", &hold("main")), token("KW-1/1", &hold("main")));
-        assert_ne!(token("KW-1/1", &hold("main")), token("KW-1/2", &hold("main")));
-        assert_ne!(token("KW-1/1", &hold("main")), token("KW-1/1", &hold("other")));
-        assert_eq!(token("KW-1/1", &hold("main")).len(), TOKEN_CHARS);
+        let attach = |user: &str| Action::User { user: user.to_owned(), change: UserChange::AttachDenyAll };
+        assert_eq!(token("KW-1/1", &attach("eve")), token("KW-1/1", &attach("eve")));
+        assert_ne!(token("KW-1/1", &attach("eve")), token("KW-1/2", &attach("eve")));
+        assert_ne!(token("KW-1/1", &attach("eve")), token("KW-1/1", &attach("mallory")));
+        assert_eq!(token("KW-1/1", &attach("eve")).len(), TOKEN_CHARS);
     }
 }

@@ -57,7 +57,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         account: &'a Account,
         (live, desired): (&'a Live, &'a Desired),
     ) -> ResourceInput<'a> {
-        let desired = (*desired != Desired::default()).then_some(desired);
+        let desired = (!desired.is_silent()).then_some(desired);
         ResourceInput { resource: Resource::new(place, live), desired, account, now: self.clock.now() }
     }
 
@@ -93,6 +93,6 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         if self.ledger.baseline(place).await?.is_some() {
             return Ok(());
         }
-        self.ledger.keep_baseline(place, &Desired::from_live(live), self.clock.now()).await
+        self.ledger.keep_baseline(place, &live.baseline(), self.clock.now()).await
     }
 }

@@ -72,7 +72,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             .accounts()
             .iter()
             .flat_map(|account| account.regions.iter().map(move |region| (account, region)));
-        regions.flat_map(|(account, region)| Kind::ALL.map(|kind| (account, region, kind)))
+        regions.flat_map(|(account, region)| Kind::ALL.iter().map(move |kind| (account, region, *kind)))
     }
 
     async fn list(&self, account: &Account, region: &Region, kind: Kind, swept: &mut Swept) -> Vec<Place> {

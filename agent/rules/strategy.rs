@@ -9,8 +9,6 @@ use serde_json::Value;
 
 use crate::domain::account::AccountId;
 use crate::domain::region::Region;
-use crate::domain::resource::bucket::BucketLive;
-use crate::domain::resource::trail::TrailLive;
 use crate::domain::resource::{Desired, Kind, Live, Place};
 
 /// The tag that protects a resource which no strategy names.
@@ -24,10 +22,26 @@ pub struct Strategies {
 
 /// One strategy's word on the resources that it matches.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Declared")]
 struct Clause {
-    #[serde(rename = "match")]
     matches: Match,
     desired: Desired,
+}
+
+/// A clause as it is written: the kind that it matches says what it may declare.
+#[derive(Deserialize)]
+struct Declared {
+    #[serde(rename = "match")]
+    matches: Match,
+    desired: Value,
+}
+
+impl TryFrom<Declared> for Clause {
+    type Error = serde_json::Error;
+
+    fn try_from(Declared { matches, desired }: Declared) -> Result<Self, Self::Error> {
+        Ok(Self { desired: Desired::read(matches.kind, desired)?, matches })
+    }
 }
 
 /// Which resources a clause is about.
@@ -103,57 +117,12 @@ pub fn is_protected(declared: Option<&Desired>, live: &Live) -> bool {
     declared.is_some() || live.tags().get(PROTECTED_TAG).is_some_and(|value| value == "true")
 }
 
-impl Desired {
-    /// This desired state, and where it is silent the other one.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            class: self.class.or(other.class),
-            versioning: self.versioning.or(other.versioning),
-            lifecycle: self.lifecycle.or(other.lifecycle),
-            policy: self.policy.or(other.policy),
-            copies: self.copies.or(other.copies),
-            state: self.state.or(other.state),
-            settings: self.settings.or(other.settings),
-            multi_region: self.multi_region.or(other.multi_region),
-            logging: self.logging.or(other.logging),
-        }
-    }
-
-    /// What a resource that is right should go on being. A weakness is not desired: a bucket
-    /// seen without versioning is not kept without it.
-    #[must_use]
-    pub fn from_live(live: &Live) -> Self {
-        match live {
-            Live::Vault(vault) => Self { policy: vault.policy.clone(), ..Self::default() },
-            Live::Bucket(bucket) => Self::from_bucket(bucket),
-            Live::Key(key) => {
-                let enabled = (key.state == "Enabled").then(|| key.state.clone());
-                Self { state: enabled, ..Self::default() }
-            }
-            Live::Trail(trail) => Self::from_trail(trail),
-        }
-    }
-
-    fn from_bucket(bucket: &BucketLive) -> Self {
-        let enabled = bucket.versioning == crate::domain::resource::bucket::Versioning::Enabled;
-        Self {
-            versioning: enabled.then_some(bucket.versioning),
-            lifecycle: Some(bucket.lifecycle.clone()),
-            ..Self::default()
-        }
-    }
-
-    fn from_trail(trail: &TrailLive) -> Self {
-        Self { settings: Some(trail.settings.clone()), logging: trail.logging.then_some(true), ..Self::default() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::resource::bucket::Versioning;
 
     fn bucket(name: &str) -> Place {
         let account = "111122223333".parse().expect("an id");
@@ -169,10 +138,11 @@ mod tests {
         let strategies = strategies(json!([
             {"match": {"kind": "bucket", "name": "shop-*"}, "desired": {"versioning": "Enabled"}},
             {"match": {"kind": "bucket", "name": "*"}, "desired": {"versioning": "Suspended", "class": "source"}},
-            {"match": {"kind": "vault", "name": "*"}, "desired": {"class": "replica"}},
+            {"match": {"kind": "vault", "name": "*"}, "desired": {"copies": []}},
         ]));
         let desired = strategies.expect("valid").desired(&bucket("shop-invoices")).expect("named");
-        assert_eq!(desired.versioning, Some(crate::domain::resource::bucket::Versioning::Enabled));
+        let Desired::Bucket(desired) = desired else { panic!("{desired:?}") };
+        assert_eq!(desired.versioning, Some(Versioning::Enabled));
         assert_eq!(desired.class.as_deref(), Some("source"));
     }
 

@@ -6,16 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use keepwatch::domain::account::Account;
-use keepwatch::domain::action::{Action, quarantine};
-use keepwatch::domain::cloud::{
-    BucketPlace, Caller, CloudError, CloudRead, CloudWrite, CopyJob, LegalHold, Readers, RecentCalls, RecoveryPoint,
-    UserState, VaultState, Writers,
-};
-use keepwatch::domain::region::Region;
-use keepwatch::domain::resource::bucket::BucketLive;
-use keepwatch::domain::resource::bucket::Versioning;
-use keepwatch::domain::resource::key::KeyLive;
-use keepwatch::domain::resource::trail::TrailLive;
+use keepwatch::domain::action::containment::{ReadIdentities, UserState};
+use keepwatch::domain::action::{Action, RoleChange, UserChange, quarantine};
+use keepwatch::domain::cloud::{Caller, CloudError, CloudRead, CloudWrite, Readers, RecentCalls, Writers};
+use keepwatch::domain::region::{Partition, Region};
+use keepwatch::domain::resource::Change;
+use keepwatch::domain::resource::bucket::{BucketChange, BucketLive, BucketPlace, ReadBuckets, Versioning};
+use keepwatch::domain::resource::key::{KeyChange, KeyLive, ReadKeys};
+use keepwatch::domain::resource::trail::{ReadTrails, TrailChange, TrailLive};
+use keepwatch::domain::resource::vault::{CopyJob, LegalHold, ReadVaults, RecoveryPoint, VaultChange, VaultState};
 use serde_json::Value;
 
 /// What is in the account.
@@ -67,13 +66,16 @@ impl Writers for FakeCloud {
     }
 }
 
-impl CloudRead for FakeCloud {
+impl ReadIdentities for FakeCloud {
     async fn user(&self, name: &str) -> Result<UserState, CloudError> {
         self.find(name, |inside| inside.users.get(name))
     }
     async fn role_policies(&self, role: &str) -> Result<BTreeMap<String, String>, CloudError> {
         self.find(role, |inside| inside.roles.get(role))
     }
+}
+
+impl ReadBuckets for FakeCloud {
     async fn buckets(&self) -> Result<Vec<BucketPlace>, CloudError> {
         let inside = self.inside.lock().unwrap();
         let place = |name: &String| BucketPlace { name: name.clone(), region: home() };
@@ -85,6 +87,9 @@ impl CloudRead for FakeCloud {
     async fn bucket(&self, _: &Region, bucket: &str) -> Result<BucketLive, CloudError> {
         self.find(bucket, |inside| inside.buckets.get(bucket))
     }
+}
+
+impl ReadVaults for FakeCloud {
     async fn vaults(&self, _: &Region) -> Result<Vec<String>, CloudError> {
         Ok(self.inside.lock().unwrap().vaults.keys().cloned().collect())
     }
@@ -102,6 +107,9 @@ impl CloudRead for FakeCloud {
     async fn legal_holds(&self, _: &Region) -> Result<Vec<LegalHold>, CloudError> {
         Ok(self.inside.lock().unwrap().holds.clone())
     }
+}
+
+impl ReadKeys for FakeCloud {
     async fn keys(&self, _: &Region) -> Result<Vec<String>, CloudError> {
         Ok(self.inside.lock().unwrap().keys.keys().cloned().collect())
     }
@@ -109,12 +117,18 @@ impl CloudRead for FakeCloud {
         let id = key.rsplit('/').next().unwrap_or(key);
         self.find(id, |inside| inside.keys.get(id))
     }
+}
+
+impl ReadTrails for FakeCloud {
     async fn trails(&self, _: &Region) -> Result<Vec<String>, CloudError> {
         Ok(self.inside.lock().unwrap().trails.keys().cloned().collect())
     }
     async fn trail(&self, _: &Region, trail: &str) -> Result<TrailLive, CloudError> {
         self.find(trail, |inside| inside.trails.get(trail))
     }
+}
+
+impl CloudRead for FakeCloud {
     async fn event_history(&self, _: &Region, _: Timestamp) -> Result<Vec<Value>, CloudError> {
         Ok(Vec::new())
     }
@@ -137,53 +151,75 @@ impl CloudWrite for FakeCloud {
 
 impl Inside {
     fn apply(&mut self, action: &Action) {
-        match action.clone() {
-            Action::QuarantineUser { user, policy, strength } => {
-                let document = quarantine::user_policy(strength);
-                self.users.get_mut(&user).unwrap().inline.insert(policy, document);
-            }
-            Action::ReleaseUser { user, policy } => drop(self.users.get_mut(&user).unwrap().inline.remove(&policy)),
-            Action::AttachDenyAll { user } => {
-                self.users.get_mut(&user).unwrap().attached.push("arn:aws:iam::aws:policy/AWSDenyAll".to_owned());
-            }
-            Action::DetachDenyAll { user } => {
-                self.users.get_mut(&user).unwrap().attached.retain(|arn| !arn.ends_with("AWSDenyAll"))
-            }
-            Action::SetAccessKey { user, key_id, status } => {
-                self.users.get_mut(&user).unwrap().keys.insert(key_id, status);
-            }
-            Action::QuarantineSession { session, policy, strength } => {
-                let document = quarantine::session_policy(&session, strength);
-                self.roles.get_mut(&session.role).unwrap().insert(policy, document);
-            }
-            Action::ReleaseSession { role, policy } => drop(self.roles.get_mut(&role).unwrap().remove(&policy)),
-            Action::HoldVault { title, .. } => {
-                self.holds.push(LegalHold { id: title.clone(), title, active: true });
-            }
-            Action::ReleaseHold { title, .. } => self.holds.retain(|hold| hold.title != title),
-            Action::SetVersioning { bucket, versioning, .. } => {
-                self.buckets.get_mut(&bucket).unwrap().versioning = versioning
-            }
-            Action::SetLifecycle { bucket, rules, .. } => self.buckets.get_mut(&bucket).unwrap().lifecycle = rules,
-            Action::SetVaultPolicy { vault, policy, .. } => self.vaults.get_mut(&vault).unwrap().policy = policy,
-            Action::CancelKeyDeletion { key, .. } | Action::DisableKey { key, .. } => self.set_key(&key, "Disabled"),
-            Action::EnableKey { key, .. } => self.set_key(&key, "Enabled"),
-            Action::CreateTrail { trail, settings, .. } => {
-                self.trails.insert(trail, TrailLive { logging: false, settings, tags: BTreeMap::new() });
-            }
-            Action::UpdateTrail { trail, settings, .. } => self.trails.get_mut(&trail).unwrap().settings = settings,
-            Action::SetLogging { trail, logging, .. } => self.trails.get_mut(&trail).unwrap().logging = logging,
-            Action::CopyRecoveryPoint { recovery_point, destination, .. } => {
+        match action {
+            Action::User { user, change } => change_user(self.users.get_mut(user).unwrap(), change.clone()),
+            Action::Role { role, change } => change_role(self.roles.get_mut(role).unwrap(), change.clone()),
+            Action::Resource { place, change } => match change.clone() {
+                Change::Bucket(change) => change_bucket(self.buckets.get_mut(&place.name).unwrap(), change),
+                Change::Vault(change) => self.change_vault(&place.name, change),
+                Change::Key(change) => change_key(self.keys.get_mut(&place.name).unwrap(), change),
+                Change::Trail(change) => self.change_trail(&place.name, change),
+            },
+        }
+    }
+
+    fn change_vault(&mut self, vault: &str, change: VaultChange) {
+        match change {
+            VaultChange::Hold { title } => self.holds.push(LegalHold { id: title.clone(), title, active: true }),
+            VaultChange::ReleaseHold { title } => self.holds.retain(|hold| hold.title != title),
+            VaultChange::SetPolicy(policy) => self.vaults.get_mut(vault).unwrap().policy = policy,
+            VaultChange::Copy { recovery_point, destination, .. } => {
                 self.jobs.push((destination, CopyJob { recovery_point, state: "RUNNING".to_owned() }));
             }
         }
     }
 
-    fn set_key(&mut self, arn: &str, state: &str) {
-        let id = arn.rsplit('/').next().unwrap();
-        let key = self.keys.get_mut(id).unwrap();
-        *key = KeyLive { state: state.to_owned(), deletion_date: None, tags: key.tags.clone() };
+    fn change_trail(&mut self, trail: &str, change: TrailChange) {
+        match change {
+            TrailChange::Create(settings) => {
+                let live = TrailLive { logging: false, settings, tags: BTreeMap::new() };
+                self.trails.insert(trail.to_owned(), live);
+            }
+            TrailChange::Update(settings) => self.trails.get_mut(trail).unwrap().settings = settings,
+            TrailChange::SetLogging(logging) => self.trails.get_mut(trail).unwrap().logging = logging,
+        }
     }
+}
+
+fn change_user(user: &mut UserState, change: UserChange) {
+    match change {
+        UserChange::Quarantine { policy, strength } => {
+            user.inline.insert(policy, quarantine::user_policy(strength));
+        }
+        UserChange::Release { policy } => drop(user.inline.remove(&policy)),
+        UserChange::AttachDenyAll => user.attached.push(quarantine::deny_all(Partition::Aws)),
+        UserChange::DetachDenyAll => user.attached.retain(|arn| !quarantine::is_deny_all(arn)),
+        UserChange::SetAccessKey { key_id, status } => drop(user.keys.insert(key_id, status)),
+    }
+}
+
+fn change_role(inline: &mut BTreeMap<String, String>, change: RoleChange) {
+    match change {
+        RoleChange::QuarantineSession { session, policy, strength } => {
+            inline.insert(policy, quarantine::session_policy(&session, strength));
+        }
+        RoleChange::Release { policy } => drop(inline.remove(&policy)),
+    }
+}
+
+fn change_bucket(bucket: &mut BucketLive, change: BucketChange) {
+    match change {
+        BucketChange::SetVersioning(versioning) => bucket.versioning = versioning,
+        BucketChange::SetLifecycle(rules) => bucket.lifecycle = rules,
+    }
+}
+
+fn change_key(key: &mut KeyLive, change: KeyChange) {
+    let state = match change {
+        KeyChange::CancelDeletion | KeyChange::Disable => "Disabled",
+        KeyChange::Enable => "Enabled",
+    };
+    *key = KeyLive { state: state.to_owned(), deletion_date: None, tags: key.tags.clone() };
 }
 
 fn home() -> Region {

@@ -3,157 +3,67 @@
 //! The roles of `deploy/member.yaml` hold exactly these permissions, and each responding
 //! session exactly its action's: `tests/permissions.rs` holds all three equal.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
-use super::{Action, RoleSession};
+use super::{Action, containment};
 use crate::domain::account::AccountId;
-use crate::domain::region::{Partition, Region};
+use crate::domain::region::Partition;
+use crate::domain::resource::for_each_kind;
+use crate::domain::resource::kind::{ForEachKind, ResourceChange, ResourceKind};
 
-/// Everything that the read role may do.
-pub const READ: &[&str] = &[
-    "backup:DescribeBackupVault",
-    "backup:GetBackupVaultAccessPolicy",
-    "backup:ListBackupVaults",
-    "backup:ListCopyJobs",
-    "backup:ListLegalHolds",
-    "backup:ListRecoveryPointsByBackupVault",
-    "backup:ListTags",
-    "cloudtrail:DescribeTrails",
-    "cloudtrail:GetEventSelectors",
-    "cloudtrail:GetTrailStatus",
-    "cloudtrail:ListTags",
-    "cloudtrail:LookupEvents",
-    "iam:GetRolePolicy",
-    "iam:GetUserPolicy",
-    "iam:ListAccessKeys",
-    "iam:ListAttachedUserPolicies",
-    "iam:ListRolePolicies",
-    "iam:ListUserPolicies",
-    "kms:DescribeKey",
-    "kms:ListKeys",
-    "kms:ListResourceTags",
-    "s3:GetBucketLocation",
-    "s3:GetBucketTagging",
-    "s3:GetBucketVersioning",
-    "s3:GetLifecycleConfiguration",
-    "s3:ListAllMyBuckets",
-];
+/// What the event history takes.
+const HISTORY: &str = "cloudtrail:LookupEvents";
 
-/// Everything that the respond role may do: the union of what the actions need.
-pub const RESPOND: &[&str] = &[
-    "backup:CancelLegalHold",
-    "backup:CreateLegalHold",
-    "backup:DeleteBackupVaultAccessPolicy",
-    "backup:PutBackupVaultAccessPolicy",
-    "backup:StartCopyJob",
-    "cloudtrail:CreateTrail",
-    "cloudtrail:PutEventSelectors",
-    "cloudtrail:StartLogging",
-    "cloudtrail:StopLogging",
-    "cloudtrail:UpdateTrail",
-    "iam:AttachUserPolicy",
-    "iam:DeleteRolePolicy",
-    "iam:DeleteUserPolicy",
-    "iam:DetachUserPolicy",
-    "iam:PassRole",
-    "iam:PutRolePolicy",
-    "iam:PutUserPolicy",
-    "iam:UpdateAccessKey",
-    "kms:CancelKeyDeletion",
-    "kms:DisableKey",
-    "kms:EnableKey",
-    "s3:PutBucketVersioning",
-    "s3:PutLifecycleConfiguration",
-];
+/// What the two roles of an account may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolePermissions {
+    /// Everything that the read role may do.
+    pub read: BTreeSet<&'static str>,
+    /// Everything that the respond role may do.
+    pub respond: BTreeSet<&'static str>,
+}
+
+impl RolePermissions {
+    /// The union of what containment and every kind of resource need.
+    #[must_use]
+    pub fn needed() -> Self {
+        let mut needed = Self {
+            read: containment::READS.iter().copied().chain([HISTORY]).collect(),
+            respond: containment::PERMISSIONS.iter().copied().collect(),
+        };
+        for_each_kind(&mut needed);
+        needed
+    }
+}
+
+impl ForEachKind for RolePermissions {
+    fn kind<K: ResourceKind>(&mut self) {
+        self.read.extend(K::READS);
+        self.respond.extend(K::Change::PERMISSIONS);
+    }
+}
 
 impl Action {
     /// The IAM permissions that carrying it out takes, all of them of the respond role.
     #[must_use]
-    pub const fn permissions(&self) -> &'static [&'static str] {
+    pub fn permissions(&self) -> &'static [&'static str] {
         match self {
-            Self::QuarantineUser { .. } => &["iam:PutUserPolicy"],
-            Self::ReleaseUser { .. } => &["iam:DeleteUserPolicy"],
-            Self::AttachDenyAll { .. } => &["iam:AttachUserPolicy"],
-            Self::DetachDenyAll { .. } => &["iam:DetachUserPolicy"],
-            Self::SetAccessKey { .. } => &["iam:UpdateAccessKey"],
-            Self::QuarantineSession { .. } => &["iam:PutRolePolicy"],
-            Self::ReleaseSession { .. } => &["iam:DeleteRolePolicy"],
-            Self::HoldVault { .. } => &["backup:CreateLegalHold"],
-            Self::ReleaseHold { .. } => &["backup:CancelLegalHold"],
-            Self::SetVersioning { .. } => &["s3:PutBucketVersioning"],
-            // Removing the configuration is authorised as putting one.
-            Self::SetLifecycle { .. } => &["s3:PutLifecycleConfiguration"],
-            Self::SetVaultPolicy { policy: Some(_), .. } => &["backup:PutBackupVaultAccessPolicy"],
-            Self::SetVaultPolicy { policy: None, .. } => &["backup:DeleteBackupVaultAccessPolicy"],
-            Self::CancelKeyDeletion { .. } => &["kms:CancelKeyDeletion"],
-            Self::EnableKey { .. } => &["kms:EnableKey"],
-            Self::DisableKey { .. } => &["kms:DisableKey"],
-            Self::CreateTrail { .. } => &["cloudtrail:CreateTrail", "cloudtrail:PutEventSelectors"],
-            Self::UpdateTrail { .. } => &["cloudtrail:UpdateTrail", "cloudtrail:PutEventSelectors"],
-            Self::SetLogging { logging: true, .. } => &["cloudtrail:StartLogging"],
-            Self::SetLogging { logging: false, .. } => &["cloudtrail:StopLogging"],
-            Self::CopyRecoveryPoint { .. } => &["backup:StartCopyJob", "iam:PassRole"],
+            Self::User { change, .. } => change.permissions(),
+            Self::Role { change, .. } => change.permissions(),
+            Self::Resource { change, .. } => change.permissions(),
         }
     }
 
-    /// ARNs of what it is done to, as IAM evaluates the calls: all that its session may touch.
+    /// ARNs of what it is done to, as IAM judges the calls: all that its session may touch.
     #[must_use]
     pub fn resource_arns(&self, partition: Partition, account: &AccountId) -> Vec<String> {
         let principal = |kind, name| principal(partition, account, kind, name);
-        let account = account.as_str();
         match self {
-            Self::QuarantineUser { user, .. }
-            | Self::ReleaseUser { user, .. }
-            | Self::AttachDenyAll { user }
-            | Self::DetachDenyAll { user }
-            | Self::SetAccessKey { user, .. } => principal("user", user),
-            Self::QuarantineSession { session: RoleSession { role, .. }, .. } | Self::ReleaseSession { role, .. } => {
-                principal("role", role)
-            }
-            // A hold has no ARN before it exists, and none that names the vault afterwards.
-            Self::HoldVault { .. } => vec!["*".to_owned()],
-            Self::ReleaseHold { region, .. } => vec![region.arn("backup", account, "legal-hold:*")],
-            Self::SetVersioning { region, bucket, .. } | Self::SetLifecycle { region, bucket, .. } => {
-                vec![region.partition().global_arn("s3", "", bucket)]
-            }
-            Self::SetVaultPolicy { region, vault, .. } => {
-                vec![region.arn("backup", account, &format!("backup-vault:{vault}"))]
-            }
-            Self::CancelKeyDeletion { key, .. } | Self::EnableKey { key, .. } | Self::DisableKey { key, .. } => {
-                vec![key.clone()]
-            }
-            Self::CreateTrail { region, trail, .. }
-            | Self::UpdateTrail { region, trail, .. }
-            | Self::SetLogging { region, trail, .. } => {
-                vec![region.arn("cloudtrail", account, &format!("trail/{trail}"))]
-            }
-            Self::CopyRecoveryPoint { recovery_point, role, .. } => vec![recovery_point.clone(), role.clone()],
-        }
-    }
-
-    /// The Region that it is done in; `None` for IAM, which has none.
-    #[must_use]
-    pub fn region(&self) -> Option<&Region> {
-        match self {
-            Self::QuarantineUser { .. }
-            | Self::ReleaseUser { .. }
-            | Self::AttachDenyAll { .. }
-            | Self::DetachDenyAll { .. }
-            | Self::SetAccessKey { .. }
-            | Self::QuarantineSession { .. }
-            | Self::ReleaseSession { .. } => None,
-            Self::HoldVault { region, .. }
-            | Self::ReleaseHold { region, .. }
-            | Self::SetVersioning { region, .. }
-            | Self::SetLifecycle { region, .. }
-            | Self::SetVaultPolicy { region, .. }
-            | Self::CancelKeyDeletion { region, .. }
-            | Self::EnableKey { region, .. }
-            | Self::DisableKey { region, .. }
-            | Self::CreateTrail { region, .. }
-            | Self::UpdateTrail { region, .. }
-            | Self::SetLogging { region, .. }
-            | Self::CopyRecoveryPoint { region, .. } => Some(region),
+            Self::User { user, .. } => principal("user", user),
+            Self::Role { role, .. } => principal("role", role),
+            Self::Resource { place, change } => change.arns(place),
         }
     }
 
@@ -181,14 +91,26 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::domain::action::{RoleChange, UserChange};
+    use crate::domain::resource::bucket::BucketChange;
+    use crate::domain::resource::key::KeyChange;
+    use crate::domain::resource::trail::TrailChange;
+    use crate::domain::resource::vault::VaultChange;
+    use crate::domain::resource::{Change, Place};
 
     fn account() -> AccountId {
         "111122223333".parse().unwrap()
     }
 
+    fn on(region: &str, change: Change) -> Action {
+        let place =
+            Place { kind: change.kind(), account: account(), region: region.parse().unwrap(), name: "org".into() };
+        Action::Resource { place, change }
+    }
+
     #[test]
     fn a_session_may_do_its_action_to_its_resource_and_nothing_else() {
-        let action = Action::SetLogging { region: "eu-west-1".parse().unwrap(), trail: "org".into(), logging: true };
+        let action = on("eu-west-1", TrailChange::SetLogging(true).into());
         let policy: Value = serde_json::from_str(&action.session_policy(Partition::Aws, &account())).unwrap();
         let expected = json!({
             "Version": "2012-10-17",
@@ -203,21 +125,23 @@ mod tests {
 
     #[test]
     fn a_user_is_reached_with_and_without_a_path() {
-        let arns = Action::AttachDenyAll { user: "eve".into() }.resource_arns(Partition::Aws, &account());
+        let action = Action::User { user: "eve".into(), change: UserChange::AttachDenyAll };
+        let arns = action.resource_arns(Partition::Aws, &account());
         assert_eq!(arns, ["arn:aws:iam::111122223333:user/eve", "arn:aws:iam::111122223333:user/*/eve"]);
     }
 
     #[test]
     fn everything_that_an_action_is_done_to_is_in_the_accounts_partition() {
         for partition in Partition::ALL {
-            let (region, name) = (partition.global_region(), || "main".to_owned());
+            let region = partition.global_region();
             let actions = [
-                Action::AttachDenyAll { user: name() },
-                Action::ReleaseSession { role: name(), policy: name() },
-                Action::ReleaseHold { region: region.clone(), title: name() },
-                Action::SetLifecycle { region: region.clone(), bucket: name(), rules: Vec::new() },
-                Action::SetVaultPolicy { region: region.clone(), vault: name(), policy: None },
-                Action::SetLogging { region, trail: name(), logging: true },
+                Action::User { user: "main".into(), change: UserChange::AttachDenyAll },
+                Action::Role { role: "main".into(), change: RoleChange::Release { policy: "main".into() } },
+                on(&region, VaultChange::ReleaseHold { title: "main".into() }.into()),
+                on(&region, VaultChange::SetPolicy(None).into()),
+                on(&region, BucketChange::SetLifecycle(Vec::new()).into()),
+                on(&region, KeyChange::Enable.into()),
+                on(&region, TrailChange::SetLogging(true).into()),
             ];
             for action in actions {
                 let arns = action.resource_arns(partition, &account());
@@ -228,10 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_are_sorted_and_name_nothing_twice() {
-        for list in [READ, RESPOND] {
-            assert!(list.is_sorted_by(|a, b| a < b));
-        }
-        assert!(READ.iter().all(|permission| !RESPOND.contains(permission)), "no role does the other's work");
+    fn no_role_does_the_others_work() {
+        let RolePermissions { read, respond } = RolePermissions::needed();
+        assert_eq!(read.intersection(&respond).collect::<Vec<_>>(), [&""; 0]);
     }
 }

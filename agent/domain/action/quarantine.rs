@@ -3,9 +3,9 @@
 //! A user's inline policies share 2,048 characters and a role's 10,240, white space not
 //! counted, so documents are written without any.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{RoleSession, Strength};
 use crate::domain::arn::Arn;
 use crate::domain::region::Partition;
 
@@ -13,6 +13,26 @@ use crate::domain::region::Partition;
 const DENY_ALL: &str = "policy/AWSDenyAll";
 /// How ARNs call the owner of AWS's own policies.
 const AWS: &str = "aws";
+
+/// How much of what an actor can do is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strength {
+    /// Destructive and privilege-changing actions are denied; the rest goes on.
+    Soft,
+    /// Everything is denied.
+    Hard,
+}
+
+/// The session that a role quarantine denies: the part before the colon of `aws:userid` is
+/// the role's unique id, the part after it the session's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSession {
+    /// `AROA…:session`, the value of `aws:userid`.
+    pub unique_id: String,
+    /// Sessions issued before this moment are denied, RFC 3339 in UTC.
+    pub issued_before: String,
+}
 
 /// What nobody needs who is not about to destroy backups, evidence or the guards themselves.
 ///
@@ -89,6 +109,17 @@ pub fn session_policy(session: &RoleSession, strength: Strength) -> String {
     document("KeepwatchSession", strength, Some(only))
 }
 
+impl Strength {
+    /// What it denies, in words.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Soft => "destructive actions",
+            Self::Hard => "everything",
+        }
+    }
+}
+
 fn document(sid: &str, strength: Strength, only: Option<Value>) -> String {
     let action = match strength {
         Strength::Hard => json!("*"),
@@ -115,11 +146,7 @@ mod tests {
     use super::*;
 
     fn session() -> RoleSession {
-        RoleSession {
-            role: "Deploy".into(),
-            unique_id: "AROAEXAMPLEID:evil-session".into(),
-            issued_before: "2026-01-02T03:04:35Z".into(),
-        }
+        RoleSession { unique_id: "AROAEXAMPLEID:evil-session".into(), issued_before: "2026-01-02T03:04:35Z".into() }
     }
 
     fn statement(document: &str) -> Value {

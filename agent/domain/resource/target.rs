@@ -3,10 +3,11 @@
 //! A bucket's ARN names no Region, and S3 answers about a bucket in its own Region only: so a
 //! [`Target`] becomes a [`Place`] by asking.
 
+use super::bucket::ReadBuckets;
 use super::{Kind, Place};
 use crate::domain::account::AccountId;
 use crate::domain::arn::Arn;
-use crate::domain::cloud::{CloudError, CloudRead};
+use crate::domain::cloud_error::CloudError;
 use crate::domain::region::{Partition, Region};
 
 /// A resource that an ARN names.
@@ -30,13 +31,7 @@ impl Target {
     #[must_use]
     pub fn from_arn(arn: &str, seen_from: &AccountId) -> Option<Self> {
         let Arn { partition, service, region, account, resource } = Arn::read(arn)?;
-        let (kind, name) = match service {
-            "backup" => (Kind::Vault, resource.strip_prefix("backup-vault:")?),
-            "s3" => (Kind::Bucket, resource.split('/').next()?),
-            "kms" => (Kind::Key, resource.strip_prefix("key/")?),
-            "cloudtrail" => (Kind::Trail, resource.strip_prefix("trail/")?),
-            _ => return None,
-        };
+        let (kind, name) = Kind::of_arn(service, resource)?;
         let region = if region.is_empty() { None } else { Some(region.parse().ok()?) };
         if name.is_empty() || (region.is_none() && kind != Kind::Bucket) {
             return None;
@@ -55,7 +50,7 @@ impl Target {
     ///
     /// # Errors
     /// [`CloudError::Gone`] when there is no such bucket, otherwise as the cloud answers.
-    pub async fn locate(&self, cloud: &impl CloudRead) -> Result<Place, CloudError> {
+    pub async fn locate(&self, cloud: &impl ReadBuckets) -> Result<Place, CloudError> {
         match self.place() {
             Some(place) => Ok(place),
             None => Ok(self.in_region(cloud.bucket_region(&self.name).await?)),

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::rows::{SqliteError, append, from_json, micros, to_json};
 use crate::domain::reason::Usage;
-use crate::domain::resource::{Desired, Place};
+use crate::domain::resource::{Desired, Kind, Place};
 
 /// See [`crate::ledger::Ledger::usage`]. A claimed plan counts before it is recorded, so
 /// that many at once cannot spend the same allowance.
@@ -51,8 +52,19 @@ pub(super) fn taken_back(db: &Connection, arn: &str, since: Timestamp) -> Result
     Ok(statement.query_row(params![arn, micros(since)], |row| row.get::<_, u32>(0))? > 0)
 }
 
+/// A baseline as it is stored: what is desired, and of which kind.
+#[derive(Serialize, Deserialize)]
+struct Baseline<D> {
+    kind: Kind,
+    desired: D,
+}
+
 pub(super) fn baseline(db: &Connection, place: &Place) -> Result<Option<Desired>, SqliteError> {
-    stored_baseline(db, place)?.map(|text| from_json("baseline", &text)).transpose()
+    let parse = |text: String| {
+        let Baseline::<Value> { kind, desired } = from_json("baseline", &text)?;
+        Desired::read(kind, desired).map_err(|error| SqliteError::damaged("baseline", error))
+    };
+    stored_baseline(db, place)?.map(parse).transpose()
 }
 
 /// See [`crate::ledger::Ledger::keep_baseline`]. What is kept already is not written again.
@@ -62,7 +74,7 @@ pub(super) fn keep_baseline(
     desired: &Desired,
     now: Timestamp,
 ) -> Result<(), SqliteError> {
-    let text = to_json(desired)?;
+    let text = to_json(&Baseline { kind: desired.kind(), desired })?;
     if stored_baseline(db, place)?.as_ref() == Some(&text) {
         return Ok(());
     }

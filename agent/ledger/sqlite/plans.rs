@@ -177,7 +177,7 @@ fn insert_steps(db: &Transaction<'_>, plan: &str, steps: &[Step]) -> Result<(), 
          SELECT ?1, coalesce(max(place), 0) + 1, ?2, ?3 FROM steps WHERE plan = ?1",
     )?;
     for step in steps {
-        let resource = charge::resource(&step.action, &step.account);
+        let resource = charge::resource(&step.action);
         statement.execute(params![plan, charge::word(charge::class_of(&step.action)), resource])?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::account::Mode;
-use crate::domain::action::{Action, Strength, Undo};
+use crate::domain::action::{Action, Strength, UserChange};
 use crate::domain::case::CaseUpdate;
 use crate::domain::case::{CaseSubject, DedupKey, EventFacts};
 use crate::domain::enrichment::Enrichment;
@@ -16,7 +16,8 @@ use crate::domain::plan::Plan;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
 use crate::domain::reason::{Because, Reason};
 use crate::domain::resource::Kind;
-use crate::domain::resource::bucket::Versioning;
+use crate::domain::resource::bucket::{BucketChange, BucketDesired, Versioning};
+use crate::domain::undo::Undo;
 use crate::ledger::chain;
 
 const ACCOUNT: &str = "111122223333";
@@ -64,20 +65,21 @@ fn claim(case: &Case, plan: &Plan) -> Claim {
 
 fn quarantine(strength: Strength) -> Step {
     let policy = "keepwatch-KW-7F3A2C".to_owned();
-    let release = Action::ReleaseUser { user: "mallory".to_owned(), policy: policy.clone() };
+    let mallory = |change| Action::User { user: "mallory".to_owned(), change };
+    let release = mallory(UserChange::Release { policy: policy.clone() });
     Step {
         account: account(),
         verb: ResponseKind::Contain,
-        action: Action::QuarantineUser { user: "mallory".to_owned(), policy, strength },
+        action: mallory(UserChange::Quarantine { policy, strength }),
         undo: Undo::By { action: release },
     }
 }
 
 fn versioning(bucket: &str) -> Step {
-    let set = |versioning| Action::SetVersioning {
-        region: "eu-west-1".parse().unwrap(),
-        bucket: bucket.to_owned(),
-        versioning,
+    let set = |versioning| {
+        let (region, name) = ("eu-west-1".parse().unwrap(), bucket.to_owned());
+        let place = Place { kind: Kind::Bucket, account: account(), region, name };
+        Action::Resource { place, change: BucketChange::SetVersioning(versioning).into() }
     };
     Step {
         account: account(),
@@ -359,7 +361,7 @@ async fn a_baseline_is_kept_and_the_same_one_is_not_written_again() {
     let ledger = memory();
     let place =
         Place { kind: Kind::Bucket, account: account(), region: "eu-west-1".parse().unwrap(), name: "logs".to_owned() };
-    let desired = Desired { versioning: Some(Versioning::Enabled), ..Desired::default() };
+    let desired = BucketDesired { versioning: Some(Versioning::Enabled), ..BucketDesired::default() }.into();
     assert_eq!(ledger.baseline(&place).await.unwrap(), None);
     ledger.keep_baseline(&place, &desired, at(1)).await.unwrap();
     let before = ledger.writes();

@@ -4,13 +4,13 @@
 //! putting it once, and removing it touches nothing that others made.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
-use super::{Pair, by};
+use crate::domain::action::containment::{UserState, denies, same_document};
 use crate::domain::action::quarantine;
-use crate::domain::action::{Action, KeyStatus, RoleSession, Strength};
-use crate::domain::cloud::{CloudError, CloudRead, UserState};
+use crate::domain::action::{Action, KeyStatus, RoleChange, RoleSession, Strength, UserChange};
+use crate::domain::cloud::{CloudError, CloudRead};
 use crate::domain::principal::{Principal, PrincipalKind};
+use crate::domain::undo::{Reversible, Undo, by};
 
 /// All inline policies of a user together, in characters; white space is free.
 /// Source: IAM User Guide, "IAM and AWS STS quotas".
@@ -32,15 +32,17 @@ pub(super) async fn plan(
     principal: &Principal,
     order: &Order<'_>,
     cloud: &impl CloudRead,
-) -> Result<Vec<Pair>, CloudError> {
+) -> Result<Vec<Reversible<Action>>, CloudError> {
     let Some(name) = &principal.name else {
         return Ok(Vec::new());
     };
     match (principal.kind, &principal.unique_id) {
-        (PrincipalKind::IamUser, _) => Ok(user(name, order, &cloud.user(name).await?)),
+        (PrincipalKind::IamUser, _) => {
+            let steps = user(order, &cloud.user(name).await?);
+            Ok(steps.into_iter().map(|step| to(step, |change| Action::User { user: name.clone(), change })).collect())
+        }
         (PrincipalKind::AssumedRole, Some(unique_id)) => {
             let session = RoleSession {
-                role: name.clone(),
                 unique_id: unique_id.clone(),
                 issued_before: order
                     .now
@@ -51,14 +53,19 @@ pub(super) async fn plan(
             let policy = policy_name(order.incident);
             let quarantined = held.get(&policy).is_some_and(|document| denies(document, unique_id, order.strength));
             let step = by(
-                Action::QuarantineSession { session, policy: policy.clone(), strength: order.strength },
-                Action::ReleaseSession { role: name.clone(), policy },
+                RoleChange::QuarantineSession { session, policy: policy.clone(), strength: order.strength },
+                RoleChange::Release { policy },
             );
+            let step = to(step, |change| Action::Role { role: name.clone(), change });
             Ok(if quarantined { Vec::new() } else { vec![step] })
         }
         // `decision::containable` lets no other kind through.
         _ => Ok(Vec::new()),
     }
+}
+
+fn to<C>((change, undo): Reversible<C>, action: impl Fn(C) -> Action) -> (Action, Undo<Action>) {
+    (action(change), undo.map(action))
 }
 
 /// IAM compares `aws:TokenIssueTime` in whole seconds.
@@ -70,19 +77,19 @@ fn policy_name(incident: &str) -> String {
     format!("KeepwatchQuarantine-{incident}")
 }
 
-fn user(name: &str, order: &Order<'_>, state: &UserState) -> Vec<Pair> {
-    let mut steps: Vec<Pair> = deny_user(name, order, state).into_iter().collect();
+fn user(order: &Order<'_>, state: &UserState) -> Vec<Reversible<UserChange>> {
+    let mut steps: Vec<_> = deny_user(order, state).into_iter().collect();
     if order.strength == Strength::Hard {
         let active = state.keys.iter().filter(|(_, status)| **status == KeyStatus::Active);
-        let set = |key: &str, status| Action::SetAccessKey { user: name.to_owned(), key_id: key.to_owned(), status };
+        let set = |key: &str, status| UserChange::SetAccessKey { key_id: key.to_owned(), status };
         steps.extend(active.map(|(key, _)| by(set(key, KeyStatus::Inactive), set(key, KeyStatus::Active))));
     }
     steps
 }
 
 /// The denial itself, unless one that is as strong is in force.
-fn deny_user(name: &str, order: &Order<'_>, state: &UserState) -> Option<Pair> {
-    if state.attached.iter().any(|arn| quarantine::is_deny_all(arn)) {
+fn deny_user(order: &Order<'_>, state: &UserState) -> Option<Reversible<UserChange>> {
+    if state.is_denied_all() {
         return None;
     }
     let wanted = quarantine::user_policy(order.strength);
@@ -93,15 +100,14 @@ fn deny_user(name: &str, order: &Order<'_>, state: &UserState) -> Option<Pair> {
         return None;
     }
     let policy = policy_name(order.incident);
-    let quarantine = |strength| Action::QuarantineUser { user: name.to_owned(), policy: policy.clone(), strength };
+    let quarantine = |strength| UserChange::Quarantine { policy: policy.clone(), strength };
     let taken = state.inline.iter().filter(|(held, _)| **held != policy).map(|(_, document)| weight(document));
     if taken.sum::<usize>() + weight(&wanted) > USER_INLINE_LIMIT {
-        let user = name.to_owned();
-        return Some(by(Action::AttachDenyAll { user: user.clone() }, Action::DetachDenyAll { user }));
+        return Some(by(UserChange::AttachDenyAll, UserChange::DetachDenyAll));
     }
     let undo = match state.inline.get(&policy) {
         Some(_) => quarantine(Strength::Soft), // a soft quarantine of this incident becomes a hard one
-        None => Action::ReleaseUser { user: name.to_owned(), policy: policy.clone() },
+        None => UserChange::Release { policy: policy.clone() },
     };
     Some(by(quarantine(order.strength), undo))
 }
@@ -109,20 +115,4 @@ fn deny_user(name: &str, order: &Order<'_>, state: &UserState) -> Option<Pair> {
 /// How much of IAM's allowance a document uses.
 fn weight(document: &str) -> usize {
     document.chars().filter(|character| !character.is_whitespace()).count()
-}
-
-pub(super) fn same_document(left: &str, right: &str) -> bool {
-    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
-    parsed(left).is_some_and(|left| Some(left) == parsed(right))
-}
-
-/// Whether a document on a role denies this session at least as much.
-pub(super) fn denies(document: &str, unique_id: &str, strength: Strength) -> bool {
-    let Ok(document) = serde_json::from_str::<Value>(document) else {
-        return false;
-    };
-    let statement = document.pointer("/Statement/0");
-    let session = statement.and_then(|statement| statement.pointer("/Condition/StringLike/aws:userid"));
-    let everything = statement.and_then(|statement| statement.get("Action")).and_then(Value::as_str) == Some("*");
-    session.and_then(Value::as_str) == Some(unique_id) && (everything || strength == Strength::Soft)
 }

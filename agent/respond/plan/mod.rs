@@ -3,22 +3,18 @@
 //! The same [`Plan`] is printed, stored, approved, carried out and undone. Each step's undo
 //! is read from the account before the change; a step that is no longer needed is not planned.
 
-mod change;
 mod contain;
-mod effect;
-mod recover;
-
-pub use effect::is_true;
 
 use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::domain::action::{Action, Undo};
-use crate::domain::cloud::{CloudError, Readers};
+use crate::domain::action::Action;
+use crate::domain::cloud::{CloudError, CloudRead, Readers};
 use crate::domain::plan::Step;
-use crate::domain::resource::{Desired, Place};
+use crate::domain::resource::{self, Change, Desired, Place};
 use crate::domain::response::Response;
+use crate::domain::undo::Reversible;
 
 /// What a resource should be, for the responses that restore one.
 pub trait DesiredStates: Sync {
@@ -55,23 +51,27 @@ impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
     async fn look(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
         let (account, verb) = (self.account_of(response)?, response.verb());
         let cloud = self.readers.reader(account).await?;
-        let pairs = match response {
+        let steps = match response {
             Response::Contain { principal, strength } => {
                 let order = contain::Order { incident: self.incident, strength: *strength, now: self.now };
                 contain::plan(principal, &order, &cloud).await?
             }
-            Response::Freeze(target) => recover::hold(&target.locate(&cloud).await?, self.incident, &cloud).await?,
+            Response::Freeze(target) => {
+                let place = &target.locate(&cloud).await?;
+                to(place, resource::freeze(place, self.incident, &cloud).await?)
+            }
             Response::Restore(target) => {
                 let place = &target.locate(&cloud).await?;
-                recover::restore(place, &self.desired_states.desired(place).await?, &cloud).await?
+                to(place, resource::restore(place, &self.desired_states.desired(place).await?, &cloud).await?)
             }
             Response::Copy(target) => {
                 let place = &target.locate(&cloud).await?;
-                recover::copy(place, &self.desired_states.desired(place).await?, self.now, &cloud).await?
+                let desired = self.desired_states.desired(place).await?;
+                to(place, resource::copy(place, &desired, self.now, &cloud).await?)
             }
         };
         let step = |(action, undo)| Step { account: account.id.clone(), verb, action, undo };
-        Ok(pairs.into_iter().map(step).collect())
+        Ok(steps.into_iter().map(step).collect())
     }
 
     fn account_of(&self, response: &Response) -> Result<&Account, CloudError> {
@@ -90,15 +90,21 @@ impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
     }
 }
 
-/// An action and what takes it back.
-type Pair = (Action, Undo);
-
-/// An action that another one takes back.
-const fn by(action: Action, undo: Action) -> Pair {
-    (action, Undo::By { action: undo })
+/// Changes to a resource, as actions.
+fn to(place: &Place, changes: Vec<Reversible<Change>>) -> Vec<Reversible<Action>> {
+    let action = |change| Action::Resource { place: place.clone(), change };
+    changes.into_iter().map(|(change, undo)| (action(change), undo.map(action))).collect()
 }
 
-/// An action whose effect may stay.
-fn keep(action: Action, because: &str) -> Pair {
-    (action, Undo::Keep { because: because.to_owned() })
+/// Whether what is true now is what an action would make true: asked after the action, and
+/// when an attempt that died may have carried it out already.
+///
+/// # Errors
+/// When the account cannot be read.
+pub async fn is_true(action: &Action, cloud: &impl CloudRead) -> Result<bool, CloudError> {
+    match action {
+        Action::User { user, change } => change.is_true(user, cloud).await,
+        Action::Role { role, change } => change.is_true(role, cloud).await,
+        Action::Resource { place, change } => change.is_true(place, cloud).await,
+    }
 }
