@@ -16,14 +16,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use keepwatch::backtest::Bench;
 use keepwatch::config::Config;
-use keepwatch::event::Event;
+use keepwatch::domain::event::Event;
 use keepwatch::policy::Policies;
 use keepwatch::policy::catalogue::Entry;
 use keepwatch::policy::input::ActInput;
-use keepwatch::replay::source::Source;
-use keepwatch::replay::{Replay, Selection};
+use keepwatch::recorded::backtest::Bench;
+use keepwatch::recorded::replay::source::Source;
+use keepwatch::recorded::replay::{Replay, Selection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use keepwatch::policy::build::build;
+use keepwatch::policy::bundle::build::build;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -3,13 +3,14 @@
 
 use std::process::Command;
 
-use keepwatch::action::{Action, KeyStatus, RoleSession, Strength};
 use keepwatch::aws::{Aws, waited};
-use keepwatch::cloud::{CloudError, CloudRead, CloudWrite, Clouds};
-use keepwatch::config::{Account, Config};
-use keepwatch::resource::bucket::Versioning;
-use keepwatch::resource::bucket::{LifecycleRule, Transition};
-use keepwatch::resource::trail::{EventSelector, Selectors};
+use keepwatch::config::Config;
+use keepwatch::domain::account::Account;
+use keepwatch::domain::action::{Action, KeyStatus, RoleSession, Strength};
+use keepwatch::domain::cloud::{CloudError, CloudRead, CloudWrite, Clouds};
+use keepwatch::domain::resource::bucket::Versioning;
+use keepwatch::domain::resource::bucket::{LifecycleRule, Transition};
+use keepwatch::domain::resource::trail::{EventSelector, Selectors};
 use serde_json::{Value, json};
 
 use crate::support::lab::{As, BACKUP, Lab, PRODUCTION, REGION, SECURITY};
@@ -196,7 +197,7 @@ fn every_containing_action_does_what_it_says_and_can_be_taken_back() {
         for strength in [Strength::Soft, Strength::Hard] {
             edge.done(Action::QuarantineUser { user: user.clone(), policy: policy.clone(), strength }).await;
             let document = cloud.user(&user).await.unwrap().inline[&policy].clone();
-            assert_eq!(document, keepwatch::action::quarantine::user_policy(strength));
+            assert_eq!(document, keepwatch::domain::action::quarantine::user_policy(strength));
         }
         edge.done(Action::ReleaseUser { user: user.clone(), policy: policy.clone() }).await;
         let again = edge.apply(Action::ReleaseUser { user: user.clone(), policy: policy.clone() }).await;

@@ -7,11 +7,12 @@ use std::fs;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use keepwatch::config::{Account, Mode};
-use keepwatch::event::principal::{Flags, Principal, PrincipalKind};
+use keepwatch::domain::account::{Account, Mode};
+use keepwatch::domain::finding::Finding;
+use keepwatch::domain::principal::{Flags, Principal, PrincipalKind};
+use keepwatch::policy::Policies;
 use keepwatch::policy::engine::Limits;
 use keepwatch::policy::input::ActInput;
-use keepwatch::policy::{Finding, Policies};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -11,10 +11,11 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use keepwatch::policy::build::{build, opa};
+use keepwatch::domain::finding::Finding;
+use keepwatch::policy::Policies;
 use keepwatch::policy::bundle::Bundle;
+use keepwatch::policy::bundle::build::{build, opa};
 use keepwatch::policy::catalogue::Entry;
-use keepwatch::policy::{Finding, Policies};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

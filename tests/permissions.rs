@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use keepwatch::action::permissions::{READ, RESPOND};
-use keepwatch::action::{Action, KeyStatus, RoleSession, Strength};
-use keepwatch::resource::bucket::Versioning;
-use keepwatch::resource::trail::TrailSettings;
+use keepwatch::domain::action::permissions::{READ, RESPOND};
+use keepwatch::domain::action::{Action, KeyStatus, RoleSession, Strength};
+use keepwatch::domain::resource::bucket::Versioning;
+use keepwatch::domain::resource::trail::TrailSettings;
 
 const MEMBER: &str = include_str!("../deploy/member.yaml");
 

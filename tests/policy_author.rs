@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use keepwatch::policy::author::explain;
-use keepwatch::policy::author::trial::{self, Outcome, Trial};
+use keepwatch::policy::author::trial;
+use keepwatch::policy::author::trial::{Outcome, Trial};
 use keepwatch::policy::author::{Flaw, Work, check};
 use tempfile::TempDir;
 
@@ -453,7 +454,7 @@ fn each_save_gets_a_verdict_and_an_interrupt_ends_it_well() {
 
 /// The tests run in other folders than the one that `.tools` lies in.
 fn keepwatch_opa() -> std::ffi::OsString {
-    let opa = keepwatch::policy::build::opa();
+    let opa = keepwatch::policy::bundle::build::opa();
     let here = root().join(&opa);
     if here.is_file() { here.into_os_string() } else { opa }
 }

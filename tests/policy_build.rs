@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use keepwatch::policy::build::{build, opa};
 use keepwatch::policy::bundle::Bundle;
+use keepwatch::policy::bundle::build::{build, opa};
 use keepwatch::policy::input::schemas;
 use keepwatch::policy::{Policies, PolicyError};
 

@@ -6,14 +6,14 @@ use std::fs;
 use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
+use keepwatch::domain::resource::bucket::Versioning;
+use keepwatch::domain::resource::{Kind, Place};
 use keepwatch::ledger::Ledger as _;
 use keepwatch::ledger::shadow::{Promotion, Shadows as _};
-use keepwatch::metrics::Stopwatch;
-use keepwatch::policy::build::build;
-use keepwatch::policy::source::Source;
-use keepwatch::refresh::Looked;
-use keepwatch::resource::bucket::Versioning;
-use keepwatch::resource::{Kind, Place};
+use keepwatch::ops::metrics::Stopwatch;
+use keepwatch::policy::bundle::build::build;
+use keepwatch::policy::bundle::source::Source;
+use keepwatch::rules::refresh::Looked;
 use serde_json::json;
 
 use super::policy_swap::{Stage, event, version};

@@ -9,23 +9,27 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use keepwatch::clock::Clock;
-use keepwatch::cloud::{CloudError, Object, Shelf};
 use keepwatch::config::Config;
-use keepwatch::event::Event;
+use keepwatch::domain::clock::Clock;
+use keepwatch::domain::cloud::{CloudError, Object, Shelf};
+use keepwatch::domain::event::Event;
+use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::ledger::sqlite::Sqlite;
-use keepwatch::ledger::{Ledger as _, chain};
-use keepwatch::metrics::{Metrics, Stopwatch};
-use keepwatch::origin::Origins;
-use keepwatch::policy::build::{build, build_signed};
-use keepwatch::policy::compiler::Compiler;
-use keepwatch::policy::signature::Algorithm;
-use keepwatch::policy::source::{Look, Source};
-use keepwatch::refresh::{Looked, Refresher};
-use keepwatch::resource::bucket::Versioning;
-use keepwatch::respond::{Agent, Asked, Turns};
-use keepwatch::rules::{self, InForce};
-use keepwatch::shadow::Backlog;
+use keepwatch::domain::hash;
+use keepwatch::ledger::Ledger as _;
+use keepwatch::notify::geoip::Origins;
+use keepwatch::ops::metrics::{Metrics, Stopwatch};
+use keepwatch::policy::bundle::build::{build, build_signed};
+use keepwatch::policy::bundle::signature::Algorithm;
+use keepwatch::policy::bundle::source::{Look, Source};
+use keepwatch::policy::engine::compiler::Compiler;
+use keepwatch::respond::agent::Agent;
+use keepwatch::respond::enrichment::Asked;
+use keepwatch::respond::keyed_lock::Turns;
+use keepwatch::respond::shadow::Backlog;
+use keepwatch::rules::active;
+use keepwatch::rules::active::InForce;
+use keepwatch::rules::refresh::{Looked, Refresher};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -60,7 +64,7 @@ struct Bucket(Mutex<Option<Object>>);
 impl Bucket {
     fn put(&self, path: &Path) {
         let bytes = fs::read(path).unwrap();
-        *self.0.lock().unwrap() = Some(Object { tag: chain::digest(&format!("{bytes:?}")), bytes });
+        *self.0.lock().unwrap() = Some(Object { tag: hash::digest(&format!("{bytes:?}")), bytes });
     }
 }
 
@@ -116,12 +120,12 @@ pub struct Stage {
 impl Stage {
     /// An agent with the policies of a source.
     async fn new(source: Source, shelf: Bucket, folder: TempDir) -> Self {
-        let seen = rules::see(&source, &[], &shelf).await.unwrap();
-        let set = rules::compile(seen.found.unwrap(), &source, None, Compiler::Here).await.unwrap();
+        let seen = active::see(&source, &[], &shelf).await.unwrap();
+        let set = active::compile(seen.found.unwrap(), &source, None, Compiler::Here).await.unwrap();
         Self::with(source, (set, seen.look), shelf, folder)
     }
 
-    fn with(source: Source, (set, look): (rules::RuleSet, Look), shelf: Bucket, folder: TempDir) -> Self {
+    fn with(source: Source, (set, look): (active::RuleSet, Look), shelf: Bucket, folder: TempDir) -> Self {
         let clock = Arc::new(Hands(Mutex::new("2026-03-01T10:00:00Z".parse().unwrap())));
         let agent = Agent {
             config: Config::parse(include_str!("../accounts.toml")).unwrap(),

@@ -13,12 +13,12 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use keepwatch::policy::build::{build, build_signed, opa};
 use keepwatch::policy::bundle::Bundle;
-use keepwatch::policy::compiler::Compiler;
-use keepwatch::policy::signature::{Algorithm, Trust};
-use keepwatch::policy::signing::Signing;
-use keepwatch::policy::source::{Found, Source};
+use keepwatch::policy::bundle::build::{build, build_signed, opa};
+use keepwatch::policy::bundle::signature::{Algorithm, Trust};
+use keepwatch::policy::bundle::signing::Signing;
+use keepwatch::policy::bundle::source::{Found, Source};
+use keepwatch::policy::engine::compiler::Compiler;
 use tempfile::TempDir;
 
 use super::engine_limits::{Fixture, folder_of};

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::call::Line;
 use super::timestamp;
-use crate::cloud::{CloudError, CopyJob, LegalHold, RecoveryPoint, VaultState};
+use crate::domain::cloud::{CloudError, CopyJob, LegalHold, RecoveryPoint, VaultState};
 
 type Backup = Line<Client>;
 
@@ -177,7 +177,7 @@ pub async fn start_copy(backup: &Backup, copy: &Copy<'_>) -> Result<(), CloudErr
 
 #[cfg(test)]
 mod tests {
-    use super::hold_token;
+    use crate::aws::backup::hold_token;
 
     #[test]
     fn a_hold_is_the_same_hold_by_vault_and_title() {

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::call::Line;
 use super::{selectors, timestamp};
-use crate::cloud::{Caller, CloudError, PastCall, RecentCalls};
-use crate::config::AccountId;
-use crate::resource::trail::{Selectors, TrailLive, TrailSettings};
+use crate::domain::account::AccountId;
+use crate::domain::cloud::{Caller, CloudError, PastCall, RecentCalls};
+use crate::domain::resource::trail::{Selectors, TrailLive, TrailSettings};
 
 /// Most events that one look at the history returns.
 const HISTORY_EVENTS: usize = 2000;

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::cloud::CloudError;
+use crate::domain::cloud::CloudError;
 
 /// The target does not exist.
 const GONE: &[&str] = &[

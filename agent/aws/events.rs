@@ -4,7 +4,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{Rule as SdkRule, RuleState};
 
 use super::call::Line;
-use crate::cloud::CloudError;
+use crate::domain::cloud::CloudError;
 
 /// A rule of an event bus.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use aws_sdk_iam::types::StatusType;
 
 use super::call::Line;
 use super::percent;
-use crate::action::KeyStatus;
-use crate::cloud::{CloudError, UserState};
+use crate::domain::action::KeyStatus;
+use crate::domain::cloud::{CloudError, UserState};
 
 /// AWS's own policy that denies everything.
 pub const DENY_ALL: &str = "arn:aws:iam::aws:policy/AWSDenyAll";

@@ -7,8 +7,8 @@ use aws_sdk_kms::types::{KeyManagerType, KeyMetadata};
 
 use super::call::Line;
 use super::timestamp;
-use crate::cloud::CloudError;
-use crate::resource::key::KeyLive;
+use crate::domain::cloud::CloudError;
+use crate::domain::resource::key::KeyLive;
 
 type Kms = Line<Client>;
 

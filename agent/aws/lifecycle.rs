@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
     Transition as SdkTransition, TransitionStorageClass,
 };
 
-use crate::resource::bucket::{LifecycleRule, Transition};
+use crate::domain::resource::bucket::{LifecycleRule, Transition};
 
 /// Our form of S3's rule. Its prefix may stand in the rule itself (the old form), in the
 /// filter, or among the filter's conditions.

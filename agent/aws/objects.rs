@@ -5,7 +5,7 @@ use aws_sdk_s3::Client;
 
 use super::call::Line;
 use super::clients::{Base, s3_client};
-use crate::cloud::CloudError;
+use crate::domain::cloud::CloudError;
 
 /// The Region that answers for every bucket, if only to say where it is.
 const ANYWHERE: &str = "us-east-1";

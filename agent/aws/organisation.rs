@@ -4,8 +4,8 @@ use aws_sdk_organizations::Client;
 use aws_sdk_organizations::types::Account;
 
 use super::call::Line;
-use crate::cloud::CloudError;
-use crate::config::AccountId;
+use crate::domain::account::AccountId;
+use crate::domain::cloud::CloudError;
 
 /// An account of the organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]

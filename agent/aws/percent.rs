@@ -28,7 +28,7 @@ fn digit(byte: u8) -> Option<u8> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::decoded;
+    use crate::aws::percent::decoded;
 
     #[test]
     fn a_document_is_decoded() {

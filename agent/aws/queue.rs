@@ -9,8 +9,8 @@ use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeN
 use jiff::Timestamp;
 
 use super::call::Line;
-use crate::cloud::CloudError;
 use crate::config::Intake;
+use crate::domain::cloud::CloudError;
 
 /// The message attribute that says why a message was put aside.
 pub const REASON: &str = "keepwatch.reason";

@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::clients::{Base, Clients};
 use super::sessions::Session;
 use super::{backup, cloudtrail, iam, kms, s3};
-use crate::cloud::{
+use crate::domain::account::AccountId;
+use crate::domain::cloud::{
     BucketPlace, Caller, CloudError, CloudRead, CopyJob, LegalHold, RecentCalls, RecoveryPoint, UserState, VaultState,
 };
-use crate::config::AccountId;
-use crate::resource::bucket::BucketLive;
-use crate::resource::key::KeyLive;
-use crate::resource::trail::TrailLive;
+use crate::domain::resource::bucket::BucketLive;
+use crate::domain::resource::key::KeyLive;
+use crate::domain::resource::trail::TrailLive;
 
 /// The Region in which S3 knows every bucket of the account, and IAM lives.
 pub(super) const GLOBAL: &str = "us-east-1";

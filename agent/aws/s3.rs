@@ -11,9 +11,9 @@ use aws_sdk_s3::types::{
 use super::call::Line;
 use super::lifecycle;
 use super::waited;
-use crate::cloud::{BucketPlace, CloudError, Object};
-use crate::resource::bucket::Versioning;
-use crate::resource::bucket::{BucketLive, LifecycleRule};
+use crate::domain::cloud::{BucketPlace, CloudError, Object};
+use crate::domain::resource::bucket::Versioning;
+use crate::domain::resource::bucket::{BucketLive, LifecycleRule};
 
 /// Buckets on one page of the list. S3 names their Regions only where a page size is asked for.
 const PAGE: i32 = 1000;
@@ -150,7 +150,7 @@ fn unreadable(target: &str, detail: String) -> CloudError {
 
 #[cfg(test)]
 mod tests {
-    use super::region_of;
+    use crate::aws::s3::region_of;
 
     #[test]
     fn old_locations_are_regions_too() {

@@ -7,7 +7,7 @@ use aws_sdk_cloudtrail::types::{
     AdvancedEventSelector, AdvancedFieldSelector, DataResource, EventSelector as SdkSelector, ReadWriteType,
 };
 
-use crate::resource::trail::{AdvancedSelector, EventSelector, FieldSelector, Selectors};
+use crate::domain::resource::trail::{AdvancedSelector, EventSelector, FieldSelector, Selectors};
 
 /// Our form of a trail's selectors; `None` when there are none at all.
 pub fn ours(basic: &[SdkSelector], advanced: &[AdvancedEventSelector]) -> Option<Selectors> {

@@ -13,9 +13,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{sts, waited};
-use crate::action::Action;
-use crate::cloud::CloudError;
-use crate::config::{AccountId, Roles};
+use crate::config::Roles;
+use crate::domain::account::AccountId;
+use crate::domain::action::Action;
+use crate::domain::cloud::CloudError;
 
 /// What every session's name begins with; the agent knows its own deeds by it, among others.
 pub const SESSION_PREFIX: &str = "keepwatch-";

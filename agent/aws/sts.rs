@@ -6,8 +6,8 @@ use aws_sdk_sts::config::Credentials;
 use super::error::sort;
 use super::sessions::Pass;
 use super::waited;
-use crate::cloud::CloudError;
-use crate::config::AccountId;
+use crate::domain::account::AccountId;
+use crate::domain::cloud::CloudError;
 
 /// Set on every session, and kept by AWS through every role assumed from it.
 pub const SOURCE_IDENTITY: &str = "keepwatch";

@@ -6,8 +6,8 @@ use super::clients::{Base, Clients};
 use super::read::{GLOBAL, Reader};
 use super::sessions::Session;
 use super::{backup, cloudtrail, iam, kms, s3};
-use crate::action::{Action, quarantine};
-use crate::cloud::{CloudError, CloudRead, CloudWrite};
+use crate::domain::action::{Action, quarantine};
+use crate::domain::cloud::{CloudError, CloudRead, CloudWrite};
 
 /// Carries out one action in one account, with a session that can make no other.
 pub struct Writer {

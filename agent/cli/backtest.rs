@@ -17,14 +17,16 @@ use tokio::runtime::Handle;
 use super::events::EventPlace;
 use super::replay::show::{LOST_LIST, Listing, Show, Style, Tally};
 use super::{Verdict, load_policies, say};
-use crate::backtest::gates::{Gate, Limits};
-use crate::backtest::report::{About, Basis, Report};
-use crate::backtest::spool::Spool;
-use crate::backtest::{Backtest, Bench, Judged, html, json, rules, text};
-use crate::clock::SystemClock;
-use crate::config::{Account, AccountId, Config};
+use crate::config::Config;
+use crate::domain::account::{Account, AccountId};
+use crate::domain::clock::SystemClock;
 use crate::policy::Policies;
-use crate::replay::{self, Replay};
+use crate::recorded::backtest::gates::{Gate, Limits};
+use crate::recorded::backtest::report::{About, Basis, Report};
+use crate::recorded::backtest::spool::Spool;
+use crate::recorded::backtest::{Backtest, Bench, Judged, html, json, rules, text};
+use crate::recorded::replay;
+use crate::recorded::replay::Replay;
 
 /// Arguments of `keepwatch backtest`.
 #[derive(Debug, clap::Args)]

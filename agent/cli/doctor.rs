@@ -4,14 +4,15 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{PolicyPlace, Verdict, load_config, rules_of, say, say_json};
-use crate::action::Action;
-use crate::alert::button::Answers;
 use crate::aws::Aws;
-use crate::cloud::Clouds as _;
-use crate::config::{Account, Config};
-use crate::policy::compiler::Compiler;
-use crate::policy::source::Source;
-use crate::rules;
+use crate::config::Config;
+use crate::domain::account::Account;
+use crate::domain::action::Action;
+use crate::domain::cloud::Clouds as _;
+use crate::notify::slack::button::Answers;
+use crate::policy::bundle::source::Source;
+use crate::policy::engine::compiler::Compiler;
+use crate::rules::active;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -78,10 +79,10 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Lo
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
     let usable = match (&source, aws) {
         (Source::Path(path), _) => {
-            rules_of(source.clone(), settings, Compiler::Here, rules::see_path(path.clone(), &[])).await
+            rules_of(source.clone(), settings, Compiler::Here, active::see_path(path.clone(), &[])).await
         }
         (Source::S3 { .. }, Some(aws)) => {
-            rules_of(source.clone(), settings, Compiler::Here, rules::see(&source, &[], aws)).await
+            rules_of(source.clone(), settings, Compiler::Here, active::see(&source, &[], aws)).await
         }
         (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
     };
@@ -89,7 +90,7 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Lo
 }
 
 fn slack(config: &Config) -> Look {
-    let outlet = crate::alert::outlet::Outlet::from_config(&config.notify, Answers::Commands).map(drop);
+    let outlet = crate::notify::outlet::Outlet::from_config(&config.notify, Answers::Commands).map(drop);
     Look::at("where people are told", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
 }
 

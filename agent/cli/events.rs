@@ -7,9 +7,10 @@ use std::thread;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
-use crate::config::{AccountId, Config};
-use crate::replay::Selection;
-use crate::replay::source::{Choice, Source};
+use crate::config::Config;
+use crate::domain::account::AccountId;
+use crate::recorded::replay::Selection;
+use crate::recorded::replay::source::{Choice, Source};
 
 /// How many threads read from S3, where each of them mostly waits.
 const REMOTE_WORKERS: usize = 16;

@@ -4,10 +4,10 @@ use anyhow::bail;
 use clap::Subcommand;
 
 use super::{StorePlace, Verdict, look_into_store, say, say_json};
-use crate::alert::text;
-use crate::execute::Outcome;
+use crate::domain::outcome::Outcome;
 use crate::ledger::{Incident, Ledger as _, Stored};
-use crate::respond::report;
+use crate::notify::text;
+use crate::respond::agent::report;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -12,19 +12,21 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{Places, Verdict, agent_and_look};
-use crate::alert::button::Answers;
-use crate::alert::deliver::deliver;
-use crate::alert::outlet::Outlet;
 use crate::aws::Aws;
-use crate::buttons::{self, Door};
 use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
-use crate::metrics::{Metrics, Outside};
-use crate::policy::compiler::Compiler;
-use crate::refresh::Refresher;
-use crate::respond::Agent;
-use crate::serve::{self, Pages};
+use crate::notify::deliver::deliver;
+use crate::notify::outlet::Outlet;
+use crate::notify::slack::button::Answers;
+use crate::notify::slack::interactions;
+use crate::notify::slack::interactions::Door;
+use crate::ops::metrics::{Metrics, Outside};
+use crate::ops::serve;
+use crate::ops::serve::Pages;
+use crate::policy::engine::compiler::Compiler;
+use crate::respond::agent::Agent;
+use crate::rules::refresh::Refresher;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -39,7 +41,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     let (agent, refresher) = watchful(&arguments.places, started).await?;
     let agent = Arc::new(agent);
     let (door, desk) = match &agent.config.notify.slack {
-        Some(slack) => buttons::open(slack, Arc::clone(&agent.clock))?.unzip(),
+        Some(slack) => interactions::open(slack, Arc::clone(&agent.clock))?.unzip(),
         None => (None, None),
     };
     let answers = if door.is_some() { Answers::Buttons } else { Answers::Commands };

@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{Places, Verdict, agent, say, say_json};
-use crate::sweep::Swept;
+use crate::respond::sweep::Swept;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

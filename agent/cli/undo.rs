@@ -5,10 +5,10 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{Places, Verdict, agent, say, say_json};
-use crate::execute::{Outcome, StepOutcome};
+use crate::domain::outcome::{Outcome, StepOutcome};
+use crate::domain::plan::Plan;
 use crate::ledger::Stored;
-use crate::plan::Plan;
-use crate::undo::Undoable;
+use crate::respond::undo::Undoable;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::policy::PolicyError;
-use crate::policy::signature::{Algorithm, Trust};
-use crate::policy::source::Source;
+use crate::policy::bundle::signature::{Algorithm, Trust};
+use crate::policy::bundle::source::Source;
 
 /// Where the rules come from, and how far they are trusted.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::EventError;
 use super::fields::{at, kind_of, quoted, text};
 use super::principal;
-use crate::config::AccountId;
+use crate::domain::account::AccountId;
 
 /// An insight has no source and name of its own: those inside are what it is about.
 const INSIGHT_SOURCE: &str = "cloudtrail.amazonaws.com";

@@ -36,7 +36,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::event::Event;
+    use crate::domain::event::Event;
 
     #[test]
     fn a_record_of_a_name_alone_can_be_judged_with_stand_ins() {

@@ -3,92 +3,17 @@
 //! It reads one `userIdentity` and believes nothing else: who assumed the role before is
 //! another record's business, and whether the principal may be contained is `decision`'s.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fields::{at, owned, text};
-use crate::config::{AccountId, Config};
+use crate::domain::account::AccountId;
+use crate::domain::arn::Arn;
+use crate::domain::principal::{Flags, Principal, PrincipalKind};
 
 /// The path that IAM reserves for service-linked roles.
 const SERVICE_LINKED_PATH: &str = "/aws-service-role/";
 /// The path that IAM reserves for the roles of Identity Center.
 const SSO_PATH: &str = "/aws-reserved/sso.amazonaws.com/";
-/// How Identity Center begins the names of its roles.
-const SSO_NAME: &str = "AWSReservedSSO_";
-/// How the agent begins the names of its sessions.
-const AGENT_SESSION: &str = "keepwatch-";
-/// The source identity of the agent's sessions.
-const AGENT_SOURCE_IDENTITY: &str = "keepwatch";
-
-/// What kind of identity made a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PrincipalKind {
-    /// An IAM user, by a long-term key or a session of its own.
-    IamUser,
-    /// The account's root user.
-    Root,
-    /// A session of an ordinary role.
-    AssumedRole,
-    /// A session of a role that Identity Center made (`AWSReservedSSO_*`).
-    RoleSessionSso,
-    /// A session of a service-linked role.
-    ServiceLinkedRole,
-    /// An AWS service by itself.
-    Service,
-    /// A session from `GetFederationToken`.
-    FederatedUser,
-    /// A SAML user before a role is assumed.
-    SamlUser,
-    /// A web identity before a role is assumed.
-    WebIdentityUser,
-    /// A user of Identity Center with a bearer token.
-    IdentityCenterUser,
-    /// Another AWS account.
-    AwsAccount,
-    /// None of these, or not said.
-    Unknown,
-}
-
-/// What is known about a principal beyond its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Flags {
-    /// It is this agent: role, session name and source identity all say so.
-    pub agent: bool,
-    /// It is one of the organisation's break-glass identities.
-    pub break_glass: bool,
-    /// It is a service-linked role.
-    pub service_linked: bool,
-}
-
-/// Who made a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Principal {
-    /// What kind of identity it is.
-    pub kind: PrincipalKind,
-    /// The account it belongs to.
-    pub account: Option<String>,
-    /// The user's or role's name, without path. For a federated user, the user who issued it;
-    /// for a user of Identity Center, its user id.
-    pub name: Option<String>,
-    /// The user's ARN, or the role's (with path): what `aws:PrincipalArn` holds. A session that
-    /// does not say who issued it yields its role's ARN without path.
-    pub arn: Option<String>,
-    /// The role session's name, or the federated user's.
-    pub session: Option<String>,
-    /// `principalId`: what `aws:userid` holds (`AROA…:session` for a role session).
-    pub unique_id: Option<String>,
-    /// Id of the key that signed the call.
-    pub access_key: Option<String>,
-    /// When the session was issued, RFC 3339.
-    pub issued_at: Option<String>,
-    /// The source identity that the session carries through role chaining.
-    pub source_identity: Option<String>,
-    /// The AWS service that made the call on the principal's behalf.
-    pub invoked_by: Option<String>,
-    /// What else is known.
-    pub flags: Flags,
-}
 
 /// Finds out who a `userIdentity` is. Whatever it holds, somebody comes out: at worst
 /// [`PrincipalKind::Unknown`] with nothing known.
@@ -114,64 +39,6 @@ pub fn resolve(user_identity: &Value) -> Principal {
         source_identity: owned(context, "sourceIdentity"),
         invoked_by: owned(user_identity, "invokedBy"),
         flags: Flags { service_linked, ..Flags::default() },
-    }
-}
-
-impl Principal {
-    /// The same principal, with what only the configuration knows: whether it is this agent
-    /// or a break-glass identity.
-    #[must_use]
-    pub fn flagged(mut self, config: &Config) -> Self {
-        self.flags.agent = self.is_agent(config);
-        self.flags.break_glass = self.arn.as_ref().is_some_and(|arn| config.never.break_glass.contains(arn));
-        self
-    }
-
-    /// What identifies the actor from one event to the next: the user, or the role with its
-    /// session. `None` for services, which no attacker is.
-    #[must_use]
-    pub fn correlation(&self) -> Option<String> {
-        match self.kind {
-            PrincipalKind::Service | PrincipalKind::ServiceLinkedRole => None,
-            PrincipalKind::AssumedRole | PrincipalKind::RoleSessionSso => self.role_session(),
-            PrincipalKind::IamUser | PrincipalKind::Root | PrincipalKind::FederatedUser => self.arn_or_id(),
-            PrincipalKind::Unknown if self.session.is_some() => self.role_session(),
-            PrincipalKind::SamlUser
-            | PrincipalKind::WebIdentityUser
-            | PrincipalKind::IdentityCenterUser
-            | PrincipalKind::AwsAccount
-            | PrincipalKind::Unknown => self.arn_or_id(),
-        }
-    }
-
-    /// INVARIANT: role, session name and source identity must all agree. An attacker who
-    /// holds one of them must not become invisible.
-    fn is_agent(&self, config: &Config) -> bool {
-        let own_role = self.kind == PrincipalKind::AssumedRole && self.is_role_of(config);
-        let own_session = self.session.as_deref().is_some_and(|session| session.starts_with(AGENT_SESSION));
-        own_role && own_session && self.source_identity.as_deref() == Some(AGENT_SOURCE_IDENTITY)
-    }
-
-    /// Whether it is the read or the respond role of an account that the agent watches. Role
-    /// names are unique in an account whatever their path, so the name and the account suffice.
-    fn is_role_of(&self, config: &Config) -> bool {
-        let Some(role) = self.arn.as_deref().and_then(Arn::read) else {
-            return false;
-        };
-        let watched = role.account.parse::<AccountId>().is_ok_and(|id| config.account(&id).is_some());
-        let named = |name: &str| role.service == "iam" && role.name() == name;
-        watched && (named(&config.roles.read) || named(&config.roles.respond))
-    }
-
-    fn role_session(&self) -> Option<String> {
-        match (&self.arn, &self.session) {
-            (Some(role), Some(session)) => Some(format!("{role}/{session}")),
-            (Some(_), None) | (None, _) => self.arn_or_id(),
-        }
-    }
-
-    fn arn_or_id(&self) -> Option<String> {
-        self.arn.clone().or_else(|| self.unique_id.clone()).or_else(|| self.name.clone())
     }
 }
 
@@ -301,43 +168,6 @@ impl Seen<'_> {
     }
 }
 
-/// An ARN in its parts.
-struct Arn<'a> {
-    partition: &'a str,
-    service: &'a str,
-    account: &'a str,
-    resource: &'a str,
-}
-
-impl<'a> Arn<'a> {
-    fn read(text: &'a str) -> Option<Self> {
-        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
-        let (partition, service) = (parts.next()?, parts.next()?);
-        let (_region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Self { partition, service, account, resource })
-    }
-
-    /// The last segment of the resource: a name without path.
-    fn name(&self) -> &'a str {
-        self.resource.rsplit('/').next().unwrap_or(self.resource)
-    }
-
-    /// Role and session of an `assumed-role`; a session's name has no slash.
-    fn session(&self) -> Option<(&'a str, &'a str)> {
-        self.resource.strip_prefix("assumed-role/")?.split_once('/').filter(|(_, session)| !session.is_empty())
-    }
-
-    fn is_sso_session(&self) -> bool {
-        self.session().is_some_and(|(role, _)| role.starts_with(SSO_NAME))
-    }
-
-    fn role_of_session(&self) -> Option<String> {
-        let rest = self.resource.strip_prefix("assumed-role/")?;
-        let role = rest.split('/').next().filter(|role| !role.is_empty())?;
-        Some(format!("arn:{}:iam::{}:role/{role}", self.partition, self.account))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -347,23 +177,6 @@ mod tests {
 
     fn of(example: &str) -> Principal {
         resolve(&examples::read(example)["userIdentity"])
-    }
-
-    fn config(break_glass: &str) -> Config {
-        Config::parse(&format!(
-            r#"
-            organisation = {{ id = "o-example" }}
-            intake = {{ queue = "q", dead_letters = "d", region = "eu-west-1" }}
-            roles = {{ read = "keepwatch-read", respond = "keepwatch-respond", external_id = "x" }}
-            never = {{ break_glass = ["{break_glass}"] }}
-            [[account]]
-            id = "111122223333"
-            name = "shop"
-            class = "production"
-            regions = ["eu-west-1"]
-            "#
-        ))
-        .unwrap()
     }
 
     #[test]
@@ -454,36 +267,5 @@ mod tests {
             let principal = resolve(&json!({"type": "AssumedRole", "arn": arn}));
             assert_eq!(principal.kind, PrincipalKind::AssumedRole, "{arn}");
         }
-    }
-
-    #[test]
-    fn the_agent_is_known_by_role_and_session_and_source_identity_together() {
-        let own = examples::read("agent_session_restores_versioning")["userIdentity"].clone();
-        let config = config("");
-        assert!(resolve(&own).flagged(&config).flags.agent);
-        let mut another_session = own.clone();
-        another_session["arn"] = json!("arn:aws:sts::111122223333:assumed-role/keepwatch-respond/mallory");
-        let mut another_source = own.clone();
-        another_source["sessionContext"]["sourceIdentity"] = json!("mallory");
-        let mut another_role = own.clone();
-        another_role["sessionContext"]["sessionIssuer"]["arn"] = json!("arn:aws:iam::111122223333:role/deployer");
-        let mut another_account = own;
-        another_account["sessionContext"]["sessionIssuer"]["arn"] =
-            json!("arn:aws:iam::999988887777:role/keepwatch-respond");
-        for impostor in [another_session, another_source, another_role, another_account] {
-            assert!(!resolve(&impostor).flagged(&config).flags.agent, "{impostor}");
-        }
-    }
-
-    #[test]
-    fn break_glass_is_known_by_its_exact_arn() {
-        let arn = "arn:aws:iam::111122223333:user/team/mallory";
-        assert!(of("user_deletes_recovery_point").flagged(&config(arn)).flags.break_glass);
-        assert!(
-            !of("user_deletes_recovery_point")
-                .flagged(&config("arn:aws:iam::111122223333:user/mallory"))
-                .flags
-                .break_glass
-        );
     }
 }

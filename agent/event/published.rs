@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::fields::at;
-use super::principal::PrincipalKind;
 use super::redact::REDACTED;
-use super::{Event, EventError, examples, partial};
+use super::{EventError, examples, partial};
+use crate::domain::event::Event;
+use crate::domain::principal::PrincipalKind;
 
 /// Every record as an event. Those that say too little get stand-ins, as in a replay.
 fn events() -> Vec<(String, Event)> {

@@ -5,6 +5,7 @@
 //! entries is whole in itself: only a head noted down elsewhere shows that, see [`verify_to`].
 //! Nothing here reads or writes the store.
 
+use crate::domain::hash::hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,12 +54,6 @@ impl Entry {
         }
         hex(&hasher.finalize())
     }
-}
-
-/// SHA-256 of a text, in hex.
-#[must_use]
-pub fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Where a chain does not hold.
@@ -138,10 +133,6 @@ fn canonical(value: &Value, out: &mut String) {
             out.push('}');
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 //!
 //! Written down beside each stored step, so that counting never reads a plan again.
 
-use crate::action::{Action, Strength};
-use crate::config::AccountId;
-use crate::execute::StepOutcome;
-use crate::resource::{Kind, Place};
+use crate::domain::account::AccountId;
+use crate::domain::action::{Action, Strength};
+use crate::domain::outcome::StepOutcome;
+use crate::domain::resource::{Kind, Place};
 
 /// The budget that a step is charged to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

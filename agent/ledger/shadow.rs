@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::LedgerError;
-use crate::config::AccountId;
-use crate::policy::Finding;
+use crate::domain::account::AccountId;
+use crate::domain::finding::Finding;
 
 /// A rule in shadow: its findings are kept, and nothing comes of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

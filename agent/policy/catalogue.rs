@@ -12,9 +12,9 @@ use serde::Deserialize;
 use super::bundle::{Annotation, Entrypoint, Manifest};
 use super::engine::EntrypointId;
 use super::error::PolicyError;
-use super::{Rule, Severity};
-use crate::config::Mode;
-use crate::resource::Kind;
+use crate::domain::account::Mode;
+use crate::domain::finding::{Rule, Severity};
+use crate::domain::resource::Kind;
 
 /// A rule in the catalogue.
 #[derive(Debug, Clone)]

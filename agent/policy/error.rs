@@ -36,7 +36,7 @@ pub enum PolicyError {
         path: PathBuf,
         /// Why not.
         #[source]
-        source: super::signature::Refusal,
+        source: super::bundle::signature::Refusal,
     },
     /// A key is set, and policies come from a folder.
     #[error(
@@ -59,7 +59,7 @@ pub enum PolicyError {
         /// The private key's file.
         key: PathBuf,
         /// The algorithm.
-        algorithm: super::signature::Algorithm,
+        algorithm: super::bundle::signature::Algorithm,
         /// What `opa` said.
         detail: String,
     },

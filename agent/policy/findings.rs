@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::engine::Failure;
-use super::{Finding, Rule, Verb};
-use crate::config::Mode;
+use crate::domain::account::Mode;
+use crate::domain::finding::{Finding, Rule, Verb};
 
 /// OPA's answer to one query.
 #[derive(Deserialize)]
@@ -87,7 +87,7 @@ fn malformed(error: &serde_json::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Severity;
+    use crate::domain::finding::Severity;
 
     fn rule() -> Rule {
         Rule {

@@ -12,14 +12,14 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::config::{Account, AccountId};
-use crate::event::Event;
-use crate::event::principal::Principal;
-use crate::resource::bucket::BucketLive;
-use crate::resource::key::KeyLive;
-use crate::resource::trail::TrailLive;
-use crate::resource::vault::VaultLive;
-use crate::resource::{Desired, Kind, Live, Place};
+use crate::domain::account::{Account, AccountId};
+use crate::domain::event::Event;
+use crate::domain::principal::Principal;
+use crate::domain::resource::bucket::BucketLive;
+use crate::domain::resource::key::KeyLive;
+use crate::domain::resource::trail::TrailLive;
+use crate::domain::resource::vault::VaultLive;
+use crate::domain::resource::{Desired, Kind, Live, Place};
 
 /// What a rule about acts sees.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

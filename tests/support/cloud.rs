@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use keepwatch::action::{Action, quarantine};
-use keepwatch::cloud::{
+use keepwatch::domain::account::Account;
+use keepwatch::domain::action::{Action, quarantine};
+use keepwatch::domain::cloud::{
     BucketPlace, Caller, CloudError, CloudRead, CloudWrite, Clouds, CopyJob, LegalHold, RecentCalls, RecoveryPoint,
     UserState, VaultState,
 };
-use keepwatch::config::Account;
-use keepwatch::resource::bucket::BucketLive;
-use keepwatch::resource::bucket::Versioning;
-use keepwatch::resource::key::KeyLive;
-use keepwatch::resource::trail::TrailLive;
+use keepwatch::domain::resource::bucket::BucketLive;
+use keepwatch::domain::resource::bucket::Versioning;
+use keepwatch::domain::resource::key::KeyLive;
+use keepwatch::domain::resource::trail::TrailLive;
 use serde_json::Value;
 
 /// What is in the account.

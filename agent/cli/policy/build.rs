@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::super::{Verdict, say};
 use super::trust::SigningArguments;
-use crate::policy::build;
+use crate::cli::{Verdict, say};
+use crate::policy::bundle::build;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {

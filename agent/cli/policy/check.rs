@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::super::{Verdict, say, say_json};
 use super::Meant;
+use crate::cli::{Verdict, say, say_json};
 use crate::policy::author::check;
 
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::config::Account;
-use crate::event::Event;
+use crate::domain::account::Account;
+use crate::domain::event::Event;
 use crate::policy::input::ActInput;
 
 /// The documents in a text, in its order.

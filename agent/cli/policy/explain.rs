@@ -8,10 +8,11 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::{Verdict, load_policies, say, say_json};
 use super::documents;
+use crate::cli::{Verdict, load_policies, say, say_json};
 use crate::policy::author::Work;
-use crate::policy::author::explain::{self, Explanation, Reason};
+use crate::policy::author::explain;
+use crate::policy::author::explain::{Explanation, Reason};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {

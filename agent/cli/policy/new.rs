@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
-use super::super::{Verdict, say};
+use crate::cli::{Verdict, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {

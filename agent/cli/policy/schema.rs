@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::super::{Verdict, say};
+use crate::cli::{Verdict, say};
 use crate::policy::input;
 
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@
 use anyhow::{bail, ensure};
 use clap::Args;
 
-use super::super::{StorePlace, Verdict, look_into_store, open_store, say, say_json};
-use crate::clock::{Clock as _, SystemClock};
+use crate::cli::{StorePlace, Verdict, look_into_store, open_store, say, say_json};
+use crate::domain::clock::{Clock as _, SystemClock};
 use crate::ledger::shadow::{Promotion, Shadowed, Shadows as _, Standing};
 
 /// Arguments of `keepwatch policy shadow`.

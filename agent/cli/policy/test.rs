@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::super::{Verdict, say, say_json};
 use super::Meant;
-use crate::clock::{Clock as _, SystemClock};
-use crate::policy::author::trial::{self, Trial};
+use crate::cli::{Verdict, say, say_json};
+use crate::domain::clock::{Clock as _, SystemClock};
+use crate::policy::author::trial;
+use crate::policy::author::trial::Trial;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::super::{Verdict, say};
+use crate::cli::{Verdict, say};
 use crate::config::policies::PolicySettings;
 use crate::policy::bundle::Bundle;
-use crate::policy::signature::Algorithm;
-use crate::policy::signing::Signing;
+use crate::policy::bundle::signature::Algorithm;
+use crate::policy::bundle::signing::Signing;
 
 /// How a bundle is signed, by the names of `opa`'s own options where it has them.
 #[derive(Debug, Args)]

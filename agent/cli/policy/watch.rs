@@ -16,9 +16,9 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::{Verdict, on_runtime, say};
 use super::{Meant, documents, test};
-use crate::clock::{Clock as _, SystemClock};
+use crate::cli::{Verdict, on_runtime, say};
+use crate::domain::clock::{Clock as _, SystemClock};
 use crate::policy::Policies;
 use crate::policy::author::{Work, check, explain, trial};
 

@@ -11,8 +11,8 @@ use anyhow::Context as _;
 
 use super::show::Tally;
 use super::{Arguments, Line};
-use crate::replay::Report;
-use crate::replay::journal::{Journal, Past, Subject};
+use crate::recorded::replay::Report;
+use crate::recorded::replay::journal::{Journal, Past, Subject};
 
 /// An open output.
 pub(super) struct Output {

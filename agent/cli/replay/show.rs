@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::clock::Clock;
-use crate::policy::Severity;
-use crate::replay::source::{Source, Whole};
-use crate::replay::{Counts, Note, NoteKind};
+use crate::domain::clock::Clock;
+use crate::domain::finding::Severity;
+use crate::recorded::replay::source::{Source, Whole};
+use crate::recorded::replay::{Counts, Note, NoteKind};
 
 /// What to say when the list of files is lost.
 pub(in crate::cli) const LOST_LIST: &str = "cannot read back the list of files from its temporary file";

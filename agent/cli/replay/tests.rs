@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::*;
-use crate::clock::Clock;
+use crate::domain::clock::Clock;
+use crate::domain::finding::{Rule, Severity, Verb};
 use crate::event::examples;
-use crate::policy::{Rule, Severity, Verb};
-use crate::replay::Selection;
-use crate::replay::source::Source;
+use crate::recorded::replay::Selection;
+use crate::recorded::replay::source::Source;
 
 struct StoppedClock;
 
@@ -35,7 +35,7 @@ impl Examiner for Named {
             id: "BKP-01".into(),
             title: "No deletion of recovery points".into(),
             severity: Severity::Critical,
-            mode: crate::config::Mode::Enforce,
+            mode: crate::domain::account::Mode::Enforce,
             controls: Vec::new(),
             attack: Vec::new(),
             runbook: None,

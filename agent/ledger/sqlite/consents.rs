@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::outbox;
 use super::rows::{Trouble, append, micros, to_json};
-use crate::alert::Notice;
 use crate::ledger::{Consent, Incident};
+use crate::notify::notice::Notice;
 
 /// How long a word holds.
 const HOLDS: SignedDuration = SignedDuration::from_mins(30);

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
 use super::rows::{Trouble, append, from_json, micros, to_json};
-use crate::decision::Usage;
-use crate::resource::{Desired, Place};
+use crate::domain::reason::Usage;
+use crate::domain::resource::{Desired, Place};
 
 /// See [`crate::ledger::Ledger::usage`]. A claimed plan counts before it is recorded, so
 /// that many at once cannot spend the same allowance.

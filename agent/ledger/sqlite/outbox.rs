@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Params, Row, Transaction, params};
 use serde_json::Value;
 
-use super::rows::{self, Trouble, micros, to_json};
-use crate::alert::context::Context;
-use crate::alert::{Notice, Occasion};
-use crate::decision::Reason;
+use super::rows;
+use super::rows::{Trouble, micros, to_json};
+use crate::domain::reason::Reason;
 use crate::ledger::{Delivery, Incident, Thread};
+use crate::notify::context::Context;
+use crate::notify::notice::{Notice, Occasion};
 
 /// Stores a notice for delivery.
 pub(super) fn put(db: &Transaction<'_>, incident: &Incident, notice: &Notice) -> Result<(), Trouble> {

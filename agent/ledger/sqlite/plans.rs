@@ -6,12 +6,14 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, Transaction, par
 use serde_json::{Value, json};
 
 use super::outbox;
-use super::rows::{self, Trouble, append, from_json, micros, moment, to_json, word};
-use crate::alert::Notice;
-use crate::execute::Outcome;
-use crate::ledger::charge::{self, Charge};
+use super::rows;
+use super::rows::{Trouble, append, from_json, micros, moment, to_json, word};
+use crate::domain::outcome::Outcome;
+use crate::domain::plan::{Plan, Step};
+use crate::ledger::charge;
+use crate::ledger::charge::Charge;
 use crate::ledger::{Case, Incident, Repeat, State, Stored, open_since};
-use crate::plan::{Plan, Step};
+use crate::notify::notice::Notice;
 
 /// How long after it was proposed a plan that people denied is not proposed again.
 const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);

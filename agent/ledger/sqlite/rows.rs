@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::store;
-use crate::config::AccountId;
+use crate::domain::account::AccountId;
 use crate::ledger::chain::Entry;
 use crate::ledger::{Incident, LedgerError, State};
 

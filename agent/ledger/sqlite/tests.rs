@@ -5,17 +5,17 @@ use std::sync::Barrier;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::action::{Action, Strength, Undo};
-use crate::alert::context::Context;
-use crate::alert::{EventFacts, Occasion, StepReport};
-use crate::config::Mode;
-use crate::decision::Reason;
-use crate::event::principal::{Flags, Principal, PrincipalKind};
-use crate::execute::StepOutcome;
+use crate::domain::account::Mode;
+use crate::domain::action::{Action, Strength, Undo};
+use crate::domain::finding::{Finding, Rule, Severity, Verb};
+use crate::domain::outcome::StepOutcome;
+use crate::domain::principal::{Flags, Principal, PrincipalKind};
+use crate::domain::reason::Reason;
+use crate::domain::resource::Kind;
+use crate::domain::resource::bucket::Versioning;
 use crate::ledger::{Repeat, chain};
-use crate::policy::{Finding, Rule, Severity, Verb};
-use crate::resource::Kind;
-use crate::resource::bucket::Versioning;
+use crate::notify::context::Context;
+use crate::notify::notice::{EventFacts, Occasion, StepReport};
 
 const ACCOUNT: &str = "111122223333";
 

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::build;
-use super::super::error::PolicyError;
 use super::at_once;
+use crate::policy::bundle::build;
+use crate::policy::error::PolicyError;
 
 /// A file of Rego, parsed.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Flaw;
-use super::ast::{self, Module, list};
+use super::ast;
+use super::ast::{Module, list};
 
 /// How many constants a literal may hold before it belongs into data.
 const LITERAL_ITEMS: usize = 10;

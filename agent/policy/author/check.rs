@@ -1,10 +1,13 @@
 //! `policy check`: OPA's own check, and what it does not look at.
 
-use super::super::error::PolicyError;
-use super::ast::{self, Module};
-use super::described::{self, Described};
-use super::parameters::{self, Calls};
+use super::ast;
+use super::ast::Module;
+use super::described;
+use super::described::Described;
+use super::parameters;
+use super::parameters::Calls;
 use super::{Flaw, Work, at_once, bodies, joined, reach, typed};
+use crate::policy::error::PolicyError;
 
 /// What a check came to.
 #[derive(Debug)]

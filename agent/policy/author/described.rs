@@ -7,10 +7,12 @@ use std::path::Path;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::super::bundle::{Annotation, Entrypoint};
-use super::super::catalogue::{self, Entry, EventPattern, Name, Wants};
-use super::ast::{self, Module};
+use super::ast;
+use super::ast::Module;
 use super::{Flaw, Work};
+use crate::policy::bundle::{Annotation, Entrypoint};
+use crate::policy::catalogue;
+use crate::policy::catalogue::{Entry, EventPattern, Name, Wants};
 
 /// A rule whose METADATA can be read.
 pub(super) struct Described {
@@ -108,7 +110,7 @@ fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Descr
         miss("schemas", format!("its input is not typed by `schema.{schema}`"), &next);
     }
     // The path in METADATA is the project's, which holds the folder of policies.
-    let project = super::super::build::absolute(folder);
+    let project = crate::policy::bundle::build::absolute(folder);
     let project = project.parent().unwrap_or(folder);
     match &rule.entry.rule.runbook {
         None => miss("custom", "no `runbook`".to_owned(), "write `docs/runbooks/<rule>.md` and name it here"),

@@ -10,11 +10,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::catalogue::{Entry, Name, Wants};
-use super::super::error::PolicyError;
-use super::super::{Policies, build};
 use super::Work;
-use super::ast::{self, list};
+use super::ast;
+use super::ast::list;
+use crate::policy::Policies;
+use crate::policy::bundle::build;
+use crate::policy::catalogue::{Entry, Name, Wants};
+use crate::policy::error::PolicyError;
 
 /// How deep reasons have reasons.
 const DEPTH: usize = 4;

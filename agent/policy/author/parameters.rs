@@ -10,10 +10,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::super::catalogue::{EventPattern, Name, Wants};
-use super::ast::{self, Module, list};
+use super::ast;
+use super::ast::{Module, list};
 use super::described::Described;
 use super::{Flaw, nearest};
+use crate::policy::catalogue::{EventPattern, Name, Wants};
 
 /// What CloudTrail writes instead of parameters of more than 100 KB.
 const OMITTED: [&str; 3] = ["omitted", "originalSize", "reason"];

@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::build;
-use super::super::catalogue::{EventPattern, Name, Wants};
-use super::super::error::PolicyError;
-use super::ast::{self, list};
+use super::ast;
+use super::ast::list;
 use super::described::Described;
 use super::{Flaw, Work};
+use crate::policy::bundle::build;
+use crate::policy::catalogue::{EventPattern, Name, Wants};
+use crate::policy::error::PolicyError;
 
 #[derive(Deserialize, Default)]
 struct Output {

@@ -11,13 +11,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::bundle::Bundle;
-use super::super::compiler::Compiler;
-use super::super::engine::Limits;
-use super::super::error::PolicyError;
-use super::super::{Policies, build, fixtures};
-use super::ast::{self, list};
+use super::ast;
+use super::ast::list;
+use super::fixtures;
 use super::{Work, joined};
+use crate::policy::Policies;
+use crate::policy::bundle::Bundle;
+use crate::policy::bundle::build;
+use crate::policy::engine::Limits;
+use crate::policy::engine::compiler::Compiler;
+use crate::policy::error::PolicyError;
 
 /// What a trial came to.
 #[derive(Debug, Serialize)]

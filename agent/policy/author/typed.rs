@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::super::build;
-use super::super::error::PolicyError;
-use super::ast::{self, Module};
-use super::described::{self, Described};
-use super::parameters::{self, Calls};
+use super::ast;
+use super::ast::Module;
+use super::described;
+use super::described::Described;
+use super::parameters;
+use super::parameters::Calls;
 use super::{Flaw, Work};
+use crate::policy::bundle::build;
+use crate::policy::error::PolicyError;
 
 /// What `opa check` refuses in the rules that are meant.
 pub(super) fn flaws(

@@ -1,0 +1,308 @@
+//! The command line: one file per command, and what they share.
+//!
+//! Answers go to stdout, everything else to stderr. A command exits with 0 when all is well,
+//! 1 when it found something wrong or failed, 2 when it was called wrongly.
+
+mod backtest;
+mod doctor;
+mod events;
+mod incident;
+mod ledger;
+mod policy;
+mod replay;
+mod run;
+mod sweep;
+mod undo;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::Notify;
+
+use crate::aws::Aws;
+use crate::config::Config;
+use crate::config::policies::PolicySettings;
+use crate::domain::clock::SystemClock;
+use crate::ledger::sqlite::Sqlite;
+use crate::notify::geoip::Origins;
+use crate::ops::metrics::Metrics;
+use crate::policy::Policies;
+use crate::policy::bundle::source::{Found, Look, Source};
+use crate::policy::engine::compiler;
+use crate::policy::engine::compiler::Compiler;
+use crate::respond::agent::Agent;
+use crate::respond::shadow::Backlog;
+use crate::rules::active;
+use crate::rules::active::{InForce, RuleSet, RulesError, Seen};
+
+/// Guards an AWS organisation's backups: contains the attacker, puts the resource back,
+/// tells responders.
+#[derive(Debug, Parser)]
+#[command(name = "keepwatch", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the queue and respond, until told to stop.
+    Run(run::Arguments),
+    /// Judge recorded CloudTrail events; no account needed.
+    Replay(replay::Arguments),
+    /// Compare two sets of policies over recorded CloudTrail events: what a change would have done.
+    Backtest(backtest::Arguments),
+    /// Judge every resource of every account as it is now.
+    Sweep(sweep::Arguments),
+    /// Build, test, check and start policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Read the hash-chained ledger.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Read incidents: who, what, what was done.
+    #[command(subcommand)]
+    Incident(incident::Command),
+    /// Take back what was done, by plan or by incident.
+    Undo(undo::Arguments),
+    /// Carry out a plan that waits for a person's word.
+    Approve(undo::ApproveArguments),
+    /// Close a plan that waits for a person's word, without carrying it out.
+    Deny(undo::DenyArguments),
+    /// Find out what is not set up: roles, queue, rule, missing accounts.
+    Doctor(doctor::Arguments),
+    /// Compile the module on stdin; how `run` has its policies compiled.
+    #[command(name = compiler::COMMAND, hide = true)]
+    CompileModule {
+        /// Where to leave the machine code.
+        folder: PathBuf,
+    },
+}
+
+/// Where things are, for the commands that need the whole agent.
+#[derive(Debug, Clone, Args)]
+struct Places {
+    /// The accounts that are watched.
+    #[arg(long, env = "KEEPWATCH_CONFIG", default_value = "accounts.toml")]
+    config: PathBuf,
+    #[command(flatten)]
+    policies: PolicyPlace,
+    #[command(flatten)]
+    store: StorePlace,
+}
+
+/// Where the policies are.
+#[derive(Debug, Clone, Args)]
+struct PolicyPlace {
+    /// A policy bundle, a folder of policies (which takes `opa` to build), or `s3://bucket/key`; comes before `source`
+    /// in accounts.toml, and is `policies` without either.
+    #[arg(long, env = "KEEPWATCH_POLICIES")]
+    policies: Option<Source>,
+}
+
+impl PolicyPlace {
+    fn source(&self, settings: &PolicySettings) -> Source {
+        let named = self.policies.clone().or_else(|| settings.source.clone());
+        named.unwrap_or_else(|| Source::Path(PathBuf::from("policies")))
+    }
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, Args)]
+struct StorePlace {
+    /// The store: one SQLite file, made when it is not there.
+    #[arg(long, env = "KEEPWATCH_STORE", default_value = "keepwatch.db")]
+    store: PathBuf,
+}
+
+/// What a command found, for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Well,
+    /// Something is wrong; it was printed.
+    Wrong,
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let started = Instant::now();
+    let cli = Cli::parse();
+    log_to_stderr();
+    match dispatch(cli.command, started) {
+        Ok(Verdict::Well) => ExitCode::SUCCESS,
+        Ok(Verdict::Wrong) => ExitCode::FAILURE,
+        Err(error) => {
+            print_chain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
+    match command {
+        Command::Run(arguments) => on_runtime(run::run(arguments, started)),
+        Command::Replay(arguments) => beside_runtime(|runtime| replay::run(&arguments, runtime)),
+        Command::Backtest(arguments) => beside_runtime(|runtime| backtest::run(&arguments, runtime)),
+        Command::Sweep(arguments) => on_runtime(sweep::run(arguments, started)),
+        Command::Policy(command) => policy::run(&command),
+        Command::Ledger(command) => on_runtime(ledger::run(command)),
+        Command::Incident(command) => on_runtime(incident::run(command)),
+        Command::Undo(arguments) => on_runtime(undo::run(arguments, started)),
+        Command::Approve(arguments) => on_runtime(undo::approve(arguments, started)),
+        Command::Deny(arguments) => on_runtime(undo::deny(arguments, started)),
+        Command::Doctor(arguments) => on_runtime(doctor::run(arguments)),
+        Command::CompileModule { folder } => Ok(compiler::leave_in(&folder).map(|()| Verdict::Well)?),
+    }
+}
+
+fn on_runtime(work: impl Future<Output = anyhow::Result<Verdict>>) -> anyhow::Result<Verdict> {
+    runtime()?.block_on(work)
+}
+
+/// For work on threads of its own, which only waits on the runtime.
+fn beside_runtime(work: impl FnOnce(&Handle) -> anyhow::Result<Verdict>) -> anyhow::Result<Verdict> {
+    work(runtime()?.handle())
+}
+
+/// The agent waits far more than it computes: two threads serve hundreds of accounts.
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// Puts the agent together.
+async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
+    Ok(agent_and_look(places, Compiler::Here, started).await?.0)
+}
+
+/// The agent, and how the source of its rules looked.
+async fn agent_and_look(
+    places: &Places,
+    compiler: Compiler,
+    started: Instant,
+) -> anyhow::Result<(Agent<Aws, Sqlite>, Look)> {
+    let config = load_config(&places.config)?;
+    let source = places.policies.source(&config.policies);
+    // A compiler need not wait for AWS; a bundle in S3 must.
+    let early = match &source {
+        Source::Path(path) => {
+            let seen = active::see_path(path.clone(), &[]);
+            Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), compiler, seen)))
+        }
+        Source::S3 { .. } => None,
+    };
+    let origins = Origins::open(&config.notify.ip_database)?;
+    let clouds = Aws::connect(&config).await?;
+    let ledger = open_store(&places.store)?;
+    let (rules, look) = match early {
+        Some(loading) => loading.await??,
+        None => {
+            let seen = active::see(&source, &[], &clouds);
+            rules_of(source.clone(), config.policies.clone(), compiler, seen).await?
+        }
+    };
+    let agent = Agent {
+        config,
+        rules: InForce::new(rules),
+        clouds,
+        ledger,
+        clock: Arc::new(SystemClock),
+        metrics: Metrics::new(started),
+        told: Notify::new(),
+        turns: crate::respond::keyed_lock::Turns::default(),
+        asked: crate::respond::enrichment::Asked::default(),
+        origins,
+        shadows: Backlog::default(),
+    };
+    // Before anything is judged: a rule in shadow must not act even once.
+    let rules = agent.shadowing(RuleSet::clone(&agent.rules.now())).await?;
+    for rule in rules.strangers(&agent.config.policies.shadow_rules) {
+        tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");
+    }
+    agent.rules.swap(rules);
+    Ok((agent, look))
+}
+
+/// The rules that are seen at a source, tried and ready, and how it looked.
+async fn rules_of(
+    source: Source,
+    settings: PolicySettings,
+    compiler: Compiler,
+    seen: impl Future<Output = Result<Seen, RulesError>>,
+) -> anyhow::Result<(RuleSet, Look)> {
+    let load = async {
+        let trust = settings.trust()?;
+        let Seen { look, found } = seen.await?;
+        let found = found.context("it looks like nothing at all")?;
+        anyhow::Ok((active::compile(found, &source, trust.as_ref(), compiler).await?, look))
+    };
+    load.await.with_context(|| format!("cannot use the policies in `{source}`"))
+}
+
+fn load_config(path: &Path) -> anyhow::Result<Config> {
+    Config::load(path).context("cannot start without its accounts")
+}
+
+fn load_policies(path: &Path) -> anyhow::Result<Policies> {
+    Policies::load(path).with_context(|| format!("cannot use the policies in `{}`", path.display()))
+}
+
+/// The policies without the agent: from files only, trusted as `accounts.toml` says.
+fn load_trusted(place: &PolicyPlace, config: Option<&Config>) -> anyhow::Result<Policies> {
+    let settings = config.map(|config| config.policies.clone()).unwrap_or_default();
+    let source = place.source(&settings);
+    let Source::Path(path) = &source else {
+        anyhow::bail!("this command needs no account, so it fetches nothing: copy `{source}` here first");
+    };
+    let loaded =
+        settings.trust().and_then(|trust| Found::Path(path.clone()).compile(&source, trust.as_ref(), Compiler::Here));
+    loaded.with_context(|| format!("cannot use the policies in `{source}`"))
+}
+
+fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
+    Sqlite::open(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
+}
+
+/// Opens the store for looking; a name that is misspelt makes no store.
+fn look_into_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
+    Sqlite::open_read_only(&place.store).with_context(|| format!("cannot read the store `{}`", place.store.display()))
+}
+
+/// Prints a line to stdout. A reader that went away (`| head`) is no error of ours.
+fn say(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        answer => Ok(answer?),
+    }
+}
+
+fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    say(serde_json::to_string_pretty(value)?)
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("KEEPWATCH_LOG").unwrap_or_else(|_| EnvFilter::new("warn,keepwatch=info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        log.init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+}
+
+/// `error: what`, then each cause on a line of its own.
+fn print_chain(error: &anyhow::Error) {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("  caused by: {cause}\n"));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes()); // nowhere is left to complain
+}

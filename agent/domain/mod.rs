@@ -1,0 +1,19 @@
+//! The nouns that everybody shares: accounts, events, principals, findings, responses, actions,
+//! resources, plans and the doors' traits.
+//!
+//! Nothing here performs I/O of its own or imports another room.
+
+pub mod account;
+pub mod action;
+pub mod arn;
+pub mod clock;
+pub mod cloud;
+pub mod event;
+pub mod finding;
+pub mod hash;
+pub mod outcome;
+pub mod plan;
+pub mod principal;
+pub mod reason;
+pub mod resource;
+pub mod response;

@@ -1,0 +1,314 @@
+//! What the agent remembers: what it claimed, planned, did and still has to tell.
+//!
+//! A plan is claimed before its first step and recorded after its last, so that an agent
+//! that dies in between finishes what it began and does nothing twice. The ledger proper is
+//! append-only and hash-chained ([`chain`]). Nothing here talks to the cloud or to people.
+
+pub mod chain;
+mod charge;
+pub mod shadow;
+pub mod sqlite;
+
+use std::future::Future;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::account::AccountId;
+use crate::domain::plan::{Plan, Step};
+use crate::domain::reason::Usage;
+use crate::domain::resource::{Desired, Place};
+use crate::notify::notice::Notice;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database refused or could not be reached.
+    #[error("the store could not {deed}")]
+    Store {
+        /// What was tried.
+        deed: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What was stored cannot be read back as what it was.
+    #[error("a stored {what} is damaged: {detail}")]
+    Damaged {
+        /// What it should have been.
+        what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+/// How often the same case may lead to a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Repeat {
+    /// Once: an event is handled one time, however often it is delivered.
+    Once,
+    /// Again when the last time is finished: drift may come back.
+    WhenFinished,
+}
+
+/// What a plan is for: the identity under which it is claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The case's identity: an event's key, or a rule and a resource.
+    pub key: String,
+    /// How often it may lead to a plan.
+    pub repeat: Repeat,
+    /// The incident it belongs to.
+    pub incident: Incident,
+}
+
+/// A chain of cases that responders see as one: same account, same actor (else same
+/// resource), not long apart. One thread in Slack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Short and speakable, such as `KW-7F3A2C`.
+    pub id: String,
+    /// What joins cases: account and actor, or the resource's ARN.
+    pub correlation: String,
+    /// The account it happened in.
+    pub account: AccountId,
+    /// What it is about, in a few words.
+    pub title: String,
+    /// When it began.
+    pub opened: Timestamp,
+}
+
+/// How long after its last case an incident still takes another one in.
+const STAYS_OPEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// An incident still takes a case in when its last one came after this moment.
+#[must_use]
+pub fn open_since(now: Timestamp) -> Timestamp {
+    now.saturating_sub(STAYS_OPEN).unwrap_or(Timestamp::MIN)
+}
+
+/// How a claimed plan stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Claimed, not recorded yet: somebody is at it, or died at it.
+    Claimed,
+    /// Waits for a person's word.
+    Proposed,
+    /// Finished and recorded.
+    Done,
+    /// Finished, and taken back since.
+    Undone,
+    /// Closed by a person before anything was done.
+    Denied,
+}
+
+/// A plan that the store holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The plan's id: the incident's with a number, such as `KW-7F3A2C.1`.
+    pub id: String,
+    /// The case's key.
+    pub case: String,
+    /// The incident it belongs to.
+    pub incident: Incident,
+    /// What was or will be done.
+    pub plan: Plan,
+    /// What people are told of it, but for what came of the steps.
+    pub notice: Notice,
+    /// How it stands.
+    pub state: State,
+    /// What came of each step, once recorded.
+    pub outcome: Option<crate::domain::outcome::Outcome>,
+    /// When it was claimed.
+    pub claimed: Timestamp,
+    /// Whether an earlier attempt claimed it, and may have carried out any of its steps.
+    pub resumed: bool,
+}
+
+impl Stored {
+    /// Whether the queue brings its case back: a message is deleted only when its plan is
+    /// recorded. Drift, undos and approvals come back to nobody.
+    #[must_use]
+    pub fn comes_again(&self) -> bool {
+        self.case.starts_with(ACT)
+    }
+}
+
+/// A person's word on something that takes two people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// The plan or the incident that it is about.
+    pub target: String,
+    /// The plans that the person saw, by id.
+    pub plans: Vec<String>,
+    /// Who gives it.
+    pub person: String,
+}
+
+/// How the keys of cases begin that an event makes.
+pub const ACT: &str = "act:";
+
+/// Something that responders must still be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Its number; deliveries of one incident go out in this order.
+    pub number: i64,
+    /// The incident it is about.
+    pub incident: Incident,
+    /// What to say: [`crate::notify::notice::Notice`] as JSON.
+    pub notice: Notice,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// A policy bundle that judges from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// SHA-256 of the bundle.
+    pub digest: String,
+    /// What it calls its version.
+    pub revision: String,
+    /// Where it comes from.
+    pub source: String,
+    /// Whether its signature was verified.
+    pub signed: bool,
+}
+
+/// The thread that an incident has with responders.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Thread {
+    /// The channel it is in.
+    pub channel: String,
+    /// Slack's timestamp of the first message.
+    pub ts: String,
+    /// Number of the newest delivery that the first message reflects.
+    pub shown: i64,
+}
+
+/// The store: one trait, so that one agent keeps it in a file and many in a table.
+pub trait Ledger: shadow::Shadows {
+    /// The incident that a case of this correlation belongs to: one whose last case is
+    /// younger than an hour.
+    fn open_incident(
+        &self,
+        correlation: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Incident>, LedgerError>> + Send;
+
+    /// The plan to carry out for a case: this one, or the one that an interrupted attempt
+    /// claimed first. Only that attempt saw the account untouched, so only its undo steps are
+    /// right. `None` when the case is already finished. A plan that waits for people is
+    /// stored as [`State::Proposed`] with its notice and is not handed back again.
+    fn claim(
+        &self,
+        case: &Case,
+        plan: &Plan,
+        notice: &Notice,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;
+
+    /// Adds steps to a claimed plan before they are taken.
+    fn extend(
+        &self,
+        stored: &Stored,
+        steps: &[Step],
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Stored, LedgerError>> + Send;
+
+    /// Plans that were claimed and never recorded, oldest first. A plan that waits for a
+    /// person's word is not among them, even when an interrupted attempt left it claimed.
+    fn unfinished(&self) -> impl Future<Output = Result<Vec<Stored>, LedgerError>> + Send;
+
+    /// Records what came of a plan and, in the same transaction, what people must be told.
+    /// Recording it again changes nothing and tells nobody twice.
+    #[expect(clippy::too_many_arguments, reason = "five, and the store itself")]
+    fn record(
+        &self,
+        stored: &Stored,
+        outcome: &crate::domain::outcome::Outcome,
+        state: State,
+        notice: Option<&Notice>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// What was done since a moment, in one account or (`None`) everywhere.
+    fn usage(
+        &self,
+        account: Option<&AccountId>,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Usage, LedgerError>> + Send;
+
+    /// How often a resource was repaired since a moment.
+    fn repairs_of(&self, arn: &str, since: Timestamp) -> impl Future<Output = Result<u32, LedgerError>> + Send;
+
+    /// Whether people took back a repair of a resource since a moment.
+    fn taken_back(&self, arn: &str, since: Timestamp) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// A stored plan by its id.
+    fn plan(&self, id: &str) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;
+
+    /// Takes a plan that waited for this person's word, so that nobody else can; `None` when
+    /// it does not wait any more.
+    fn take_proposed(
+        &self,
+        id: &str,
+        person: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;
+
+    /// Notes a person's word and answers with everybody whose word on the same plans holds: for
+    /// half an hour. People are told of the first one; giving it again changes nothing.
+    fn consent(
+        &self,
+        consent: &Consent,
+        incident: &Incident,
+        notice: &Notice,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<String>, LedgerError>> + Send;
+
+    /// How many writes were made since the store was opened.
+    fn writes(&self) -> u64;
+
+    /// Every incident, newest first, with its plans.
+    fn incidents(&self) -> impl Future<Output = Result<Vec<(Incident, Vec<Stored>)>, LedgerError>> + Send;
+
+    /// The state in which a resource was last seen to be right.
+    fn baseline(&self, place: &Place) -> impl Future<Output = Result<Option<Desired>, LedgerError>> + Send;
+
+    /// Keeps a state as a resource's baseline.
+    fn keep_baseline(
+        &self,
+        place: &Place,
+        desired: &Desired,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// What people must still be told: for each incident the undelivered notices, oldest first.
+    fn undelivered(&self) -> impl Future<Output = Result<Vec<Delivery>, LedgerError>> + Send;
+
+    /// Notes that deliveries are about to be tried, so that a crash after it is known.
+    fn trying(&self, numbers: &[i64]) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Notes that deliveries arrived.
+    fn delivered(&self, numbers: &[i64], now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// The incident's thread, if it has one.
+    fn thread(&self, incident: &str) -> impl Future<Output = Result<Option<Thread>, LedgerError>> + Send;
+
+    /// Keeps an incident's thread.
+    fn keep_thread(&self, incident: &str, thread: &Thread) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Everything that people were or must be told of an incident, oldest first.
+    fn told(&self, incident: &str) -> impl Future<Output = Result<Vec<Delivery>, LedgerError>> + Send;
+
+    /// Threads whose first message does not reflect everything that was delivered.
+    fn stale_threads(&self) -> impl Future<Output = Result<Vec<(Incident, Thread)>, LedgerError>> + Send;
+
+    /// Notes in the chain which bundle judges from now on. What it names last is not noted
+    /// again, so a restart writes nothing.
+    fn adopt(&self, adopted: &Adopted, now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// The hash chain's entries, oldest first.
+    fn entries(&self) -> impl Future<Output = Result<Vec<chain::Entry>, LedgerError>> + Send;
+}

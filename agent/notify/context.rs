@@ -1,0 +1,155 @@
+//! What surrounds a case: whose resource it is, and what else the principal did lately. Pure.
+//!
+//! People want to know it; nothing waits for it, and what could not be learnt is left out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::cloud::RecentCalls;
+
+/// How far from the event a call may lie to be related to it.
+const NEAR: SignedDuration = SignedDuration::from_mins(30);
+/// How many names of calls are told.
+const NAMES: usize = 5;
+
+/// What surrounds a case.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Context {
+    /// By ARN: who owns the resource, as its tags say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub owners: BTreeMap<String, String>,
+    /// What else the principal did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
+}
+
+impl Context {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Who owns a resource: the value of its tag `owner`, however it is capitalised.
+#[must_use]
+pub fn owner(tags: &BTreeMap<String, String>) -> Option<&str> {
+    let owner = tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("owner")).map(|(_, owner)| owner.trim());
+    owner.filter(|owner| !owner.is_empty())
+}
+
+/// What a principal did in a Region, from the newest page of its calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// The Region whose history was read.
+    pub region: String,
+    /// Other calls within half an hour of the event, by name, the most frequent first.
+    pub near: Vec<(String, usize)>,
+    /// Whether there may be more of them than were read.
+    pub near_goes_on: bool,
+    /// The oldest and the newest call that were read.
+    pub seen: Option<(Timestamp, Timestamp)>,
+    /// Whether there are older calls than the oldest one that was read.
+    pub seen_earlier: bool,
+}
+
+impl Activity {
+    /// Counts what was read around an event, itself left out.
+    #[must_use]
+    pub fn around((event, at): (&str, Timestamp), region: &str, read: &RecentCalls) -> Self {
+        let is_near = |moment: &Timestamp| moment.duration_since(at).abs() <= NEAR;
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for call in read.calls.iter().filter(|call| call.id != event && is_near(&call.at)) {
+            *counts.entry(&call.name).or_default() += 1;
+        }
+        let mut near: Vec<(String, usize)> = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+        near.sort_by(|(_, left), (_, right)| right.cmp(left));
+        let oldest = read.calls.iter().map(|call| call.at).min();
+        let newest = read.calls.iter().map(|call| call.at).max();
+        Self {
+            region: region.to_owned(),
+            near,
+            near_goes_on: read.more && oldest.is_some_and(|oldest| at.duration_since(oldest) <= NEAR),
+            seen: oldest.zip(newest),
+            seen_earlier: read.more,
+        }
+    }
+
+    /// When the principal was first and last seen.
+    #[must_use]
+    pub fn span(&self) -> Option<String> {
+        let (first, last) = self.seen?;
+        let earlier = if self.seen_earlier { "earlier than " } else { "" };
+        Some(format!("first {earlier}{first}, last {last}"))
+    }
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count: usize = self.near.iter().map(|(_, count)| count).sum();
+        let more = if self.near_goes_on { " or more" } else { "" };
+        write!(f, "{count}{more} other calls of this principal within 30 min in {}", self.region)?;
+        let names = self.near.iter().take(NAMES);
+        let names: Vec<String> = names.map(|(name, count)| format!("{name} × {count}")).collect();
+        if !names.is_empty() {
+            write!(f, ": {}", names.join(", "))?;
+        }
+        match self.near.len().saturating_sub(NAMES) {
+            0 => Ok(()),
+            others => write!(f, " and {others} other names"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cloud::PastCall;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_767_322_800 + 60 * minute).expect("a time")
+    }
+
+    fn read(calls: &[(&str, i64)], more: bool) -> RecentCalls {
+        let call = |(number, (name, minute)): (usize, &(&str, i64))| PastCall {
+            id: format!("e{number}"),
+            name: (*name).to_owned(),
+            at: at(*minute),
+        };
+        RecentCalls { calls: calls.iter().enumerate().map(call).collect(), more }
+    }
+
+    #[test]
+    fn calls_near_the_event_are_counted_without_itself() {
+        let read = read(&[("StopLogging", 29), ("ListVaults", 1), ("ListVaults", 2), ("CreateUser", -40)], false);
+        let activity = Activity::around(("e0", at(0)), "eu-west-1", &read);
+        insta::assert_snapshot!(activity, @"2 other calls of this principal within 30 min in eu-west-1: ListVaults × 2");
+        insta::assert_snapshot!(activity.span().expect("seen"), @"first 2026-01-02T02:20:00Z, last 2026-01-02T03:29:00Z");
+    }
+
+    #[test]
+    fn a_full_page_says_that_there_may_be_more() {
+        let calls: Vec<(&str, i64)> = (0..50).map(|number| ("DeleteRecoveryPoint", number / 10)).collect();
+        let activity = Activity::around(("other", at(0)), "eu-west-1", &read(&calls, true));
+        insta::assert_snapshot!(activity, @"50 or more other calls of this principal within 30 min in eu-west-1: DeleteRecoveryPoint × 50");
+        insta::assert_snapshot!(activity.span().expect("seen"), @"first earlier than 2026-01-02T03:00:00Z, last 2026-01-02T03:04:00Z");
+    }
+
+    #[test]
+    fn a_full_page_that_reaches_far_back_is_counted_to_the_end() {
+        let activity = Activity::around(("e0", at(0)), "eu-west-1", &read(&[("A", 0), ("B", 1), ("C", -31)], true));
+        assert!(!activity.near_goes_on && activity.seen_earlier);
+    }
+
+    #[test]
+    fn an_owner_is_found_however_the_tag_is_spelt() {
+        let tags = |key: &str| BTreeMap::from([(key.to_owned(), "team-ledger".to_owned())]);
+        assert_eq!(owner(&tags("Owner")), Some("team-ledger"));
+        assert_eq!(owner(&tags("OWNER")), Some("team-ledger"));
+        assert_eq!(owner(&tags("co-owner")), None);
+    }
+}

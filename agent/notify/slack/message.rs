@@ -1,0 +1,325 @@
+//! Notices as Slack messages in Block Kit. Pure.
+//!
+//! Names, user agents and ARNs are the attacker's to choose: they are escaped, and Slack reads
+//! no markup, link or mention in them. Only the on-call mention goes out as it is. Limits hold by construction: 50 blocks, 3,000
+//! characters a text, 150 a header (Slack's Block Kit reference).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::button::{Answers, Button};
+use crate::config::OnCall;
+use crate::domain::finding::Finding;
+use crate::ledger::Incident;
+use crate::notify::facts::{Way, command, facts, finding_line, heading, headline, owned, reasons, step_line, way, who};
+use crate::notify::notice::{Notice, Occasion};
+
+const HEADER_CHARS: usize = 150;
+const TEXT_CHARS: usize = 2_900;
+/// Two blocks are kept: for a mention, and for saying that there is more.
+const BLOCKS: usize = 48;
+
+/// What is posted: the blocks, and the text for notifications.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// For notifications and for clients without blocks.
+    pub text: String,
+    /// Block Kit.
+    pub blocks: Vec<Value>,
+}
+
+/// The first message of an incident's thread: how it stands, from everything told so far.
+#[must_use]
+pub fn root(incident: &Incident, told: &[&Notice], answers: Answers) -> Message {
+    let text = headline(incident, told);
+    let mut lines: Vec<String> = Vec::new();
+    for (state, count) in tally(told) {
+        lines.push(format!("{count} × {state}"));
+    }
+    let actor = told.iter().find_map(|notice| notice.event.as_ref()).map(|event| who(&event.principal));
+    let mut blocks = vec![header(&text), section(&lines.join("\n"))];
+    blocks.extend(actor.map(|actor| section(&format!("*who* {}", escape(&actor)))));
+    blocks.push(context(&format!("all of it: `keepwatch incident show {}` · details in this thread", incident.id)));
+    blocks.extend(
+        (answers == Answers::Buttons && is_left_to_undo(told)).then(|| actions(&[Button::Undo.on(&incident.id)])),
+    );
+    Message { text: escape(&text), blocks }
+}
+
+/// Whether fewer plans were taken back than could be.
+fn is_left_to_undo(told: &[&Notice]) -> bool {
+    let undoable = told.iter().filter(|notice| matches!(way(notice), Some(Way::Undo(_)))).count();
+    undoable > told.iter().filter(|notice| notice.occasion == Occasion::Undo).count()
+}
+
+/// What is told to one person alone, who pressed something.
+#[must_use]
+pub fn aside(text: &str) -> Message {
+    Message { text: escape(text), blocks: vec![section(&escape(text))] }
+}
+
+impl Message {
+    /// The message with somebody woken by it, in the blocks and in what goes out without them.
+    #[must_use]
+    pub fn waking(mut self, on_call: &OnCall) -> Self {
+        self.text = format!("{on_call} {}", self.text);
+        self.blocks.insert(0, section(&on_call.to_string()));
+        self
+    }
+}
+
+/// A reply in an incident's thread: one notice in full, or a storm of them in short.
+#[must_use]
+pub fn reply(incident: &Incident, notices: &[&Notice], answers: Answers) -> Message {
+    match notices {
+        [notice] => alone(notice, answers),
+        _ => storm(incident, notices, answers),
+    }
+}
+
+fn alone(notice: &Notice, answers: Answers) -> Message {
+    let text = notice.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
+    let text = escape(&format!("{}: {text}", heading(notice)));
+    let mut blocks =
+        vec![section(&format!("*{}*\n{}", heading(notice), escape(&join(notice.findings.iter().map(finding_line)))))];
+    blocks
+        .push(section(&join(facts(notice).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));
+    blocks.extend(done(notice));
+    blocks.extend(why(notice));
+    blocks.extend(ways(notice, answers));
+    blocks.push(context(&escape(&references(notice))));
+    Message { text, blocks }
+}
+
+fn done(notice: &Notice) -> Option<Value> {
+    let steps = join(notice.steps.iter().map(|step| {
+        let changes: String =
+            step.changes.iter().map(|line| format!("      `{}`\n", escape(line).replace('`', "'"))).collect();
+        format!("• {}\n{changes}      undo: {}", escape(&step_line(step, notice.occasion)), escape(&step.undo))
+    }));
+    (!steps.is_empty()).then(|| section(&steps))
+}
+
+fn why(notice: &Notice) -> Option<Value> {
+    let why = join(reasons(notice).map(|because| format!("• {}", escape(because))));
+    (!why.is_empty()).then(|| section(&format!("*because*\n{why}")))
+}
+
+/// What people can do about it: as a command, which works while Slack cannot reach the agent,
+/// and as buttons.
+fn ways(notice: &Notice, answers: Answers) -> Vec<Value> {
+    let command = command(notice).map(|command| section(&format!("`{}`", escape(&command))));
+    let buttons = match (way(notice), answers) {
+        (Some(Way::Approve(plan)), Answers::Buttons) => Some(waiting(plan)),
+        (Some(Way::Undo(plan)), Answers::Buttons) => Some(vec![Button::Undo.on(plan), Button::Exempt.on(plan)]),
+        (_, Answers::Commands) | (None, Answers::Buttons) => None,
+    };
+    command.into_iter().chain(buttons.as_deref().map(actions)).collect()
+}
+
+/// What can be said to a plan that waits.
+fn waiting(plan: &str) -> Vec<Value> {
+    [Button::Approve, Button::Deny, Button::Snooze, Button::Exempt].map(|button| button.on(plan)).to_vec()
+}
+
+/// A plan that waited when somebody wished to be reminded of it.
+#[must_use]
+pub fn reminder(plan: &str, notice: &Notice) -> Message {
+    let text = format!("an hour ago {plan} waited for a person's word; if it still does:");
+    let findings = join(notice.findings.iter().map(finding_line));
+    let blocks = vec![section(&format!("{}\n{}", escape(&text), escape(&findings))), actions(&waiting(plan))];
+    Message { text: escape(&text), blocks }
+}
+
+/// What would have to stand in `accounts.toml`, for one person alone.
+#[must_use]
+pub fn exemption(draft: &str) -> Message {
+    let text = "reviewed and put into accounts.toml, with a reason, this would exempt it; until then nothing changes:";
+    let draft = escape(draft).replace('`', "'");
+    Message { text: text.to_owned(), blocks: vec![section(&format!("{text}\n```\n{draft}```"))] }
+}
+
+/// Many notices at once: counted, with every step that was taken.
+fn storm(incident: &Incident, notices: &[&Notice], answers: Answers) -> Message {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for notice in notices {
+        let rules: Vec<&str> = notice.findings.iter().map(|finding| finding.rule.id.as_str()).collect();
+        let what = match (&notice.event, notice.occasion) {
+            (_, Occasion::Undo | Occasion::Approval | Occasion::Denial | Occasion::Consent) => {
+                format!("{}, asked for by {}", heading(notice), notice.people.join(" and "))
+            }
+            (Some(event), Occasion::Response) => {
+                format!("{} by {} ({})", event.name, who(&event.principal), rules.join(", "))
+            }
+            (_, Occasion::Policies) => heading(notice).to_owned(),
+            (None, Occasion::Response) => format!("drift ({})", rules.join(", ")),
+        };
+        *counts.entry(what).or_default() += 1;
+    }
+    let lines = join(counts.iter().map(|(what, count)| format!("{count} × {}", escape(what))));
+    let text = format!("{} more notices of {}", notices.len(), incident.id);
+    let mut blocks = vec![section(&lines)];
+    for notice in notices {
+        blocks.extend(notice.findings.first().map(|finding| section(&brief(finding, notice))));
+        blocks.extend(done(notice));
+        blocks.extend(if notice.occasion == Occasion::Consent { why(notice) } else { None });
+        blocks.extend(ways(notice, answers));
+    }
+    if blocks.len() > BLOCKS {
+        blocks.truncate(BLOCKS);
+        blocks.push(context(&format!("and more: `keepwatch incident show {}`", incident.id)));
+    }
+    Message { text, blocks }
+}
+
+/// A finding and whose resource it is about.
+fn brief(finding: &Finding, notice: &Notice) -> String {
+    let resource = finding.resource.as_deref().map(|arn| format!("\n*resource* {}", escape(&owned(arn, notice))));
+    format!("{}{}", escape(&finding_line(finding)), resource.unwrap_or_default())
+}
+
+/// How an incident stands: what came of its notices, counted.
+fn tally(told: &[&Notice]) -> BTreeMap<&'static str, usize> {
+    told.iter().fold(BTreeMap::new(), |mut counts, notice| {
+        *counts.entry(heading(notice)).or_default() += 1;
+        counts
+    })
+}
+
+fn references(notice: &Notice) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for finding in &notice.findings {
+        words.extend(finding.rule.attack.iter().map(|id| format!("ATT&CK {id}")));
+        words.extend(finding.rule.controls.iter().cloned());
+        words.extend(finding.rule.runbook.iter().map(|path| format!("runbook {path}")));
+    }
+    words.dedup();
+    if words.is_empty() { "no references".to_owned() } else { words.join(" · ") }
+}
+
+fn join(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Slack reads `&`, `<` and `>` as markup; `*`, `_`, `~` and backticks as style. The first
+/// three are escaped as Slack asks; style can only change how our own line looks.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '\n' => safe.push('\n'),
+            control if control.is_control() => safe.push(' '),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+fn header(text: &str) -> Value {
+    json!({"type": "header", "text": {"type": "plain_text", "text": cut(text, HEADER_CHARS)}})
+}
+
+fn section(text: &str) -> Value {
+    // `verbatim` keeps Slack from making links and mentions of what looks like one.
+    json!({"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text": cut(text, TEXT_CHARS)}})
+}
+
+fn actions(buttons: &[Value]) -> Value {
+    json!({"type": "actions", "elements": buttons})
+}
+
+fn context(text: &str) -> Value {
+    json!({"type": "context", "elements": [{"type": "mrkdwn", "verbatim": true, "text": cut(text, TEXT_CHARS)}]})
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    text.chars().take(limit - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::examples;
+
+    fn said(message: &Message) -> String {
+        serde_json::to_string(&message.blocks).expect("JSON")
+    }
+
+    #[test]
+    fn a_reply_says_who_what_what_was_done_and_how_to_undo_it() {
+        let said = said(&reply(&examples::incident(), &[&examples::contained()], Answers::Commands));
+        for word in
+            ["BKP-01", "mallory", "198.51.100.7", "key ending in 7Q2X", "2.250 s later", "undo KW-7F3A2C01.1", "T1490"]
+        {
+            assert!(said.contains(word), "{word} is missing in {said}");
+        }
+        assert!(!said.contains("AKIAEXAMPLE"), "a key is never shown whole");
+    }
+
+    #[test]
+    fn names_that_an_attacker_chose_are_no_markup() {
+        let mut notice = examples::contained();
+        notice.findings[0].message = "`<!channel>` did it <https://evil.example|ok> &".to_owned();
+        let said = said(&reply(&examples::incident(), &[&notice], Answers::Commands));
+        assert!(!said.contains("<!channel>") && !said.contains("<https"), "{said}");
+    }
+
+    #[test]
+    fn a_mention_is_the_only_markup_in_a_message() {
+        let mut notice = examples::contained();
+        notice.findings[0].message = "<!channel> did it".to_owned();
+        let on_call: OnCall = "<!subteam^S0123>".parse().expect("a mention");
+        let message = reply(&examples::incident(), &[&notice], Answers::Commands).waking(&on_call);
+        for text in [&message.text, &said(&message)] {
+            assert_eq!((text.matches('<').count(), text.matches("<!subteam^S0123>").count()), (1, 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_done_can_be_undone_by_a_button_until_it_is() {
+        let done = examples::contained();
+        let undone = Notice { occasion: Occasion::Undo, ..examples::contained() };
+        let incident = examples::incident();
+        let shown = |message: Message| said(&message).matches("keepwatch_undo").count();
+        assert_eq!(shown(reply(&incident, &[&done], Answers::Buttons)), 1);
+        assert_eq!(shown(reply(&incident, &[&undone], Answers::Buttons)), 0);
+        assert_eq!(shown(root(&incident, &[&done], Answers::Buttons)), 1);
+        assert_eq!(shown(root(&incident, &[&done, &undone], Answers::Buttons)), 0);
+        assert_eq!(shown(root(&incident, &[&done], Answers::Commands)), 0, "nobody would hear the press");
+    }
+
+    #[test]
+    fn a_proposal_can_be_approved_or_denied_by_a_button() {
+        let mut proposed = examples::contained();
+        proposed.steps.iter_mut().for_each(|step| step.outcome = None);
+        let said = said(&reply(&examples::incident(), &[&proposed], Answers::Buttons));
+        for word in ["keepwatch_approve", "keepwatch_deny", "KW-7F3A2C01.1", "keepwatch approve KW-7F3A2C01.1"] {
+            assert!(said.contains(word), "{word} is missing in {said}");
+        }
+    }
+
+    #[test]
+    fn a_storm_is_one_reply_within_slacks_limits() {
+        let notice = examples::contained();
+        let message = reply(&examples::incident(), &vec![&notice; 127], Answers::Buttons);
+        assert!(message.blocks.len() <= 50);
+        assert!(said(&message).contains("127 × DeleteRecoveryPoint by iam user mallory"));
+    }
+
+    #[test]
+    fn texts_are_cut_to_what_slack_takes() {
+        let mut notice = examples::contained();
+        notice.findings[0].message = "é".repeat(10_000);
+        for block in reply(&examples::incident(), &[&notice], Answers::Commands).blocks {
+            let text = block.pointer("/text/text").and_then(Value::as_str).unwrap_or_default();
+            assert!(text.chars().count() <= 3_000);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What policy authors are told about their rules: flaws, tests in both engines, explanations.
+//!
+//! It works on a folder of Rego and asks `opa`; the agent that judges events never comes here.
+
+pub mod ast;
+mod bodies;
+pub mod check;
+mod described;
+pub mod explain;
+pub mod fixtures;
+mod parameters;
+mod reach;
+pub mod trial;
+mod typed;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// A folder of policies, and which of its rules are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The folder: acts/, states/, lib/, data/.
+    pub folder: PathBuf,
+    /// The one rule that is meant, as `acts/<service>/<rule>`; all of them without it.
+    pub rule: Option<String>,
+}
+
+impl Work {
+    /// Every rule of a folder.
+    #[must_use]
+    pub fn all(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), rule: None }
+    }
+
+    /// What `what` names: a folder of policies, the folder of a rule, a rule's place in
+    /// `folder` or the last part of that; everything in `folder` when it names nothing.
+    ///
+    /// # Errors
+    /// When there is no such rule, or several.
+    pub fn find(folder: &Path, what: Option<&str>) -> Result<Self, String> {
+        let Some(what) = what else { return Ok(Self::all(folder)) };
+        let path = Path::new(what.trim_end_matches('/'));
+        if path.join("acts").is_dir() || path.join("states").is_dir() {
+            return Ok(Self::all(path));
+        }
+        let places = places(folder);
+        let ends = |place: &&String| path.ends_with(place) || Path::new(place.as_str()).ends_with(path);
+        let found: Vec<&String> = places.iter().filter(ends).collect();
+        match found.as_slice() {
+            [place] => Ok(Self { folder: folder.to_owned(), rule: Some((*place).clone()) }),
+            [] => {
+                let near = nearest(what, places.iter().filter_map(|place| place.rsplit('/').next()));
+                let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                Err(format!("no rule `{what}` in `{}`{near}", folder.display()))
+            }
+            several => Err(format!("`{what}` is any of {several:?}: say which, as `acts/<service>/<rule>`")),
+        }
+    }
+
+    /// The places of the rules that are meant.
+    #[must_use]
+    pub fn places(&self) -> Vec<String> {
+        self.rule.clone().map_or_else(|| places(&self.folder), |rule| vec![rule])
+    }
+}
+
+/// Where the rules of a folder are: `acts/<service>/<rule>`, in order.
+fn places(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for kind in ["acts", "states"] {
+        for service in names(&folder.join(kind)) {
+            for rule in names(&folder.join(kind).join(&service)) {
+                if folder.join(kind).join(&service).join(&rule).is_dir() {
+                    found.push(format!("{kind}/{service}/{rule}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The names in a folder, in order; none of a folder that cannot be read.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Something about a rule that its author must mend.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Flaw {
+    /// The file, from the folder of policies.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u64,
+    /// Which of our rules about rules it breaks; OPA's own code for what OPA found.
+    pub lint: String,
+    /// What is wrong.
+    pub what: String,
+    /// Why that matters.
+    pub why: String,
+    /// What to do about it.
+    pub next: String,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, lint, what, why, next } = self;
+        write!(f, "{file}:{line}: {what} [{lint}]")?;
+        if !why.is_empty() {
+            write!(f, "\n  why:  {why}")?;
+        }
+        if !next.is_empty() {
+            write!(f, "\n  next: {next}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The name that a misspelt one most likely means.
+#[must_use]
+pub fn nearest<'a>(misspelt: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = misspelt.to_lowercase();
+    let far = (misspelt.chars().count() / 3).max(2);
+    let near = names.map(|name| (distance(&lower, &name.to_lowercase()), name));
+    near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
+}
+
+/// How many letters must be put in, taken out or changed to make one word of another.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (deleted, letter) in from.chars().enumerate() {
+        let mut next = vec![deleted + 1];
+        for ((wanted, above), diagonal) in to.chars().zip(row.iter().skip(1)).zip(&row) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((above + 1).min(left + 1).min(diagonal + usize::from(wanted != letter)));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// Does a piece of work on every item, as many at once as the machine has cores; the answers
+/// stand in the order of the items. `opa` is a process, so this only waits faster.
+fn at_once<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) + 1;
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let turn = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            match items.get(at) {
+                Some(item) => done.push((at, work(item))),
+                None => return done,
+            }
+        }
+    };
+    let mut done: Vec<(usize, O)> = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..workers.min(items.len())).map(|_| scope.spawn(turn)).collect();
+        started.into_iter().flat_map(joined).collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, output)| output).collect()
+}
+
+/// What a thread came to; its panic is ours.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_finds_its_neighbour() {
+        let names = ["backupVaultName", "recoveryPointArn", "tags"];
+        assert_eq!(nearest("recoverypointArn", names.into_iter()), Some("recoveryPointArn"));
+        assert_eq!(nearest("backupVaultNmae", names.into_iter()), Some("backupVaultName"));
+        assert_eq!(nearest("bucketPolicy", names.into_iter()), None);
+    }
+
+    #[test]
+    fn answers_stand_in_the_order_of_the_questions() {
+        let items: Vec<usize> = (0..100).collect();
+        assert_eq!(at_once(&items, |item| item * 2), (0..100).map(|item| item * 2).collect::<Vec<_>>());
+        assert_eq!(at_once(&[] as &[usize], |item| *item), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_rule_is_found_by_its_place_its_folder_or_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for place in ["acts/kms/key_disabled", "states/s3/versioning", "acts/s3/versioning"] {
+            std::fs::create_dir_all(folder.path().join(place)).unwrap();
+        }
+        let find = |what: &str| Work::find(folder.path(), Some(what)).map(|work| work.rule);
+        let key = Ok(Some("acts/kms/key_disabled".to_owned()));
+        assert_eq!(find("acts/kms/key_disabled"), key);
+        assert_eq!(find("key_disabled"), key);
+        assert_eq!(find("policies/acts/kms/key_disabled/"), key);
+        assert!(find("key_disabeld").unwrap_err().ends_with("did you mean `key_disabled`?"));
+        assert!(find("versioning").unwrap_err().contains("say which"));
+        assert_eq!(find(folder.path().to_str().unwrap()), Ok(None));
+    }
+}

@@ -1,0 +1,212 @@
+//! From a folder of Rego to a bundle: runs `opa build` the way the agent needs it.
+//!
+//! Which `opa` is used is settled here and nowhere else; nothing is ever downloaded.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use super::Bundle;
+use super::archive;
+use super::revision;
+use super::signing::Signing;
+use crate::policy::engine::reads;
+use crate::policy::engine::reads::Reads;
+use crate::policy::error::PolicyError;
+
+/// The folders of a policies folder that go into a bundle. Each is a root of its own, so that
+/// `data/strategies/x.json` becomes `data.strategies` and not `data.data.strategies`.
+const PARTS: [&str; 4] = ["acts", "states", "lib", "data"];
+
+/// A rule's tests, which stand beside it.
+const TESTS: &str = "*_test.rego";
+/// A rule's examples, which `opa` would take for data.
+pub(crate) const EXAMPLES: [&str; 2] = ["fires.json", "silent.json"];
+/// The builtins that a rule may call.
+pub(crate) const CAPABILITIES: &str = "--capabilities=capabilities.json";
+
+/// Compiles a policies folder into a bundle. The bundle appears whole or not at all.
+///
+/// # Errors
+/// When the folder is none, `opa` is missing or refuses the rules, or the bundle cannot be
+/// written.
+pub fn build(folder: &Path, output: &Path) -> Result<(), PolicyError> {
+    build_signed(folder, output, None)
+}
+
+/// As [`build`], and signs the bundle when told how.
+///
+/// # Errors
+/// As [`build`], and when it cannot be signed.
+pub fn build_signed(folder: &Path, output: &Path, signing: Option<&Signing>) -> Result<(), PolicyError> {
+    let write = |source| PolicyError::Io { deed: "write", path: output.to_owned(), source };
+    // In the folder of the output, so that the last step is a rename.
+    let beside = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let workshop = tempfile::tempdir_in(beside).map_err(write)?;
+    let made = workshop.path().join("bundle.tar.gz");
+    compile(folder, &made)?;
+    signing.map_or(Ok(()), |signing| signing.sign(&made, workshop.path()))?;
+    fs::rename(&made, output).map_err(write)
+}
+
+/// Compiles a policies folder and reads the bundle, leaving nothing behind.
+pub(crate) fn in_passing(folder: &Path) -> Result<Bundle, PolicyError> {
+    let workshop = tempfile::tempdir().map_err(|source| PolicyError::Io {
+        deed: "write a bundle in",
+        path: env::temp_dir(),
+        source,
+    })?;
+    let made = workshop.path().join("bundle.tar.gz");
+    compile(folder, &made)?;
+    Bundle::read(&made)
+}
+
+/// What `opa` said to a question about policies.
+#[derive(Debug)]
+struct Said {
+    /// Whether all is well.
+    passed: bool,
+    /// The text, for people.
+    text: String,
+}
+
+/// Compiles a policies folder into a file that may be lost half-way. The same policies make
+/// the same bytes: `opa` writes no times, and the revision is a digest.
+fn compile(folder: &Path, output: &Path) -> Result<(), PolicyError> {
+    let mut command = command(folder, "build")?;
+    let [fires, silent] = EXAMPLES;
+    let revision = revision::of(folder, &parts(folder), &[TESTS.trim_start_matches('*'), fires, silent])?;
+    command.args(["--target=wasm", "--prune-unused", CAPABILITIES, "--revision", &revision]);
+    command.arg("--output").arg(absolute(output));
+    command.args(rules_only()).args(parts(folder));
+    let said = said(folder, command)?;
+    if !said.passed {
+        return Err(PolicyError::Compile { folder: folder.to_owned(), detail: said.text });
+    }
+    add_reads(folder, output)
+}
+
+/// Puts into a bundle what each of its rules reads.
+fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
+    let failed = |source| PolicyError::Io { deed: "write", path: bundle.to_owned(), source };
+    let damaged = |detail| PolicyError::Bundle { path: bundle.to_owned(), detail };
+    let planned = bundle.with_extension("plan");
+    let mut command = command(folder, "build")?;
+    command.args(["--target=plan", "--prune-unused", CAPABILITIES]).arg("--output").arg(absolute(&planned));
+    command.args(rules_only()).args(parts(folder));
+    let said = said(folder, command)?;
+    if !said.passed {
+        return Err(PolicyError::Compile { folder: folder.to_owned(), detail: said.text });
+    }
+    let plan = archive::read(&fs::read(&planned).map_err(failed)?).map_err(damaged)?.remove("plan.json");
+    let plan = plan.ok_or_else(|| damaged("`opa` made no `plan.json`".to_owned()))?;
+    let plan = serde_json::from_slice(&plan).map_err(|error| damaged(error.to_string()))?;
+    let reads = serde_json::to_vec(&Reads::find(&plan)).map_err(|error| damaged(error.to_string()))?;
+    let whole = archive::with(&fs::read(bundle).map_err(failed)?, reads::FILE, &reads).map_err(damaged)?;
+    fs::write(bundle, whole).map_err(failed)
+}
+
+/// `opa`, about to work in a policies folder.
+pub(crate) fn command(folder: &Path, verb: &str) -> Result<Command, PolicyError> {
+    let parts = parts(folder);
+    if !parts.contains(&"acts") && !parts.contains(&"states") {
+        return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `acts` nor `states`" });
+    }
+    if !folder.join("capabilities.json").is_file() {
+        return Err(PolicyError::Folder {
+            path: absolute(folder),
+            missing: "no `capabilities.json`, the builtins it may call",
+        });
+    }
+    let mut command = Command::new(opa());
+    command.current_dir(folder).arg(verb);
+    Ok(command)
+}
+
+/// The `opa` to use: what `KEEPWATCH_OPA` names, else the one that `make tools` installs, else
+/// whatever is on the path.
+#[must_use]
+pub fn opa() -> OsString {
+    let named = env::var_os("KEEPWATCH_OPA").filter(|named| !named.is_empty());
+    named.or_else(|| installed(Path::new(".tools"))).unwrap_or_else(|| OsString::from("opa"))
+}
+
+/// The newest `opa` below a folder of tools, where it lies in a folder named after its version.
+fn installed(tools: &Path) -> Option<OsString> {
+    let folders = fs::read_dir(tools).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let holds_opa =
+        |folder: &PathBuf| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("opa-"));
+    let programs = folders.filter(holds_opa).map(|folder| folder.join("opa")).filter(|program| program.is_file());
+    programs.max().map(|program| absolute(&program).into_os_string())
+}
+
+pub(crate) fn parts(folder: &Path) -> Vec<&'static str> {
+    PARTS.into_iter().filter(|part| folder.join(part).is_dir()).collect()
+}
+
+pub(crate) fn ignore(pattern: &str) -> String {
+    format!("--ignore={pattern}")
+}
+
+/// What keeps `opa` from taking a rule's examples and tests for policy.
+pub(crate) fn rules_only() -> [String; 3] {
+    [ignore(TESTS), ignore("fires.json"), ignore("silent.json")]
+}
+
+/// Runs `opa` in a folder to its end.
+pub(crate) fn output(folder: &Path, mut command: Command) -> Result<Output, PolicyError> {
+    command.output().map_err(|source| {
+        // The working folder may be what is missing, too.
+        if source.kind() == io::ErrorKind::NotFound && folder.is_dir() {
+            return PolicyError::NoCompiler { tried: command.get_program().to_string_lossy().into_owned() };
+        }
+        PolicyError::Io { deed: "run `opa` on", path: folder.to_owned(), source }
+    })
+}
+
+fn said(folder: &Path, command: Command) -> Result<Said, PolicyError> {
+    let output = output(folder, command)?;
+    let text = [output.stdout, output.stderr].concat();
+    Ok(Said { passed: output.status.success(), text: String::from_utf8_lossy(&text).trim().to_owned() })
+}
+
+/// A path that holds in any working folder.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_opa_of_make_tools_is_found_by_its_version_s_folder() {
+        let tools = tempfile::tempdir().unwrap();
+        assert_eq!(installed(tools.path()), None);
+        assert_eq!(installed(&tools.path().join("missing")), None);
+        for folder in ["lab", "opa-1.20.1", "opa-1.20.2"] {
+            fs::create_dir(tools.path().join(folder)).unwrap();
+            fs::write(tools.path().join(folder).join("opa"), "").unwrap();
+        }
+        assert_eq!(installed(tools.path()), Some(tools.path().join("opa-1.20.2/opa").into_os_string()));
+    }
+
+    #[test]
+    fn a_folder_says_what_it_lacks_before_opa_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let refuse = || compile(folder.path(), Path::new("unused")).unwrap_err().to_string();
+        assert!(refuse().ends_with("it has neither `acts` nor `states`"), "{}", refuse());
+        fs::create_dir(folder.path().join("acts")).unwrap();
+        assert!(refuse().ends_with("it has no `capabilities.json`, the builtins it may call"), "{}", refuse());
+    }
+
+    #[test]
+    fn a_missing_opa_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = said(folder.path(), Command::new("no-such-opa")).unwrap_err();
+        assert!(error.to_string().contains("hint: `make tools` installs the pinned version"), "{error}");
+    }
+}

@@ -1,0 +1,244 @@
+//! What the organisation forbids: Rego rules compiled to wasm, and the findings they return.
+//!
+//! A rule is judged on one document and can reach nothing else. This module never decides
+//! what happens next: a [`Finding`] proposes, [`crate::respond::decision`] disposes.
+
+pub mod author;
+pub mod bundle;
+pub mod catalogue;
+pub mod engine;
+pub mod error;
+pub mod input;
+
+mod findings;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::finding::Finding;
+use crate::domain::resource::Kind;
+use bundle::Bundle;
+use catalogue::{Catalogue, Entry};
+use engine::compiler::Compiler;
+use engine::reads::{Parts, Reads};
+use engine::{Engine, EntrypointId, Failure, Limits};
+use input::ActInput;
+
+pub use error::PolicyError;
+
+/// The answer of a rule that finds nothing.
+const NOTHING: &[u8] = b"[{\"result\":[]}]";
+
+/// The rules in force, compiled and ready. Cheap to clone; every clone is the same set.
+#[derive(Clone)]
+pub struct Policies(Arc<Loaded>);
+
+struct Loaded {
+    catalogue: Catalogue,
+    engine: Engine,
+    data: Value,
+    reads: Reads,
+    digest: String,
+    revision: String,
+}
+
+/// The rules that ask for one kind of event, and what they read of it.
+#[derive(Debug)]
+pub struct Interest<'a> {
+    policies: &'a Policies,
+    rules: Vec<EntrypointId>,
+    reads: Parts,
+}
+
+impl Interest<'_> {
+    /// What they read of it.
+    #[must_use]
+    pub const fn reads(&self) -> &Parts {
+        &self.reads
+    }
+
+    /// Whether the rules all find nothing in a document, which need hold only what they read.
+    #[must_use]
+    pub fn is_silent(&self, document: Vec<u8>, now: Timestamp) -> bool {
+        let mut judging = self.policies.0.engine.judge(document, nanoseconds(now));
+        self.rules.iter().all(|rule| judging.evaluate(*rule).is_ok_and(|answer| answer == NOTHING))
+    }
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies").field("digest", &self.0.digest).finish_non_exhaustive()
+    }
+}
+
+impl Policies {
+    /// Loads a bundle; of a folder, builds one first.
+    ///
+    /// # Errors
+    /// When the bundle cannot be built, read or run, or one of its rules does not say what it
+    /// must.
+    pub fn load(path: &Path) -> Result<Self, PolicyError> {
+        Self::load_within(path, Limits::default())
+    }
+
+    /// Loads a bundle or a folder, with limits of one's own.
+    ///
+    /// # Errors
+    /// As [`Policies::load`].
+    pub fn load_within(path: &Path, limits: Limits) -> Result<Self, PolicyError> {
+        let bundle = if path.is_dir() { bundle::build::in_passing(path)? } else { Bundle::read(path)? };
+        Self::of(bundle, limits, Compiler::Here)
+    }
+
+    /// Compiles a bundle that was read.
+    ///
+    /// # Errors
+    /// When it cannot be run, or one of its rules does not say what it must.
+    pub fn of(bundle: Bundle, limits: Limits, compiler: Compiler) -> Result<Self, PolicyError> {
+        let engine = Engine::new(&bundle, limits, compiler)?;
+        let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
+        let Bundle { data, digest, manifest, reads, .. } = bundle;
+        let revision = manifest.revision;
+        let policies = Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision }));
+        if !policies.lay_out() {
+            tracing::warn!(
+                "the rules' module keeps values in a way of its own and has to parse each document itself, which takes longer; was it built by another `opa`?"
+            );
+        }
+        Ok(policies)
+    }
+
+    /// Every rule, in the order of their ids.
+    #[must_use]
+    pub fn rules(&self) -> &[Entry] {
+        self.0.catalogue.entries()
+    }
+
+    /// SHA-256 of the bundle: which rules these are.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// What the bundle calls its version.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.0.revision
+    }
+
+    /// The bundle's data, which rules and agent share.
+    #[must_use]
+    pub fn data(&self) -> &Value {
+        &self.0.data
+    }
+
+    /// How many calls of builtins were undefined because of their arguments.
+    #[must_use]
+    pub fn refused_builtins(&self) -> u64 {
+        self.0.engine.refused()
+    }
+
+    /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
+    /// so with every module of an `opa` that is known.
+    #[must_use]
+    pub fn lay_out(&self) -> bool {
+        self.0.engine.lays_out()
+    }
+
+    /// Whether a rule asks for events of this `eventSource` and `eventName`.
+    #[must_use]
+    pub fn want(&self, source: &str, name: &str) -> bool {
+        self.0.catalogue.of_act(source, name).next().is_some()
+    }
+
+    /// The rules that ask for such events, if it is known of each what it reads of them.
+    #[must_use]
+    pub fn interest(&self, source: &str, name: &str) -> Option<Interest<'_>> {
+        let mut interest = Interest { policies: self, rules: Vec::new(), reads: Parts::new() };
+        for entry in self.0.catalogue.of_act(source, name) {
+            for (part, fields) in self.0.reads.of(&entry.entrypoint)? {
+                interest.reads.entry(part.clone()).or_default().extend(fields.iter().cloned());
+            }
+            interest.rules.push(entry.id);
+        }
+        Some(interest)
+    }
+
+    /// The rules that ask for an act.
+    pub fn of_act(&self, act: &ActInput<'_>) -> impl Iterator<Item = &Entry> {
+        let (source, name) = act.route();
+        self.0.catalogue.of_act(source, name)
+    }
+
+    /// The rules for a kind of resource.
+    pub fn of_state(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+        self.0.catalogue.of_state(kind)
+    }
+
+    /// Judges what somebody did by the rules that asked for it.
+    #[must_use]
+    pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {
+        self.judge(self.of_act(act), act, act.now)
+    }
+
+    /// Judges a document by some of the rules that it concerns.
+    #[must_use]
+    pub fn judge_among<'a>(
+        &'a self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        self.judge(entries, document, now)
+    }
+
+    /// Judges a document by one rule, whether it asked for it or not: how a rule's own
+    /// examples are tried. `now` is what `time.now_ns` answers.
+    #[must_use]
+    pub fn judge_by(&self, entry: &Entry, document: &Value, now: Timestamp) -> Vec<Finding> {
+        self.judge(std::iter::once(entry), document, now)
+    }
+
+    /// A rule's bare answer to a document: OPA's result set as JSON.
+    ///
+    /// # Errors
+    /// When the rule does not come to its end.
+    pub fn evaluate(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<u8>, Failure> {
+        self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(entry.id)
+    }
+
+    /// The bare answer of any entry point of the module, a rule or not; nothing when it has
+    /// none of this path.
+    fn answer(&self, path: &str, document: &Value, now: Timestamp) -> Option<Result<Vec<u8>, Failure>> {
+        let id = self.0.engine.entrypoint(path)?;
+        Some(self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(id))
+    }
+
+    fn judge<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let mut entries = entries.peekable();
+        if entries.peek().is_none() {
+            return Vec::new();
+        }
+        let json = serde_json::to_vec(document).unwrap_or_default();
+        let mut judging = self.0.engine.judge(json, nanoseconds(now));
+        let mut found: Vec<_> =
+            entries.flat_map(|entry| findings::findings(&entry.rule, judging.evaluate(entry.id))).collect();
+        findings::sort(&mut found);
+        found
+    }
+}
+
+/// A moment as `time.now_ns` answers it; those that do not fit are beyond the year 2262.
+fn nanoseconds(moment: Timestamp) -> i64 {
+    i64::try_from(moment.as_nanosecond()).unwrap_or(i64::MAX)
+}

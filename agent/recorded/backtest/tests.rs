@@ -1,0 +1,153 @@
+//! Cases to try on, and the comparison as a whole.
+
+use jiff::SignedDuration;
+
+use super::report::{About, Basis, Report, Turn};
+use super::*;
+use crate::domain::account::{AccountClass, Mode};
+use crate::domain::finding::{Severity, Verb};
+use crate::domain::principal::{Flags, PrincipalKind};
+use crate::recorded::replay::Counts;
+
+const ACCOUNT: &str = "111122223333";
+
+pub(super) fn finding(rule: &str, resource: Option<&str>, propose: &[Verb]) -> Finding {
+    let rule = Rule {
+        id: rule.to_owned(),
+        title: "A rule".to_owned(),
+        severity: Severity::High,
+        mode: Mode::Enforce,
+        controls: Vec::new(),
+        attack: Vec::new(),
+        runbook: None,
+    };
+    let resource = resource.map(str::to_owned);
+    Finding { rule, message: "it happened".to_owned(), resource, propose: propose.to_vec(), evidence: Value::Null }
+}
+
+fn account() -> Account {
+    Account {
+        id: ACCOUNT.parse().unwrap(),
+        name: "prod".to_owned(),
+        class: AccountClass::Production,
+        regions: Vec::new(),
+        mode: Mode::Observe,
+        ou: None,
+        tags: BTreeMap::new(),
+    }
+}
+
+pub(super) fn enforcing() -> Config {
+    Config::of_accounts(vec![account()])
+}
+
+/// What a user did so many minutes after noon, without findings.
+pub(super) fn case(minute: i64, user: &str) -> Case {
+    let noon: Timestamp = "2026-03-04T12:00:00Z".parse().unwrap();
+    let arn = format!("arn:aws:iam::{ACCOUNT}:user/{user}");
+    let id = format!("{user}-{minute}");
+    let principal = Principal {
+        kind: PrincipalKind::IamUser,
+        account: Some(ACCOUNT.to_owned()),
+        name: Some(user.to_owned()),
+        arn: Some(arn.clone()),
+        session: None,
+        unique_id: Some("AIDAEXAMPLE".to_owned()),
+        access_key: None,
+        issued_at: None,
+        source_identity: None,
+        invoked_by: None,
+        flags: Flags::default(),
+    };
+    Case {
+        file: "a.json".to_owned(),
+        line: 1,
+        key: format!("{id}:{ACCOUNT}"),
+        id,
+        name: "DeleteRecoveryPoint".to_owned(),
+        time: noon.checked_add(SignedDuration::from_mins(minute)).unwrap(),
+        region: "eu-west-1".to_owned(),
+        account: ACCOUNT.parse().unwrap(),
+        principal,
+        correlation: format!("{ACCOUNT}/{arn}"),
+        old: Vec::new(),
+        new: Vec::new(),
+    }
+}
+
+/// One finding that appears and contains, one that both sides have.
+pub(super) fn two_cases() -> Vec<Case> {
+    let mut first = case(0, "mallory");
+    first.new.push(finding("A-1", None, &[Verb::Contain]));
+    let mut second = case(1, "alice");
+    second.old.push(finding("B-1", None, &[]));
+    second.new.push(finding("B-1", None, &[]));
+    vec![first, second]
+}
+
+pub(super) fn report_of(cases: Vec<Case>) -> Report {
+    let config = enforcing();
+    let mut backtest = Backtest::new(&config);
+    cases.into_iter().for_each(|case| backtest.take(case));
+    let side = |name: &str| (name.to_owned(), "0".repeat(64), 2);
+    let about = About {
+        sides: [side("old"), side("new")],
+        basis: Basis::EveryAccountEnforces,
+        read: (1, Counts::default()),
+        judged: 2,
+        rules: rules::RuleChanges::default(),
+    };
+    Report::of(backtest, about)
+}
+
+#[test]
+fn what_appears_is_counted_by_rule_and_principal_and_shown() {
+    let report = report_of(two_cases());
+    let all = report.findings.all;
+    assert_eq!((all.old, all.new, all.appeared, all.vanished, all.changed), (1, 2, 1, 0, 0));
+    let first = &report.findings.by_rule.rows[0];
+    assert_eq!((first.name.as_str(), first.findings.appeared), ("A-1", 1));
+    assert!(report.findings.by_principal.rows[0].name.ends_with("user/mallory"));
+    let [group] = report.findings.groups.as_slice() else { panic!("one group appears") };
+    assert_eq!((group.group.count, group.group.examples[0].event_id.as_str()), (1, "mallory-0"));
+}
+
+#[test]
+fn a_new_containment_is_told_apart_from_one_of_both_sides() {
+    let report = report_of(two_cases());
+    assert_eq!((report.containments.old, report.containments.new, report.containments.appeared), (0, 1, 1));
+    assert_eq!(report.containments.rows[0].change, Turn::Appeared);
+    assert_eq!((report.old.answers.threads, report.new.answers.threads), (1, 2));
+
+    let mut harder = case(0, "mallory");
+    harder.old.push(finding("A-1", None, &[Verb::Contain]));
+    harder.new.push(finding("A-1", None, &[Verb::ContainHard]));
+    let report = report_of(vec![harder]);
+    assert_eq!(report.containments.rows[0].change, Turn::Harder);
+    assert_eq!((report.containments.new, report.containments.appeared, report.findings.all.changed), (1, 1, 1));
+}
+
+#[test]
+fn an_event_that_stands_in_two_files_is_answered_once() {
+    let [first, _] = two_cases().try_into().unwrap();
+    let report = report_of(vec![first.clone(), first]);
+    assert_eq!((report.findings.all.new, report.new.answers.cases, report.not_answered.repeated), (2, 1, 1));
+}
+
+#[test]
+fn an_account_that_nobody_watches_is_not_answered() {
+    let mut cases = two_cases();
+    cases[0].account = "999988887777".parse().unwrap();
+    let report = report_of(cases);
+    assert_eq!((report.not_answered.unwatched, report.new.answers.cases), (1, 1));
+    assert_eq!(report.findings.all.new, 2, "its findings count all the same");
+}
+
+#[test]
+fn a_limit_holds_up_to_its_number() {
+    let report = report_of(two_cases());
+    let limits = gates::Limits { new_findings: Some(0), new_containments: Some(1), ..gates::Limits::default() };
+    let gates = limits.measure(&report);
+    assert_eq!(gates.iter().map(|gate| gate.holds).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(gates[0].to_string(), "1 new findings: 1 over the limit (`--max-new-findings 0`)");
+}

@@ -1,0 +1,295 @@
+//! What happens about findings: pure, so that every answer can be tested and explained.
+//!
+//! What happens is the least of the global, the account's and the rule's mode, less
+//! exemptions, budgets and the never-list, which is checked last and stands in code.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::config::{Config, Exemption};
+use crate::domain::account::{Account, Mode};
+use crate::domain::action::Strength;
+use crate::domain::finding::{Finding, Verb};
+use crate::domain::principal::{Principal, PrincipalKind};
+use crate::domain::reason::{Reason, Usage};
+use crate::domain::resource::Place;
+use crate::domain::response::Deed;
+use crate::rules::strategy::matches_glob;
+
+/// What is done at once, what people are asked, and why.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decision {
+    /// To be done now, in this order.
+    pub act: Vec<Deed>,
+    /// To be done when a person says so.
+    pub ask: Vec<Deed>,
+    /// Why, rule by rule.
+    pub reasons: Vec<Reason>,
+}
+
+impl Decision {
+    /// What is done at once, in two parts: containment, which never waits for reading
+    /// resources, and the rest. Without containment there is only one part.
+    #[must_use]
+    pub fn by_urgency(&self) -> (Vec<Deed>, Vec<Deed>) {
+        let (urgent, rest): (Vec<Deed>, Vec<Deed>) =
+            self.act.iter().cloned().partition(|deed| matches!(deed, Deed::Contain { .. }));
+        if urgent.is_empty() { (rest, urgent) } else { (urgent, rest) }
+    }
+}
+
+/// What was done to a resource lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Past {
+    /// Repairs within the hour.
+    pub repairs: u32,
+    /// Whether people took a repair back within the day.
+    pub taken_back: bool,
+}
+
+/// What a decision depends on besides the findings.
+#[derive(Debug, Clone)]
+pub struct Circumstances<'a> {
+    /// Modes, exemptions, budgets and the configured never-list.
+    pub config: &'a Config,
+    /// The account that the findings are about.
+    pub account: &'a Account,
+    /// Who caused them, where an event did.
+    pub principal: Option<&'a Principal>,
+    /// What was done in this account in the last hour.
+    pub usage: Usage,
+    /// What was done everywhere in the last hour.
+    pub usage_everywhere: Usage,
+    /// What was done to each resource lately, by ARN.
+    pub past: &'a BTreeMap<String, Past>,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// What is done about one proposal.
+enum Answer {
+    Act,
+    Ask(String),
+    Leave(String),
+}
+
+/// Decides about the findings of one event or one resource.
+#[must_use]
+pub fn decide(findings: &[Finding], circumstances: &Circumstances<'_>) -> Decision {
+    let mut decision = Decision::default();
+    for finding in findings {
+        let (mode, because) = circumstances.mode(finding);
+        decision.reasons.push(Reason { rule: finding.rule.id.clone(), mode, because });
+        for verb in &finding.propose {
+            circumstances.weigh(finding, *verb, mode, &mut decision);
+        }
+    }
+    in_order(&mut decision.act);
+    in_order(&mut decision.ask);
+    decision.ask.retain(|deed| !decision.act.contains(deed));
+    decision
+}
+
+/// Contain, hold, restore, recover; nothing twice, and the stronger containment wins.
+fn in_order(deeds: &mut Vec<Deed>) {
+    deeds.sort_by_key(Deed::rank);
+    deeds.dedup_by(|later, earlier| {
+        later == earlier || matches!((&later, &earlier), (Deed::Contain { .. }, Deed::Contain { .. }))
+    });
+}
+
+impl Circumstances<'_> {
+    /// How far a finding may go, and why.
+    fn mode(&self, finding: &Finding) -> (Mode, String) {
+        if let Some(exemption) = self.config.exemptions.iter().find(|exemption| self.applies(exemption, finding)) {
+            let Exemption { owner, expires, reason, .. } = exemption;
+            return (Mode::Observe, format!("exempt until {expires} by {owner}: {reason}"));
+        }
+        let (account, rule) = (self.account, &finding.rule);
+        let mode = self.config.mode.min(account.mode).min(rule.mode);
+        let because = if mode == Mode::Enforce {
+            "global, account and rule mode say `enforce`".to_owned()
+        } else if mode == self.config.mode {
+            format!("the global mode is `{mode}`")
+        } else if mode == account.mode {
+            format!("account `{}` is in mode `{mode}`", account.name)
+        } else {
+            format!("rule `{}` is in mode `{mode}`", rule.id)
+        };
+        (mode, because)
+    }
+
+    fn applies(&self, exemption: &Exemption, finding: &Finding) -> bool {
+        let today = self.now.to_zoned(TimeZone::UTC).date();
+        exemption.rule == finding.rule.id
+            && today <= exemption.expires
+            && finding.resource.as_deref().is_some_and(|arn| matches_glob(&exemption.resource, arn))
+    }
+
+    /// Puts one proposal where it belongs, and says why when it is not simply done.
+    fn weigh(&self, finding: &Finding, verb: Verb, mode: Mode, decision: &mut Decision) {
+        if mode < Mode::Approve {
+            return;
+        }
+        let answer = match self.deed(finding, verb) {
+            Err(because) => Answer::Leave(because),
+            Ok(deed) => {
+                let answer = self.answer(&deed, mode);
+                match &answer {
+                    Answer::Act => decision.act.push(deed),
+                    Answer::Ask(_) => decision.ask.push(deed),
+                    Answer::Leave(_) => {}
+                }
+                answer
+            }
+        };
+        match answer {
+            Answer::Act => {}
+            Answer::Ask(because) | Answer::Leave(because) => {
+                decision.reasons.push(Reason { rule: finding.rule.id.clone(), mode, because });
+            }
+        }
+    }
+
+    /// The deed that a proposal means here.
+    fn deed(&self, finding: &Finding, verb: Verb) -> Result<Deed, String> {
+        let contain = |strength| {
+            let principal = self.principal.ok_or("nobody to contain: no event says who did it")?;
+            Ok(Deed::Contain { principal: Box::new(principal.clone()), strength })
+        };
+        let place = || {
+            let arn = finding.resource.as_deref().ok_or("the rule names no resource to act on")?;
+            Place::from_arn(arn, &self.account.id)
+                .ok_or_else(|| format!("nothing can be done to `{arn}`: unknown kind"))
+        };
+        match verb {
+            Verb::Contain => contain(Strength::Soft),
+            Verb::ContainHard => contain(Strength::Hard),
+            Verb::Hold => place().map(Deed::Hold),
+            Verb::Restore => place().map(Deed::Restore),
+            Verb::Rearm => place().map(Deed::Rearm),
+            Verb::Copy => place().map(Deed::Copy),
+        }
+    }
+
+    fn answer(&self, deed: &Deed, mode: Mode) -> Answer {
+        if let Deed::Contain { principal, .. } = deed
+            && let Err(because) = containable(principal, self.config)
+        {
+            return Answer::Leave(because);
+        }
+        if mode == Mode::Approve {
+            return Answer::Ask("waits for approval".to_owned());
+        }
+        match self.over_budget(deed) {
+            Some(because) => Answer::Ask(because),
+            None => match deed {
+                Deed::Contain { principal, .. } => never(principal, self.config).map_or(Answer::Act, Answer::Ask),
+                Deed::Hold(_) | Deed::Restore(_) | Deed::Rearm(_) | Deed::Copy(_) => Answer::Act,
+            },
+        }
+    }
+
+    /// Why a resource is not repaired again without a person's word.
+    fn contested(&self, place: &Place) -> Option<String> {
+        let arn = place.arn();
+        let Past { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
+        if taken_back {
+            return Some(format!("people took back a repair of `{arn}` within the day"));
+        }
+        (repairs >= self.config.budgets.repairs_of_one_resource).then(|| {
+            format!("a fight over `{arn}`: repaired {repairs} times within the hour, somebody keeps changing it back")
+        })
+    }
+
+    /// Which allowance a deed would go over.
+    fn over_budget(&self, deed: &Deed) -> Option<String> {
+        let budgets = &self.config.budgets;
+        let (here, everywhere, allowed, what) = match deed {
+            Deed::Contain { strength: Strength::Hard, .. } => {
+                (self.usage.hard, self.usage_everywhere.hard, budgets.hard_containments, "hard containments")
+            }
+            Deed::Contain { strength: Strength::Soft, .. } => {
+                (self.usage.soft, self.usage_everywhere.soft, budgets.soft_containments, "soft containments")
+            }
+            Deed::Hold(_) => return None,
+            Deed::Restore(place) | Deed::Rearm(place) | Deed::Copy(place) => {
+                if let Some(because) = self.contested(place) {
+                    return Some(because);
+                }
+                (self.usage.repairs, self.usage_everywhere.repairs, budgets.repairs, "repairs")
+            }
+        };
+        let organisation = allowed.saturating_mul(budgets.organisation_factor);
+        (here >= allowed || everywhere >= organisation)
+            .then(|| format!("the budget is used up: {here} {what} in this account within the hour"))
+    }
+}
+
+/// Whether an IAM policy can limit this principal at all, in an account that we watch.
+fn containable(principal: &Principal, config: &Config) -> Result<(), String> {
+    let advice = match principal.kind {
+        PrincipalKind::IamUser | PrincipalKind::AssumedRole => None,
+        PrincipalKind::Root => {
+            Some("the root user is bound by no IAM policy: rotate its password and keys, deny it by SCP")
+        }
+        PrincipalKind::RoleSessionSso => {
+            Some("Identity Center owns this role: disable the user there and remove the assignment")
+        }
+        PrincipalKind::ServiceLinkedRole | PrincipalKind::Service => {
+            Some("an AWS service did it: find who made the service do it")
+        }
+        PrincipalKind::FederatedUser => Some("contain the IAM user that issued this federation token"),
+        PrincipalKind::SamlUser | PrincipalKind::WebIdentityUser | PrincipalKind::IdentityCenterUser => {
+            Some("the identity provider owns this user: block it there")
+        }
+        PrincipalKind::AwsAccount => Some("it came from another account: block it in the resource's policy"),
+        PrincipalKind::Unknown => Some("the record does not say who did it"),
+    };
+    if let Some(advice) = advice {
+        return Err(format!("cannot be contained here: {advice}"));
+    }
+    let watched = principal.account.as_deref().and_then(|id| id.parse().ok()).and_then(|id| config.account(&id));
+    match (watched, &principal.name) {
+        (Some(_), Some(_)) => Ok(()),
+        (None, _) => Err("cannot be contained: it belongs to an account that is not in accounts.toml".to_owned()),
+        (_, None) => Err("cannot be contained: the record does not name it".to_owned()),
+    }
+}
+
+/// Roles that an organisation's own machinery runs on: containing one breaks more than
+/// the attack does.
+const MACHINERY: &[&str] = &[
+    "AWSBackupDefaultServiceRole",
+    "AWSCloudFormationStackSet*",
+    "AWSControlTowerExecution",
+    "OrganizationAccountAccessRole",
+    "s3crr_role_for_*",
+];
+
+/// Why a principal is never contained without a person's word.
+fn never(principal: &Principal, config: &Config) -> Option<String> {
+    let name = principal.name.as_deref().unwrap_or_default();
+    let arn = principal.arn.as_deref().unwrap_or_default();
+    let roles = &config.roles;
+    let is_role = principal.kind == PrincipalKind::AssumedRole;
+    let what = if is_role && [&roles.agent, &roles.read, &roles.respond].iter().any(|own| *own == name) {
+        "one of Keepwatch's own roles"
+    } else if principal.flags.break_glass || config.never.break_glass.contains(arn) {
+        "a break-glass identity"
+    } else if principal.flags.service_linked || arn.contains(":role/aws-service-role/") {
+        "a service-linked role"
+    } else if is_role && MACHINERY.iter().any(|pattern| matches_glob(pattern, name)) {
+        "a role that backups or the organisation run on"
+    } else if config.never.contain.iter().any(|pattern| matches_glob(pattern, arn)) {
+        "on the never-list of accounts.toml"
+    } else {
+        return None;
+    };
+    Some(format!("`{name}` is {what}: never contained without a person's word"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Decisions, as sentences.
+
+use super::*;
+use crate::domain::finding::{Rule, Severity};
+use crate::domain::principal::Flags;
+
+const ACCOUNTS: &str = include_str!("../../../accounts.toml");
+const BUCKET: &str = "arn:aws:s3:::securecart-invoices";
+
+fn finding(propose: &[Verb]) -> Finding {
+    Finding {
+        rule: Rule {
+            id: "BKT-01".to_owned(),
+            title: "Versioning is off".to_owned(),
+            severity: Severity::Critical,
+            mode: Mode::Enforce,
+            controls: Vec::new(),
+            attack: Vec::new(),
+            runbook: None,
+        },
+        message: "versioning is off".to_owned(),
+        resource: Some(BUCKET.to_owned()),
+        propose: propose.to_vec(),
+        evidence: serde_json::Value::Null,
+    }
+}
+
+fn principal(kind: PrincipalKind, name: &str) -> Principal {
+    let word = if kind == PrincipalKind::AssumedRole { "role" } else { "user" };
+    Principal {
+        kind,
+        account: Some("111122223333".to_owned()),
+        name: Some(name.to_owned()),
+        arn: Some(format!("arn:aws:iam::111122223333:{word}/{name}")),
+        session: None,
+        unique_id: Some("AROAX:session".to_owned()),
+        access_key: None,
+        issued_at: None,
+        source_identity: None,
+        invoked_by: None,
+        flags: Flags::default(),
+    }
+}
+
+/// What findings lead to, when everything but `change` is as in accounts.toml.
+fn decided(
+    findings: &[Finding],
+    who: Option<Principal>,
+    change: impl FnOnce(&mut Config, &mut Circumstances<'_>),
+) -> Decision {
+    let shipped = Config::parse(ACCOUNTS).expect("valid");
+    let account = shipped.account(&"111122223333".parse().expect("an id")).expect("watched");
+    let (mut config, past) = (shipped.clone(), BTreeMap::new());
+    let mut it = Circumstances {
+        config: &shipped,
+        account,
+        principal: who.as_ref(),
+        usage: Usage::default(),
+        usage_everywhere: Usage::default(),
+        past: &past,
+        now: "2026-06-01T12:00:00Z".parse().expect("a time"),
+    };
+    change(&mut config, &mut it);
+    decide(findings, &Circumstances { config: &config, ..it })
+}
+
+fn says(decision: &Decision, words: &str) -> bool {
+    decision.reasons.iter().any(|reason| reason.because.contains(words))
+}
+
+#[test]
+fn an_enforced_finding_contains_and_restores_at_once() {
+    let decision = decided(
+        &[finding(&[Verb::Restore, Verb::Contain])],
+        Some(principal(PrincipalKind::IamUser, "mallory")),
+        |_, _| {},
+    );
+    assert!(
+        matches!(decision.act.as_slice(), [Deed::Contain { strength: Strength::Soft, .. }, Deed::Restore(_)]),
+        "{decision:?}"
+    );
+    assert!(decision.ask.is_empty());
+}
+
+#[test]
+fn the_least_of_the_three_modes_decides() {
+    for (mode, acts, asks) in [(Mode::Observe, 0, 0), (Mode::Alert, 0, 0), (Mode::Approve, 0, 1), (Mode::Enforce, 1, 0)]
+    {
+        let decision = decided(&[finding(&[Verb::Restore])], None, |config, _| config.mode = mode);
+        assert_eq!((decision.act.len(), decision.ask.len()), (acts, asks), "global mode {mode}");
+        let mut cautious = finding(&[Verb::Restore]);
+        cautious.rule.mode = mode;
+        let decision = decided(&[cautious], None, |_, _| {});
+        assert_eq!((decision.act.len(), decision.ask.len()), (acts, asks), "rule mode {mode}");
+    }
+}
+
+#[test]
+fn an_exemption_holds_until_the_end_of_its_last_day() {
+    let exempt = |config: &mut Config| {
+        config.exemptions.push(Exemption {
+            rule: "BKT-01".to_owned(),
+            resource: "arn:aws:s3:::securecart-*".to_owned(),
+            reason: "migration".to_owned(),
+            owner: "alice".to_owned(),
+            expires: "2026-06-01".parse().expect("a date"),
+        });
+    };
+    let on_the_day = decided(&[finding(&[Verb::Restore])], None, |config, _| exempt(config));
+    assert!(on_the_day.act.is_empty() && says(&on_the_day, "exempt until 2026-06-01 by alice: migration"));
+    let the_day_after = decided(&[finding(&[Verb::Restore])], None, |config, it| {
+        exempt(config);
+        it.now = "2026-06-02T00:00:00Z".parse().expect("a time");
+    });
+    assert_eq!(the_day_after.act.len(), 1);
+}
+
+#[test]
+fn nobody_is_contained_where_no_event_says_who_did_it() {
+    let decision = decided(&[finding(&[Verb::Contain, Verb::Restore])], None, |_, _| {});
+    assert!(matches!(decision.act.as_slice(), [Deed::Restore(_)]));
+    assert!(says(&decision, "nobody to contain"));
+}
+
+#[test]
+fn the_never_list_asks_instead() {
+    let never = [
+        principal(PrincipalKind::AssumedRole, "KeepwatchRespond"),
+        principal(PrincipalKind::AssumedRole, "AWSBackupDefaultServiceRole"),
+        principal(PrincipalKind::AssumedRole, "s3crr_role_for_invoices"),
+        principal(PrincipalKind::AssumedRole, "securecart-payments"),
+        principal(PrincipalKind::IamUser, "break-glass"),
+    ];
+    for who in never {
+        let name = who.name.clone();
+        let decision = decided(&[finding(&[Verb::Contain])], Some(who), |_, _| {});
+        assert!(decision.act.is_empty(), "{name:?}");
+        assert_eq!(decision.ask.len(), 1, "{name:?}");
+    }
+}
+
+#[test]
+fn what_iam_cannot_bind_is_left_to_people_with_advice() {
+    for kind in [PrincipalKind::Root, PrincipalKind::Service, PrincipalKind::RoleSessionSso, PrincipalKind::Unknown] {
+        let decision = decided(&[finding(&[Verb::Contain])], Some(principal(kind, "x")), |_, _| {});
+        assert!(decision.act.is_empty() && decision.ask.is_empty(), "{kind:?}");
+        assert!(says(&decision, "cannot be contained"), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_user_named_like_our_role_is_no_friend() {
+    let decision =
+        decided(&[finding(&[Verb::Contain])], Some(principal(PrincipalKind::IamUser, "KeepwatchRespond")), |_, _| {});
+    assert_eq!(decision.act.len(), 1);
+}
+
+#[test]
+fn a_principal_of_an_unwatched_account_is_out_of_reach() {
+    let mut stranger = principal(PrincipalKind::IamUser, "mallory");
+    stranger.account = Some("999988887777".to_owned());
+    let decision = decided(&[finding(&[Verb::Contain])], Some(stranger), |_, _| {});
+    assert!(decision.act.is_empty() && decision.ask.is_empty());
+    assert!(says(&decision, "not in accounts.toml"));
+}
+
+#[test]
+fn a_used_up_budget_asks() {
+    let mallory = || Some(principal(PrincipalKind::IamUser, "mallory"));
+    let here = decided(&[finding(&[Verb::Contain])], mallory(), |_, it| it.usage.soft = 10);
+    assert_eq!((here.act.len(), here.ask.len()), (0, 1));
+    let everywhere = decided(&[finding(&[Verb::Contain])], mallory(), |_, it| it.usage_everywhere.soft = 30);
+    assert_eq!((everywhere.act.len(), everywhere.ask.len()), (0, 1));
+    let hard = decided(&[finding(&[Verb::ContainHard])], mallory(), |_, it| it.usage.hard = 3);
+    assert_eq!((hard.act.len(), hard.ask.len()), (0, 1));
+    let repairs = decided(&[finding(&[Verb::Restore])], None, |_, it| it.usage.repairs = 20);
+    assert_eq!((repairs.act.len(), repairs.ask.len()), (0, 1));
+}
+
+#[test]
+fn the_third_repair_within_an_hour_is_a_fight() {
+    let past = BTreeMap::from([(BUCKET.to_owned(), Past { repairs: 3, taken_back: false })]);
+    let decision = decided(&[finding(&[Verb::Restore])], None, |_, it| it.past = leaked(past));
+    assert_eq!((decision.act.len(), decision.ask.len()), (0, 1));
+    assert!(says(&decision, "a fight over"));
+}
+
+#[test]
+fn what_people_took_back_is_not_repaired_without_their_word() {
+    let past = BTreeMap::from([(BUCKET.to_owned(), Past { repairs: 1, taken_back: true })]);
+    let decision = decided(&[finding(&[Verb::Restore])], None, |_, it| it.past = leaked(past));
+    assert_eq!((decision.act.len(), decision.ask.len()), (0, 1));
+    assert!(says(&decision, "people took back a repair"));
+}
+
+#[test]
+fn the_stronger_of_two_containments_wins_and_nothing_is_done_twice() {
+    let both = [finding(&[Verb::Contain, Verb::Restore]), finding(&[Verb::ContainHard, Verb::Restore])];
+    let decision = decided(&both, Some(principal(PrincipalKind::IamUser, "mallory")), |_, _| {});
+    assert!(
+        matches!(decision.act.as_slice(), [Deed::Contain { strength: Strength::Hard, .. }, Deed::Restore(_)]),
+        "{decision:?}"
+    );
+}
+
+/// A test's past outlives the test.
+fn leaked(past: BTreeMap<String, Past>) -> &'static BTreeMap<String, Past> {
+    Box::leak(Box::new(past))
+}

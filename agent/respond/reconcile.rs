@@ -1,0 +1,97 @@
+//! The story of one resource: an event or a sweep says where to look, the live state says
+//! what is true.
+
+use tracing::info;
+
+use super::agent::{Agent, HandleError, Occurrence, Subject};
+use crate::domain::account::Account;
+use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::event::Event;
+use crate::domain::finding::Finding;
+use crate::domain::resource;
+use crate::domain::resource::{Desired, Live, Place};
+use crate::ledger::{Ledger, LedgerError};
+use crate::ops::metrics::Stopwatch;
+use crate::policy::input::{Resource, StateInput};
+use crate::rules::active::RuleSet;
+use crate::rules::strategy::is_protected;
+
+/// A resource that was looked at: what it is, and what the rules say of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// As AWS reports it now.
+    pub live: Live,
+    /// What it should be, as far as anybody declared it.
+    pub desired: Desired,
+    /// What the rules found.
+    pub findings: Vec<Finding>,
+}
+
+impl<C: Clouds, L: Ledger> Agent<C, L> {
+    /// Judges one resource as it is now, and deals with what is found. `cause` is the event
+    /// that led here; a sweep has none.
+    ///
+    /// # Errors
+    /// When its account or the store could not be reached: worth another try.
+    pub async fn reconcile(&self, place: &Place, cause: Option<&Event>, rules: &RuleSet) -> Result<(), HandleError> {
+        let account = self.config.account(&place.account);
+        let account = account.ok_or_else(|| HandleError::UnknownAccount(place.account.clone()))?;
+        let Some(Judged { live, desired, findings }) = self.judge(place, account, rules).await? else {
+            return Ok(());
+        };
+        if findings.is_empty() && cause.is_none() {
+            self.learn(place, &live).await?;
+        }
+        let (subject, stopwatch) = (Subject::State(place, cause), &Stopwatch::idle());
+        let live = &live;
+        self.respond(Occurrence { account, subject, rules, findings: &findings, live: Some(live), stopwatch }).await?;
+        self.shadow_state(rules, &self.state_of(place, account, (live, &desired)), cause);
+        Ok(())
+    }
+
+    /// What a rule sees of a resource.
+    fn state_of<'a>(
+        &self,
+        place: &'a Place,
+        account: &'a Account,
+        (live, desired): (&'a Live, &'a Desired),
+    ) -> StateInput<'a> {
+        let desired = (*desired != Desired::default()).then_some(desired);
+        StateInput { resource: Resource::new(place, live), desired, account, now: self.clock.now() }
+    }
+
+    /// Reads a resource and asks the rules. `None` when it is gone or not ours to protect.
+    ///
+    /// # Errors
+    /// When its account or the store could not be reached.
+    pub async fn judge(
+        &self,
+        place: &Place,
+        account: &Account,
+        rules: &RuleSet,
+    ) -> Result<Option<Judged>, HandleError> {
+        let desired = self.desired(place, rules).await?;
+        let cloud = self.clouds.reader(account).await?;
+        let live = match resource::read(place, &desired, &cloud).await {
+            Err(CloudError::Gone { target }) => {
+                info!(account.id = %account.id, "`{target}` is gone: nothing to judge");
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        if !is_protected(rules.strategies.desired(place).as_ref(), &live) {
+            return Ok(None);
+        }
+        let findings = rules.judge_state(&self.state_of(place, account, (&live, &desired)));
+        Ok(Some(Judged { live, desired, findings }))
+    }
+
+    /// Keeps the first state that a sweep finds right as the resource's baseline. What an
+    /// event led to is never learnt: an attacker could teach it.
+    async fn learn(&self, place: &Place, live: &Live) -> Result<(), LedgerError> {
+        if self.ledger.baseline(place).await?.is_some() {
+            return Ok(());
+        }
+        self.ledger.keep_baseline(place, &Desired::from_live(live), self.clock.now()).await
+    }
+}

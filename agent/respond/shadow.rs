@@ -1,0 +1,138 @@
+//! Rules in shadow: judged like every other, on their own time, and nothing comes of them but
+//! a note in the store.
+//!
+//! INVARIANT: a shadow's finding never reaches [`Agent::respond`], its failure never the message
+//! that is being handled, and whoever judges in earnest never waits for it. What waits here when
+//! the process dies is lost: it would have changed nothing.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Notify;
+use tracing::warn;
+
+use super::agent::Agent;
+use crate::domain::account::{Account, AccountId};
+use crate::domain::cloud::Clouds;
+use crate::domain::event::Event;
+use crate::ledger::Ledger;
+use crate::ledger::shadow::Shadowed;
+use crate::ops::metrics::Metrics;
+use crate::policy::input::{ActInput, StateInput};
+use crate::rules::active::{RuleSet, Watch};
+
+/// How many documents may wait; beyond it they are skipped and counted.
+const WAITING: usize = 1_000;
+
+/// Documents that rules in shadow still have to judge.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    waiting: Mutex<VecDeque<Work>>,
+    more: Notify,
+}
+
+impl Backlog {
+    /// Waits until there is something to judge.
+    pub async fn more(&self) {
+        self.more.notified().await;
+    }
+
+    /// Whether there was room.
+    fn push(&self, work: Work) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = waiting.len() < WAITING;
+        if room {
+            waiting.push_back(work);
+            self.more.notify_one();
+        }
+        room
+    }
+
+    fn pop(&self) -> Option<Work> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// One document, and the rules in shadow that it concerns.
+#[derive(Debug)]
+struct Work {
+    watches: Vec<Watch>,
+    document: Value,
+    sight: Sight,
+}
+
+/// What a shadow looks at.
+#[derive(Debug)]
+struct Sight {
+    subject: String,
+    account: AccountId,
+    principal: Option<String>,
+    now: Timestamp,
+}
+
+impl Work {
+    fn judge(&self) -> Vec<Shadowed> {
+        let Self { watches, document, sight } = self;
+        let found = watches.iter().flat_map(|Watch { policies, entry, beside }| {
+            let findings = policies.judge_by(entry, document, sight.now);
+            findings.into_iter().map(|finding| Shadowed {
+                beside: *beside,
+                bundle: policies.digest().to_owned(),
+                subject: sight.subject.clone(),
+                account: sight.account.clone(),
+                principal: sight.principal.clone(),
+                finding,
+            })
+        });
+        found.collect()
+    }
+}
+
+impl<C: Clouds, L: Ledger> Agent<C, L> {
+    /// Leaves an event to the rules in shadow.
+    pub fn shadow_act(&self, rules: &RuleSet, event: &Event, account: &Account) {
+        let act = ActInput::new(event, account, self.clock.now());
+        let principal = event.principal.arn.clone().or_else(|| event.principal.name.clone());
+        let sight = Sight { subject: event.key(), account: account.id.clone(), principal, now: act.now };
+        self.leave(rules.watches_of_act(&act), &act, sight);
+    }
+
+    /// Leaves a resource to the rules in shadow.
+    pub fn shadow_state(&self, rules: &RuleSet, state: &StateInput<'_>, cause: Option<&Event>) {
+        let principal = cause.and_then(|event| event.principal.arn.clone());
+        let (subject, account) = (state.resource.arn.clone(), state.account.id.clone());
+        let sight = Sight { subject, account, principal, now: state.now };
+        self.leave(rules.watches_of_state(state.resource.kind), state, sight);
+    }
+
+    fn leave(&self, watches: Vec<Watch>, document: &impl Serialize, sight: Sight) {
+        if watches.is_empty() {
+            return;
+        }
+        let Ok(document) = serde_json::to_value(document) else { return };
+        if !self.shadows.push(Work { watches, document, sight }) {
+            Metrics::add(&self.metrics.count.shadow_skipped, 1);
+        }
+    }
+
+    /// Judges what was left to the rules in shadow, on a thread that may take its time.
+    pub async fn judge_shadows(&self) {
+        while let Some(work) = self.shadows.pop() {
+            let now = work.sight.now;
+            let kept = match tokio::task::spawn_blocking(move || work.judge()).await {
+                Ok(found) if found.is_empty() => continue,
+                Ok(found) => {
+                    Metrics::add(&self.metrics.count.shadow_findings, found.len() as u64);
+                    self.ledger.shadow(&found, now).await.map_err(|error| error.to_string())
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(problem) = kept {
+                warn!("what rules in shadow found is lost: {problem}");
+            }
+        }
+    }
+}

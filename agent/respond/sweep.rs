@@ -1,0 +1,92 @@
+//! Every resource of every account, again and again: what no event told of is found here,
+//! and takes the very same path.
+
+use tracing::warn;
+
+use super::agent::{Agent, Foreseen, HandleError, Occurrence, Subject};
+use crate::domain::account::Account;
+use crate::domain::cloud::Clouds;
+use crate::domain::resource;
+use crate::domain::resource::{Kind, Place};
+use crate::ledger::Ledger;
+use crate::ops::metrics::Stopwatch;
+
+/// What one sweep saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Swept {
+    /// Resources that were judged.
+    pub judged: u64,
+    /// What could not be read, in words; everything else was swept all the same.
+    pub failed: Vec<String>,
+}
+
+impl<C: Clouds, L: Ledger> Agent<C, L> {
+    /// Judges every resource of every watched account once, and deals with what is found.
+    /// One account that refuses stops no other.
+    pub async fn sweep(&self) -> Swept {
+        let mut swept = Swept::default();
+        for (account, region, kind) in self.beats() {
+            for place in self.list(account, region, kind, &mut swept).await {
+                match self.reconcile(&place, None, &self.rules.now()).await {
+                    Ok(()) => swept.judged += 1,
+                    Err(error) => swept.failed(format!("`{}`", place.arn()), &error),
+                }
+            }
+        }
+        swept
+    }
+
+    /// What a sweep would do now, changing nothing; resources that are right are left out.
+    pub async fn preview(&self) -> (Vec<Foreseen>, Swept) {
+        let (mut foreseen, mut swept) = (Vec::new(), Swept::default());
+        for (account, region, kind) in self.beats() {
+            for place in self.list(account, region, kind, &mut swept).await {
+                match self.foresee_state(&place, account).await {
+                    Ok(found) => foreseen.extend(found),
+                    Err(error) => swept.failed(format!("`{}`", place.arn()), &error),
+                }
+            }
+        }
+        (foreseen, swept)
+    }
+
+    async fn foresee_state(&self, place: &Place, account: &Account) -> Result<Option<Foreseen>, HandleError> {
+        let rules = &*self.rules.now();
+        let judged = self.judge(place, account, rules).await?;
+        let Some(judged) = judged.filter(|judged| !judged.findings.is_empty()) else {
+            return Ok(None);
+        };
+        let (subject, stopwatch) = (Subject::State(place, None), &Stopwatch::idle());
+        let (findings, live) = (&judged.findings, Some(&judged.live));
+        let it = Occurrence { account, subject, rules, findings, live, stopwatch };
+        self.foresee(&it).await.map(Some)
+    }
+
+    /// Every account, Region and kind, in turn.
+    fn beats(&self) -> impl Iterator<Item = (&Account, &str, Kind)> {
+        let regions = self
+            .config
+            .accounts()
+            .iter()
+            .flat_map(|account| account.regions.iter().map(move |region| (account, region.as_str())));
+        regions.flat_map(|(account, region)| Kind::ALL.map(|kind| (account, region, kind)))
+    }
+
+    async fn list(&self, account: &Account, region: &str, kind: Kind, swept: &mut Swept) -> Vec<Place> {
+        let listed = async {
+            let cloud = self.clouds.reader(account).await?;
+            resource::list(kind, &account.id, region, &cloud).await
+        };
+        listed.await.unwrap_or_else(|error| {
+            swept.failed(format!("{kind}s of `{}` in {region}", account.name), &error.into());
+            Vec::new()
+        })
+    }
+}
+
+impl Swept {
+    fn failed(&mut self, what: String, error: &HandleError) {
+        warn!("the sweep could not judge {what}: {error}");
+        self.failed.push(format!("{what}: {error}"));
+    }
+}

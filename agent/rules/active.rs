@@ -1,0 +1,324 @@
+//! The rules in force: compiled policies and the strategies of the same bundle, which are
+//! loaded, judged by and swapped together.
+//!
+//! A new set is made aside and tried before it is taken; whoever judges holds one set from
+//! beginning to end. It decides nothing about findings.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::strategy::{Strategies, StrategyError};
+use crate::domain::cloud::{CloudError, Object, Shelf};
+use crate::domain::finding::Finding;
+use crate::domain::resource::Kind;
+use crate::ledger::shadow::Watched;
+use crate::policy::bundle::signature::Trust;
+use crate::policy::bundle::source::{Found, Look, Source};
+use crate::policy::catalogue::{Entry, Name, Wants};
+use crate::policy::engine::Failure;
+use crate::policy::engine::compiler::Compiler;
+use crate::policy::input::{ActInput, StateInput};
+use crate::policy::{Policies, PolicyError};
+
+/// Why rules cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// The policies cannot be built, trusted or loaded.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A strategy in the bundle is not right.
+    #[error(transparent)]
+    Strategy(#[from] StrategyError),
+    /// A rule fails on the simplest document.
+    #[error("rule `{rule}` cannot be judged at all: {failure}")]
+    Unfit {
+        /// The rule's id.
+        rule: String,
+        /// What happened.
+        failure: Failure,
+    },
+    /// The bundle cannot be fetched.
+    #[error("cannot fetch `{from}`")]
+    Fetch {
+        /// Where it is.
+        from: Source,
+        /// Why not.
+        source: Box<CloudError>,
+    },
+    /// Loading came to no end.
+    #[error("loading broke down: {0}")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+impl RulesError {
+    /// The error with all its causes, in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        causes.fold(self.to_string(), |text, cause| {
+            let cause = cause.to_string();
+            if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+        })
+    }
+}
+
+/// One bundle's rules and strategies, and what is only watched.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    /// The rules.
+    pub policies: Policies,
+    /// What should be true.
+    pub strategies: Strategies,
+    shadow: BTreeSet<String>,
+    beside: Option<Policies>,
+}
+
+/// A rule in shadow that a document concerns.
+#[derive(Debug)]
+pub struct Watch {
+    /// The bundle that it is in.
+    pub policies: Policies,
+    /// The rule.
+    pub entry: Entry,
+    /// Whether that is the bundle beside the active one.
+    pub beside: bool,
+}
+
+impl RuleSet {
+    /// The set that policies make with the strategies in their data.
+    ///
+    /// # Errors
+    /// When a strategy is not right, or a rule cannot be judged at all.
+    pub fn new(policies: Policies) -> Result<Self, RulesError> {
+        prove(&policies)?;
+        let strategies = Strategies::from_data(policies.data())?;
+        let shadow = asking(&policies);
+        Ok(Self { policies, strategies, shadow, beside: None })
+    }
+
+    /// The same rules, where besides those that ask for it these are in shadow, and those that
+    /// people promoted are not.
+    #[must_use]
+    pub fn shadowing(self, chosen: &BTreeSet<String>, promoted: &BTreeSet<String>) -> Self {
+        let mut shadow = asking(&self.policies);
+        shadow.extend(chosen.iter().cloned());
+        shadow.retain(|rule| !promoted.contains(rule));
+        Self { shadow, ..self }
+    }
+
+    /// The same rules with a bundle beside them that is only watched.
+    #[must_use]
+    pub fn beside(self, beside: Option<Policies>) -> Self {
+        Self { beside, ..self }
+    }
+
+    /// The bundle beside them.
+    #[must_use]
+    pub const fn bundle_beside(&self) -> Option<&Policies> {
+        self.beside.as_ref()
+    }
+
+    /// Ids among these that no rule has.
+    pub fn strangers<'a>(&self, ids: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
+        ids.iter().filter(|id| !self.policies.rules().iter().any(|entry| entry.rule.id == **id))
+    }
+
+    /// Every rule that is in shadow.
+    #[must_use]
+    pub fn watched(&self) -> Vec<Watched> {
+        let watched = |policies: &Policies, entry: &Entry, beside| Watched {
+            rule: entry.rule.id.clone(),
+            beside,
+            bundle: policies.digest().to_owned(),
+            title: entry.rule.title.clone(),
+        };
+        let own = self.policies.rules().iter().filter(|entry| !self.acts(entry));
+        let other = self.beside.iter().flat_map(|beside| beside.rules().iter().map(move |entry| (beside, entry)));
+        let own = own.map(|entry| watched(&self.policies, entry, false));
+        own.chain(other.map(|(beside, entry)| watched(beside, entry, true))).collect()
+    }
+
+    /// Judges what somebody did, by the rules that are acted on.
+    #[must_use]
+    pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {
+        self.policies.judge_among(self.policies.of_act(act).filter(|entry| self.acts(entry)), act, act.now)
+    }
+
+    /// Judges what is true of a resource, by the rules that are acted on.
+    #[must_use]
+    pub fn judge_state(&self, state: &StateInput<'_>) -> Vec<Finding> {
+        let entries = self.policies.of_state(state.resource.kind).filter(|entry| self.acts(entry));
+        self.policies.judge_among(entries, state, state.now)
+    }
+
+    /// The rules in shadow that an act concerns.
+    #[must_use]
+    pub fn watches_of_act(&self, act: &ActInput<'_>) -> Vec<Watch> {
+        let own = self.policies.of_act(act).filter(|entry| !self.acts(entry));
+        let beside = self.beside.iter().flat_map(|beside| beside.of_act(act));
+        self.watches(own, beside)
+    }
+
+    /// The rules in shadow for a kind of resource.
+    #[must_use]
+    pub fn watches_of_state(&self, kind: Kind) -> Vec<Watch> {
+        let own = self.policies.of_state(kind).filter(|entry| !self.acts(entry));
+        let beside = self.beside.iter().flat_map(|beside| beside.of_state(kind));
+        self.watches(own, beside)
+    }
+
+    fn watches<'a>(&self, own: impl Iterator<Item = &'a Entry>, beside: impl Iterator<Item = &'a Entry>) -> Vec<Watch> {
+        let own = own.map(|entry| Watch { policies: self.policies.clone(), entry: entry.clone(), beside: false });
+        let other = self.beside.as_ref();
+        let watch = |entry: &Entry| Some(Watch { policies: other?.clone(), entry: entry.clone(), beside: true });
+        own.chain(beside.filter_map(watch)).collect()
+    }
+
+    /// Whether what a rule finds is acted on.
+    fn acts(&self, entry: &Entry) -> bool {
+        !self.shadow.contains(&entry.rule.id)
+    }
+}
+
+/// The rules whose METADATA asks that they be in shadow.
+fn asking(policies: &Policies) -> BTreeSet<String> {
+    policies.rules().iter().filter(|entry| entry.shadow).map(|entry| entry.rule.id.clone()).collect()
+}
+
+/// How often a rule may miss its deadline before it is put in force.
+const PATIENCE: u32 = 5;
+
+/// Tries every rule on a document that is as small as can be. What it finds does not matter,
+/// only that it comes to an end.
+fn prove(policies: &Policies) -> Result<(), RulesError> {
+    for entry in policies.rules() {
+        let document = smallest(entry);
+        let attempt = || policies.evaluate(entry, &document, Timestamp::UNIX_EPOCH);
+        // A deadline is the wall's time: a machine that is busy starting is no reason to refuse.
+        let tried = (1..PATIENCE).fold(attempt(), |tried, _| match tried {
+            Err(Failure::Deadline(_)) => attempt(),
+            other @ (Ok(_) | Err(_)) => other,
+        });
+        tried.map_err(|failure| RulesError::Unfit { rule: entry.rule.id.clone(), failure })?;
+    }
+    Ok(())
+}
+
+/// A document of the kind that a rule asks for, with next to nothing in it.
+fn smallest(entry: &Entry) -> Value {
+    let account = json!({"id": "000000000000", "name": "none", "class": "production", "mode": "observe", "tags": {}});
+    let now = Timestamp::UNIX_EPOCH;
+    match &entry.wants {
+        Wants::Acts(patterns) => {
+            let source = patterns.first().map(|pattern| pattern.source.as_str());
+            let name = patterns.first().map(|pattern| match &pattern.name {
+                Name::Is(name) | Name::BeginsWith(name) => name.as_str(),
+            });
+            let event = json!({"eventSource": source, "eventName": name, "requestParameters": {}});
+            json!({"event": event, "principal": {"kind": "unknown", "flags": {}}, "account": account, "now": now})
+        }
+        Wants::States(kind) => {
+            let resource =
+                json!({"kind": kind, "arn": "", "account": "000000000000", "region": "", "tags": {}, "live": {}});
+            json!({"resource": resource, "desired": null, "account": account, "now": now})
+        }
+    }
+}
+
+/// What a look at a source brought.
+#[derive(Debug)]
+pub struct Seen {
+    /// How the source looked.
+    pub look: Look,
+    /// What is there; `None` when it looks as it did before.
+    pub found: Option<Found>,
+}
+
+/// Looks at a source, and brings what is there unless it looks as it is known to look.
+///
+/// # Errors
+/// When it cannot be looked at or fetched.
+pub async fn see(source: &Source, known: &[&Look], shelf: &impl Shelf) -> Result<Seen, RulesError> {
+    match source {
+        Source::Path(path) => see_path(path.clone(), known).await,
+        Source::S3 { bucket, key } => {
+            let failed = |error| RulesError::Fetch { from: source.clone(), source: Box::new(error) };
+            let look = Look::of_object(&shelf.tag(bucket, key).await.map_err(failed)?);
+            if known.contains(&&look) {
+                return Ok(Seen { look, found: None });
+            }
+            let Object { tag, bytes } = shelf.object(bucket, key).await.map_err(failed)?;
+            Ok(Seen { look: Look::of_object(&tag), found: Some(Found::Bytes(bytes)) })
+        }
+    }
+}
+
+/// As [`see`], of a file or a folder.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub async fn see_path(path: PathBuf, known: &[&Look]) -> Result<Seen, RulesError> {
+    let of = path.clone();
+    let look = tokio::task::spawn_blocking(move || Look::of_path(&of)).await??;
+    let found = (!known.contains(&&look)).then_some(Found::Path(path));
+    Ok(Seen { look, found })
+}
+
+/// Makes a set of what was found, on a thread that may take its time.
+///
+/// # Errors
+/// When it is not trusted, or cannot be put in force.
+pub async fn compile(
+    found: Found,
+    source: &Source,
+    trust: Option<&Trust>,
+    compiler: Compiler,
+) -> Result<RuleSet, RulesError> {
+    let (source, trust) = (source.clone(), trust.cloned());
+    let make = move || RuleSet::new(found.compile(&source, trust.as_ref(), compiler)?);
+    tokio::task::spawn_blocking(make).await?
+}
+
+/// The set that is judged by now.
+#[derive(Debug)]
+pub struct InForce {
+    set: RwLock<Arc<RuleSet>>,
+    refused_before: AtomicU64,
+}
+
+impl InForce {
+    /// Begins with a set.
+    #[must_use]
+    pub fn new(set: RuleSet) -> Self {
+        Self { set: RwLock::new(Arc::new(set)), refused_before: AtomicU64::new(0) }
+    }
+
+    /// The set that is in force at this moment. Whoever judges holds on to it: what is asked
+    /// for later may be another.
+    #[must_use]
+    pub fn now(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another set in force, and gives back the one before.
+    pub fn swap(&self, set: RuleSet) -> Arc<RuleSet> {
+        let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *held, Arc::new(set));
+        if before.policies.digest() != held.policies.digest() {
+            self.refused_before.fetch_add(before.policies.refused_builtins(), Ordering::Relaxed);
+        }
+        before
+    }
+
+    /// How many calls of builtins were undefined because of their arguments, in this set and
+    /// those before it.
+    #[must_use]
+    pub fn refused_builtins(&self) -> u64 {
+        self.refused_before.load(Ordering::Relaxed) + self.now().policies.refused_builtins()
+    }
+}
