@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{PolicyPlace, Verdict, load_config, rules_of, say, say_json};
+use super::{PolicyPlace, Verdict, known_shadows, load_config, rules_of, say, say_json};
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::domain::account::Account;
@@ -51,7 +51,8 @@ impl Look {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let config = load_config(&arguments.config)?;
     let aws = Aws::connect(&config).await;
-    let mut looks = vec![policies(&arguments.policies, &config, aws.as_ref().ok()).await, slack(&config)];
+    let mut looks = policies(&arguments.policies, &config, aws.as_ref().ok()).await;
+    looks.push(slack(&config));
     match aws {
         Ok(aws) => looks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
         Err(error) => looks.push(Look::at("the agent's own credentials", Err(error), "run it with the hub's role")),
@@ -73,7 +74,7 @@ fn show(look: &Look) -> anyhow::Result<()> {
 }
 
 /// The policies as `run` would load them: from the same place, trusted in the same way.
-async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Look {
+async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Vec<Look> {
     let source = place.source(&config.policies);
     let (what, settings) = (format!("policies in `{source}`"), config.policies.clone());
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
@@ -86,7 +87,12 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Lo
         }
         (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
     };
-    Look::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next)
+    let shadow = usable.as_ref().ok().map(|(rules, _)| {
+        let named = known_shadows(rules, &config.policies.shadow_rules);
+        Look::at("`shadow_rules` in accounts.toml", named, "name rules by their ids, as `keepwatch policy check` shows them")
+    });
+    let usable = Look::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next);
+    std::iter::once(usable).chain(shadow).collect()
 }
 
 fn slack(config: &Config) -> Look {

@@ -128,5 +128,6 @@ fn finding() -> Finding {
         resource: Some(VAULT.to_owned()),
         propose: vec![Verb::Contain, Verb::Hold],
         evidence: json!({}),
+        approved: None,
     }
 }

@@ -27,6 +27,8 @@ pub struct Entry {
     pub entrypoint: String,
     /// What it judges.
     pub wants: Wants,
+    /// The list in `data.approved` of whoever may do what it is about.
+    pub approved: Option<String>,
     /// Whether it asks not to be acted on yet.
     pub shadow: bool,
     /// The number by which the module knows it.
@@ -96,6 +98,7 @@ struct Custom {
     #[serde(default)]
     attack: Vec<String>,
     runbook: Option<String>,
+    approved: Option<String>,
     #[serde(default)]
     shadow: bool,
 }
@@ -194,10 +197,10 @@ pub(super) fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result
         }
     }
     let wants = wants(&entrypoint.path, &custom.events, custom.kind)?;
-    let Custom { id: name, severity, mode, controls, attack, runbook, shadow, .. } = custom;
+    let Custom { id: name, severity, mode, controls, attack, runbook, approved, shadow, .. } = custom;
     let rule = Rule { id: name, title: title.clone(), severity, mode, controls, attack, runbook };
     let (description, entrypoint) = (description.clone(), entrypoint.path.clone());
-    Ok(Entry { rule, description, entrypoint, wants, shadow, id })
+    Ok(Entry { rule, description, entrypoint, wants, approved, shadow, id })
 }
 
 /// What a rule judges: its folder says which, its METADATA what exactly.

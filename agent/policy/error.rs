@@ -105,6 +105,9 @@ pub enum PolicyError {
          `policies/capabilities.json`, which lists those it has"
     )]
     Builtin(String),
+    /// Whoever would use the policies cannot.
+    #[error("the agent would refuse these policies: {0}")]
+    Refused(String),
     /// A rule's METADATA does not say what the agent must know.
     #[error("rule `{entrypoint}`: {detail}")]
     Rule {

@@ -316,7 +316,7 @@ fn finding(title: &str, message: String) -> Finding {
         attack: Vec::new(),
         runbook: None,
     };
-    Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null }
+    Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null, approved: None }
 }
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
@@ -326,7 +326,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// When the store fails.
     pub async fn shadowing(&self, set: RuleSet) -> Result<RuleSet, LedgerError> {
         let promoted = self.ledger.promoted().await?;
-        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted))
+        let demoted = self.ledger.demoted().await?;
+        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted, &demoted))
     }
 
     /// Notes in the ledger which bundle judges from now on, unless it is noted already.

@@ -41,7 +41,7 @@ impl Examiner for Named {
             runbook: None,
         };
         let message = format!("in {}", account.name);
-        let finding = Finding { rule, message, resource: None, propose: vec![Verb::Contain], evidence: json!(null) };
+        let finding = Finding { rule, message, resource: None, propose: vec![Verb::Contain], evidence: json!(null), approved: None };
         (event.name == self.0).then(|| line(spot, event, &finding)).into_iter().collect()
     }
 }

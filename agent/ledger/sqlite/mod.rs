@@ -30,7 +30,8 @@ use crate::notify::notice::Notice;
 use rows::Trouble;
 
 /// One script for each version of the schema; `user_version` says how many were run.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("buttons.sql"), include_str!("shadow.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("buttons.sql"), include_str!("shadow.sql"),
+    include_str!("demotions.sql")];
 
 /// How long a call waits while another process, such as `keepwatch undo`, writes.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -140,6 +140,7 @@ fn finding(evidence: Value) -> Finding {
         resource: None,
         propose: vec![Verb::Contain],
         evidence,
+        approved: None,
     }
 }
 

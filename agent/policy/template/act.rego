@@ -12,15 +12,32 @@ import data.lib.act
 #   id: NEW-ID
 #   severity: medium
 #   mode: observe
-#   events: ["SERVICE.amazonaws.com:EventName"]
+#   events: ["SERVICE.amazonaws.com:EVENT"]
 #   controls: []
 #   attack: []
 #   runbook: docs/runbooks/RULE.md
 findings contains finding if {
-	input.event.eventName == "EventName"
+	_concerns_us
 	act.succeeded
 	finding := {
-		"message": concat("", ["`", act.actor, "` did it"]),
+		"message": $"`{act.actor}` called `{input.event.eventName}`",
 		"propose": [],
+		"evidence": {"denied": false},
 	}
+}
+
+# Most services log no parameters of a denied call. What was refused is reported and answered by nothing.
+findings contains finding if {
+	_concerns_us
+	act.denied
+	finding := {
+		"message": $"`{act.actor}` tried `{input.event.eventName}` and was refused",
+		"propose": [],
+		"evidence": {"denied": true},
+	}
+}
+
+_concerns_us if {
+	input.event.eventSource == "SERVICE.amazonaws.com"
+	input.event.eventName == "EVENT"
 }

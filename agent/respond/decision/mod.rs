@@ -107,6 +107,12 @@ impl Circumstances<'_> {
             let Exemption { owner, expires, reason, .. } = exemption;
             return (Mode::Observe, format!("exempt until {expires} by {owner}: {reason}"));
         }
+        if let Some(list) = &finding.approved {
+            return (Mode::Observe, format!("who did it is approved by `data.approved.{list}`"));
+        }
+        if self.principal.is_some_and(|principal| principal.flags.agent) {
+            return (Mode::Observe, "Keepwatch itself did it".to_owned());
+        }
         let (account, rule) = (self.account, &finding.rule);
         let mode = self.config.mode.min(account.mode).min(rule.mode);
         let because = if mode == Mode::Enforce {

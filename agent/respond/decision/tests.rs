@@ -22,6 +22,7 @@ fn finding(propose: &[Verb]) -> Finding {
         resource: Some(BUCKET.to_owned()),
         propose: propose.to_vec(),
         evidence: serde_json::Value::Null,
+        approved: None,
     }
 }
 

@@ -13,7 +13,7 @@ vault(copies) := testing.vault(
 	{"copies": [wanted]},
 )
 
-copied(time) := {"eu-central-1": {"vault": there, "newest": time}}
+copied(at) := {"eu-central-1": {"vault": there, "newest": at}}
 
 live(change) := object.union(vault(copied("2026-11-18T05:10:00Z")), {"resource": {"live": change}})
 
@@ -48,8 +48,8 @@ test_the_limit_itself_is_fresh_and_a_second_more_is_not if {
 }
 
 test_a_copy_that_is_not_known_to_be_fresh_is_missing if {
-	every time in [null, "", "yesterday", 7] {
-		found := findings with input as vault(copied(time))
+	every at in [null, "", "yesterday", 7] {
+		found := findings with input as vault(copied(at))
 		testing.only(found).propose == ["copy"]
 	}
 	count(findings) == 1 with input as object.union(vault(copied("2026-11-20T05:30:00Z")), {"now": null})
