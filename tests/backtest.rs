@@ -20,8 +20,8 @@ pub struct Edit {
     pub to: &'static str,
 }
 
-pub const KEY_RULE: &str = "acts/kms/key_disabled/key_disabled.rego";
-const TRAIL_RULE: &str = "acts/cloudtrail/trail_stopped/trail_stopped.rego";
+pub const KEY_RULE: &str = "events/kms/key_disabled/key_disabled.rego";
+const TRAIL_RULE: &str = "events/cloudtrail/trail_stopped/trail_stopped.rego";
 
 /// The shipped rules as a bundle.
 pub static SHIPPED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| bundle(&[], &[]));
@@ -44,9 +44,9 @@ static CHANGED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
                  _deed := {",
         },
         Edit { file: KEY_RULE, from: "severity: critical", to: "severity: low" },
-        Edit { file: "states/s3/versioning/versioning.rego", from: "mode: enforce", to: "mode: observe" },
+        Edit { file: "resources/s3/versioning/versioning.rego", from: "mode: enforce", to: "mode: observe" },
     ];
-    bundle(&edits, &["acts/iam/destructive_grant"])
+    bundle(&edits, &["events/iam/destructive_grant"])
 });
 
 /// The shipped policies with edits and without these rules, as a folder and the bundle in it.

@@ -70,7 +70,7 @@ fn a_proposal_is_denied_by_a_button_and_stays_so() {
     lab.eventually("it is too late to approve", || lab.told_aside(BOB, "is denied") == 1);
     assert!(lab.run(&["sweep", "--once"]).status.success());
     assert_eq!(proposed(&lab), None, "nobody is asked again today");
-    assert!(!lab.deeds().contains(&"StartCopyJob".to_owned()));
+    assert!(!lab.responses().contains(&"StartCopyJob".to_owned()));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_proposal_is_approved_by_a_button() {
     let _agent = lab.agent(&[]);
     let id = awaited(&lab);
     assert_eq!(lab.press(ALICE, "keepwatch_approve", &id), 200);
-    lab.eventually("it is done", || lab.deeds().contains(&"StartCopyJob".to_owned()));
+    lab.eventually("it is done", || lab.responses().contains(&"StartCopyJob".to_owned()));
     lab.eventually("the thread names who", || lab.slack_text().contains("slack:U0ALICE"));
     assert_eq!(lab.press_again(), 200);
     lab.eventually("once", || lab.told_aside(ALICE, "is finished") == 1);

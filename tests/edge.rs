@@ -32,10 +32,10 @@ fn in_lab<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Edge) -> F) {
 }
 
 /// The same, after something was done to the lab.
-fn after<F: Future<Output = ()>>(deed: impl FnOnce(&Lab), name: &str, test: impl FnOnce(Edge) -> F) {
+fn after<F: Future<Output = ()>>(response: impl FnOnce(&Lab), name: &str, test: impl FnOnce(Edge) -> F) {
     let Ok(ready) = std::env::var(READY) else {
         let lab = Lab::start();
-        deed(&lab);
+        response(&lab);
         return again(&lab, name);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

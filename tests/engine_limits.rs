@@ -12,7 +12,7 @@ use keepwatch::domain::finding::Finding;
 use keepwatch::domain::principal::{Flags, Principal, PrincipalKind};
 use keepwatch::policy::Policies;
 use keepwatch::policy::engine::Limits;
-use keepwatch::policy::input::ActInput;
+use keepwatch::policy::input::EventInput;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -88,8 +88,8 @@ pub fn folder_of(fixtures: &[Fixture]) -> TempDir {
     for Fixture { id, event, body } in fixtures {
         let name = id.to_lowercase().replace('-', "_");
         let (branch, wants) = match *event {
-            "" => ("states", "kind: vault".to_owned()),
-            event => ("acts", format!("events: [\"test.amazonaws.com:{event}\"]")),
+            "" => ("resources", "kind: vault".to_owned()),
+            event => ("events", format!("events: [\"test.amazonaws.com:{event}\"]")),
         };
         let rego = format!(
             "package {branch}.test.{name}\n\n# METADATA\n# entrypoint: true\n# title: {id}\n# custom:\n#   id: {id}\n\
@@ -132,8 +132,8 @@ fn judge(policies: &Policies, event: &str) -> BTreeMap<String, Finding> {
     let account: Account =
         serde_json::from_value(json!({"id": "111122223333", "name": "n", "class": "production", "regions": []}))
             .unwrap();
-    let act = ActInput { event: &event, principal: &principal, account: &account, now: now() };
-    policies.judge_act(&act).into_iter().map(|finding| (finding.rule.id.clone(), finding)).collect()
+    let act = EventInput { event: &event, principal: &principal, account: &account, now: now() };
+    policies.evaluate_event(&act).into_iter().map(|finding| (finding.rule.id.clone(), finding)).collect()
 }
 
 /// The finding for the rule that broke, after checks that the good rule was not touched: in
@@ -202,7 +202,7 @@ fn many_threads_judge_at_once() {
 fn a_document_too_large_for_the_memory_is_a_finding() {
     let entry = BROKEN.rules().iter().find(|entry| entry.rule.id == GOOD.id).unwrap();
     let large = json!({"event": {"eventName": "x".repeat(9 * 1024 * 1024)}});
-    let found = BROKEN.judge_by(entry, &large, now());
+    let found = BROKEN.evaluate_rule(entry, &large, now());
     assert_eq!(found[0].evidence["failure"], "memory");
     assert_eq!(judge(&BROKEN, "small")[GOOD.id].message, "small");
 }

@@ -192,7 +192,7 @@ pub fn ask_opa(entry: &Entry, documents: &[&Value]) -> Vec<Value> {
     let query = format!("[found | some document in data.documents; found := data.{rule} with input as document]");
     let mut command = Command::new(opa());
     command.args(["eval", "--format=raw", "--ignore=*_test.rego", "--ignore=fires.json", "--ignore=silent.json"]);
-    for part in ["acts", "states", "lib", "data"] {
+    for part in ["events", "resources", "lib", "data"] {
         command.arg("--data").arg(root().join("policies").join(part));
     }
     let said = command.arg("--data").arg(file).arg(query).output().unwrap();
@@ -203,11 +203,11 @@ pub fn ask_opa(entry: &Entry, documents: &[&Value]) -> Vec<Value> {
 fn every_rule_fires_on_its_example_and_is_silent_on_the_other() {
     for entry in shipped().rules() {
         for document in examples(entry, "fires.json") {
-            let found = shipped().judge_by(entry, &document, now());
+            let found = shipped().evaluate_rule(entry, &document, now());
             assert!(!found.is_empty() && found.iter().all(is_judged), "{}: {found:?}", entry.entrypoint);
         }
         for document in examples(entry, "silent.json") {
-            assert_eq!(shipped().judge_by(entry, &document, now()), [], "{}", entry.entrypoint);
+            assert_eq!(shipped().evaluate_rule(entry, &document, now()), [], "{}", entry.entrypoint);
         }
     }
 }

@@ -30,7 +30,7 @@ fn production(text: &str) -> &str {
 #[test]
 fn only_the_edge_names_the_aws_sdk() {
     for (path, text) in modules() {
-        let edge = path.starts_with("agent/aws") || path == Path::new("agent/aws.rs");
+        let edge = path.starts_with("agent/aws");
         assert!(edge || !text.contains("aws_sdk_"), "`{}` names the SDK", path.display());
         assert!(edge || !text.contains("aws_smithy"), "`{}` names the SDK's runtime", path.display());
     }
@@ -39,7 +39,7 @@ fn only_the_edge_names_the_aws_sdk() {
 #[test]
 fn only_execute_opens_the_write_door() {
     for (path, text) in modules() {
-        let may = ["agent/execute.rs", "agent/cloud.rs", "agent/aws.rs"].iter().any(|may| path == Path::new(may))
+        let may = ["agent/respond/execute.rs", "agent/domain/cloud.rs"].iter().any(|may| path == Path::new(may))
             || path.starts_with("agent/aws");
         assert!(may || !text.contains("CloudWrite"), "`{}` mentions the write door", path.display());
     }
@@ -56,9 +56,16 @@ fn every_module_says_what_it_is_for_and_stays_small() {
 
 #[test]
 fn decisions_and_words_are_pure() {
-    let pure = ["decision.rs", "action.rs", "plan/change.rs", "alert/text.rs", "alert/slack.rs", "alert/facts.rs"];
-    let backtest = ["compare", "count", "gates", "html", "json", "rehearsal", "report", "rules", "text"];
-    let backtest = backtest.map(|name| format!("backtest/{name}.rs"));
+    let pure = [
+        "respond/decision/mod.rs",
+        "domain/action/mod.rs",
+        "respond/plan/change.rs",
+        "notify/text.rs",
+        "notify/slack/message.rs",
+        "notify/facts.rs",
+    ];
+    let backtest = ["compare", "count", "gates", "html/mod", "json", "simulation", "report", "rules", "text"];
+    let backtest = backtest.map(|name| format!("recorded/backtest/{name}.rs"));
     for pure in pure.into_iter().chain(backtest.iter().map(String::as_str)) {
         let pure = &format!("agent/{pure}");
         let text = fs::read_to_string(pure).unwrap();
@@ -71,9 +78,10 @@ fn decisions_and_words_are_pure() {
 
 #[test]
 fn the_story_of_an_event_and_of_a_resource_fit_on_a_screen() {
-    for (path, function) in
-        [("agent/pipeline.rs", "pub async fn handle("), ("agent/reconcile.rs", "pub async fn reconcile(")]
-    {
+    for (path, function) in [
+        ("agent/respond/pipeline.rs", "pub async fn handle("),
+        ("agent/respond/reconcile.rs", "pub async fn reconcile("),
+    ] {
         let text = fs::read_to_string(path).unwrap();
         let body = text.split(function).nth(1).unwrap_or_else(|| panic!("`{path}` has no `{function}`"));
         let lines = body.lines().take_while(|line| *line != "    }").count();

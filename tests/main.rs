@@ -10,16 +10,16 @@
 
 mod support;
 
-mod agreement;
 mod backtest;
 mod buttons;
+mod crash_recovery;
+mod dead_letters;
 mod edge;
+mod end_to_end;
+mod engine_agreement;
 mod engine_limits;
 mod engine_oracle;
 mod engine_values;
-mod first_light;
-mod garbage;
-mod killed;
 mod layout;
 mod permissions;
 mod policy_author;
@@ -27,6 +27,6 @@ mod policy_build;
 mod policy_shadow;
 mod policy_swap;
 mod policy_trust;
-mod replayed;
+mod replay;
 mod reversible;
 mod round_trips;

@@ -6,7 +6,7 @@ use std::path::Path;
 use keepwatch::policy::author::explain;
 use keepwatch::policy::author::trial;
 use keepwatch::policy::author::trial::{Outcome, Trial};
-use keepwatch::policy::author::{Flaw, Work, check, fixtures};
+use keepwatch::policy::author::{Lint, Work, check, fixtures};
 use tempfile::TempDir;
 
 use super::engine_oracle::{now, root, shipped};
@@ -31,18 +31,18 @@ pub fn project() -> TempDir {
     project
 }
 
-pub const PLACE: &str = "policies/acts/backup/vault_deleted";
+pub const PLACE: &str = "policies/events/backup/vault_deleted";
 
 const SOUND: &str = r#"findings contains finding if {
 	input.event.eventName == "DeleteBackupVault"
-	act.succeeded
-	finding := {"message": $"`{act.actor}` deleted a vault", "propose": []}
+	event.succeeded
+	finding := {"message": $"`{event.actor}` deleted a vault", "propose": []}
 }
 "#;
 
-const TESTS: &str = r#"package acts.backup.vault_deleted_test
+const TESTS: &str = r#"package events.backup.vault_deleted_test
 
-import data.acts.backup.vault_deleted.findings
+import data.events.backup.vault_deleted.findings
 import data.lib.testing
 
 test_a_deletion_is_found if {
@@ -67,16 +67,16 @@ fn rule(body: &str) -> String {
     METADATA.to_owned() + body
 }
 
-const METADATA: &str = r#"package acts.backup.vault_deleted
+const METADATA: &str = r#"package events.backup.vault_deleted
 
-import data.lib.act
+import data.lib.event
 
 # METADATA
 # entrypoint: true
 # title: Vault deleted
 # description: Somebody deleted a vault.
 # schemas:
-#   - input: schema.act
+#   - input: schema.event
 # custom:
 #   id: TST-01
 #   severity: high
@@ -97,14 +97,14 @@ fn documents(names: &[&str]) -> String {
 }
 
 /// The flaws of the project's rule with another text.
-fn flaws_of(text: &str) -> Vec<Flaw> {
+fn flaws_of(text: &str) -> Vec<Lint> {
     let project = project();
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     aside(flaws(project.path()))
 }
 
 /// Without what is said of rules that only show one thing and are used by none.
-fn aside(mut flaws: Vec<Flaw>) -> Vec<Flaw> {
+fn aside(mut flaws: Vec<Lint>) -> Vec<Lint> {
     flaws.retain(|flaw| flaw.lint != "unused-rule" && flaw.lint != "opa-fmt");
     flaws
 }
@@ -119,17 +119,17 @@ fn lint_of(lint: &str, text: &str) -> Vec<String> {
 }
 
 /// What is wrong without running a rule: most of these are about what a rule says.
-fn flaws(project: &Path) -> Vec<Flaw> {
+fn flaws(project: &Path) -> Vec<Lint> {
     check::without_running(&Work::all(&project.join("policies"))).unwrap().flaws
 }
 
 /// What is wrong, with every example tried.
-fn all_flaws(project: &Path) -> Vec<Flaw> {
+fn all_flaws(project: &Path) -> Vec<Lint> {
     check::check(&Work::all(&project.join("policies"))).unwrap().flaws
 }
 
 /// Lint, line and text of each flaw, to be read at a glance.
-fn brief(flaws: &[Flaw]) -> Vec<String> {
+fn brief(flaws: &[Lint]) -> Vec<String> {
     flaws.iter().map(|flaw| format!("{}:{} {}", flaw.lint, flaw.line, flaw.what)).collect()
 }
 
@@ -144,8 +144,8 @@ fn the_shipped_rules_and_a_sound_one_have_no_flaw() {
 #[test]
 fn a_large_literal_is_found_wherever_it_stands() {
     let words = (0..11).map(|n| format!("\"w{n}\"")).collect::<Vec<_>>().join(", ");
-    let found = flaws_of(&rule(&format!("{SOUND}\n_words := {{{words}}}\n\n_few := [1, 2, {{\"a\": [3, 4]}}]\n")));
-    assert_eq!(brief(&found), ["large-literal:24 a literal of 11 constants"]);
+    let content = flaws_of(&rule(&format!("{SOUND}\n_words := {{{words}}}\n\n_few := [1, 2, {{\"a\": [3, 4]}}]\n")));
+    assert_eq!(brief(&content), ["large-literal:24 a literal of 11 constants"]);
     let nested = flaws_of(&rule(&format!(
         "{SOUND}\n_in if {{\n\tsome word in input.event.resources\n\tword in [{words}]\n}}\n"
     )));
@@ -154,10 +154,10 @@ fn a_large_literal_is_found_wherever_it_stands() {
 
 #[test]
 fn a_pattern_before_a_cheap_test_is_found() {
-    let found = flaws_of(&rule(&format!(
+    let content = flaws_of(&rule(&format!(
         "{SOUND}\n_wrong if {{\n\tregex.match(\"^a\", input.now)\n\tinput.event.eventName == \"X\"\n}}\n\n_right if {{\n\tinput.event.eventName == \"X\"\n\tregex.match(\"^a\", input.now)\n}}\n\n_bound if {{\n\thit := regex.match(\"^a\", input.now)\n\thit == true\n}}\n"
     )));
-    assert_eq!(brief(&found), ["pattern-first:25 `regex.match` before the cheap test on line 26"]);
+    assert_eq!(brief(&content), ["pattern-first:25 `regex.match` before the cheap test on line 26"]);
 }
 
 #[test]
@@ -166,24 +166,24 @@ fn a_not_that_silences_the_rule_is_found() {
         r#"not startswith(input.event.awsRegion, "cn-")"#,
         r#"not input.event.errorCode in {"A"}"#,
         r#"not lower(input.event.errorCode) == "a""#,
-        r#"not act.parameters.backupVaultName in {"A"}"#,
+        r#"not event.parameters.backupVaultName in {"A"}"#,
         r#"not is_string(input.event.errorCode)"#,
         r#"not _mine(input.event.errorCode)"#,
     ];
     for negated in silencing {
-        let found = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n\n_mine(x) if x == \"1\"\n")));
-        assert_eq!(found.len(), 1, "{negated}: {:?}", brief(&found));
-        assert_eq!((found[0].lint.as_str(), found[0].line), ("silenced-not", 25), "{negated}");
+        let content = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n\n_mine(x) if x == \"1\"\n")));
+        assert_eq!(content.len(), 1, "{negated}: {:?}", brief(&content));
+        assert_eq!((content[0].lint.as_str(), content[0].line), ("silenced-not", 25), "{negated}");
     }
     let sound = [
         r#"not input.event.errorCode == "a""#,
         r#"not input.event.errorCode"#,
-        r#"not act.approved("may_change_trails")"#,
+        r#"not event.approved("may_change_trails")"#,
         "is_string(input.event.errorCode)\n\tnot startswith(input.event.errorCode, \"a\")",
     ];
     for negated in sound {
-        let found = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n")));
-        assert_eq!(brief(&found), [""; 0], "{negated}");
+        let content = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n")));
+        assert_eq!(brief(&content), [""; 0], "{negated}");
     }
 }
 
@@ -204,18 +204,18 @@ fn metadata_that_is_missing_or_wrong_is_found_on_its_line() {
         (
             "[\"backup.amazonaws.com:DeleteBackupVault\"]",
             "[]",
-            "metadata:15 it judges acts, so its METADATA needs `custom.events`",
+            "metadata:15 it evaluates events, so its METADATA needs `custom.events`",
         ),
-        ("# schemas:\n#   - input: schema.act\n", "", "metadata:5 its input is not typed by `schema.act`"),
+        ("# schemas:\n#   - input: schema.event\n", "", "metadata:5 its input is not typed by `schema.event`"),
         (
-            "package acts.backup.vault_deleted",
-            "package acts.backup.vault_delted",
-            "metadata:1 package `acts.backup.vault_delted` in the folder",
+            "package events.backup.vault_deleted",
+            "package events.backup.vault_delted",
+            "metadata:1 package `events.backup.vault_delted` in the folder",
         ),
     ];
     for (old, new, expected) in wrong {
-        let found = brief(&flaws_of(&rule(SOUND).replace(old, new)));
-        assert!(found.len() == 1 && found[0].starts_with(expected), "{expected}: {found:?}");
+        let content = brief(&flaws_of(&rule(SOUND).replace(old, new)));
+        assert!(content.len() == 1 && content[0].starts_with(expected), "{expected}: {content:?}");
     }
 }
 
@@ -239,21 +239,21 @@ fn an_event_without_example_is_found() {
 #[test]
 fn an_id_that_two_rules_have_is_found() {
     let project = project();
-    let twin = project.path().join("policies/acts/backup/vault_gone");
+    let twin = project.path().join("policies/events/backup/vault_gone");
     copy(&project.path().join(PLACE), &twin);
     fs::rename(twin.join("vault_deleted.rego"), twin.join("vault_gone.rego")).unwrap();
-    let text = rule(SOUND).replace("package acts.backup.vault_deleted", "package acts.backup.vault_gone");
+    let text = rule(SOUND).replace("package events.backup.vault_deleted", "package events.backup.vault_gone");
     fs::write(twin.join("vault_gone.rego"), text).unwrap();
-    let expected = "same-id:5 id `TST-01` is that of `acts/backup/vault_deleted/vault_deleted.rego` too";
+    let expected = "same-id:5 id `TST-01` is that of `events/backup/vault_deleted/vault_deleted.rego` too";
     assert_eq!(brief(&flaws(project.path())), [expected]);
 }
 
 #[test]
 fn what_opa_refuses_says_what_may_be_meant() {
-    let found = flaws_of(&rule(SOUND).replace("input.event.eventName", "input.event.eventNmae"));
-    assert_eq!(brief(&found), ["rego_type_error:19 undefined ref: input.event.eventNmae"]);
-    assert_eq!(found[0].next, "did you mean `eventName`?");
-    let broken = flaws_of("package acts.backup.vault_deleted\n\nfindings contains {\n");
+    let content = flaws_of(&rule(SOUND).replace("input.event.eventName", "input.event.eventNmae"));
+    assert_eq!(brief(&content), ["rego_type_error:19 undefined ref: input.event.eventNmae"]);
+    assert_eq!(content[0].next, "did you mean `eventName`?");
+    let broken = flaws_of("package events.backup.vault_deleted\n\nfindings contains {\n");
     assert!(broken.iter().any(|flaw| flaw.lint == "rego_parse_error"), "{:?}", brief(&broken));
 }
 
@@ -262,7 +262,7 @@ fn reach(events: &[&str], body: &str) -> Vec<String> {
     let project = project();
     let list = events.iter().map(|event| format!("\"backup.amazonaws.com:{event}\"")).collect::<Vec<_>>().join(", ");
     let text = rule(&format!("findings contains {{\"message\": \"m\", \"propose\": []}} if {{\n{body}\n}}\n"));
-    let text = text.replace("\"backup.amazonaws.com:DeleteBackupVault\"", &list).replace("import data.lib.act\n", "");
+    let text = text.replace("\"backup.amazonaws.com:DeleteBackupVault\"", &list).replace("import data.lib.event\n", "");
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     fs::write(project.path().join(PLACE).join("fires.json"), documents(events).replace('*', "X")).unwrap();
     brief(&aside(flaws(project.path())))
@@ -270,29 +270,36 @@ fn reach(events: &[&str], body: &str) -> Vec<String> {
 
 #[test]
 fn a_rule_that_looks_at_an_event_it_does_not_declare_is_told_which() {
-    let found = reach(&["DeleteBackupVault"], r#"input.event.eventName in {"DeleteBackupVault", "DeleteBackupPlan"}"#);
-    assert_eq!(found, ["undeclared-event:14 the rule looks at `*:DeleteBackupPlan`, which `events` does not declare"]);
+    let content =
+        reach(&["DeleteBackupVault"], r#"input.event.eventName in {"DeleteBackupVault", "DeleteBackupPlan"}"#);
+    assert_eq!(
+        content,
+        ["undeclared-event:14 the rule looks at `*:DeleteBackupPlan`, which `events` does not declare"]
+    );
     let elsewhere = r#"input.event.eventSource == "s3.amazonaws.com"
         name := input.event.eventName
         name == "DeleteBackupVault""#;
-    let found = reach(&["DeleteBackupVault"], elsewhere);
+    let content = reach(&["DeleteBackupVault"], elsewhere);
     assert_eq!(
-        found[1],
+        content[1],
         "undeclared-event:14 the rule looks at `s3.amazonaws.com:DeleteBackupVault`, which `events` does not declare"
     );
-    assert!(found[0].starts_with("idle-event:14 `backup.amazonaws.com:DeleteBackupVault` is declared"), "{found:?}");
-    let found = reach(&["Put*"], r#"startswith(input.event.eventName, "Delete")"#);
-    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        content[0].starts_with("idle-event:14 `backup.amazonaws.com:DeleteBackupVault` is declared"),
+        "{content:?}"
+    );
+    let content = reach(&["Put*"], r#"startswith(input.event.eventName, "Delete")"#);
+    assert_eq!(content.len(), 2, "{content:?}");
 }
 
 #[test]
 fn a_declared_event_that_no_part_of_the_rule_can_match_is_told() {
-    let found = reach(&["DeleteBackupVault", "CreateBackupVault"], r#"input.event.eventName == "DeleteBackupVault""#);
+    let content = reach(&["DeleteBackupVault", "CreateBackupVault"], r#"input.event.eventName == "DeleteBackupVault""#);
     let expected =
         "idle-event:14 `backup.amazonaws.com:CreateBackupVault` is declared, and no part of the rule can match it";
-    assert_eq!(found, [expected]);
-    let found = reach(&["DeleteBackupVault"], "false");
-    assert_eq!(found, ["never-fires:14 the rule cannot fire"]);
+    assert_eq!(content, [expected]);
+    let content = reach(&["DeleteBackupVault"], "false");
+    assert_eq!(content, ["never-fires:14 the rule cannot fire"]);
     let contradiction = "input.event.eventName == \"A\"\ninput.event.eventName == \"B\"";
     assert_eq!(reach(&["DeleteBackupVault"], contradiction), ["never-fires:14 the rule cannot fire"]);
 }
@@ -318,14 +325,14 @@ fn whatever_way_a_rule_tests_names_its_declared_events_are_fine() {
 #[test]
 fn a_misspelt_parameter_says_what_it_could_have_been() {
     let misspelt = [
-        ("act.parameters.backupvaultName", "backupVaultName"),
+        ("event.parameters.backupvaultName", "backupVaultName"),
         ("input.event.requestParameters.backupVaultNmae", "backupVaultName"),
-        ("act.parameters.recoverypointArn", "recoveryPointArn"),
+        ("event.parameters.recoverypointArn", "recoveryPointArn"),
         ("input.event.requestParamters.backupVaultName", "requestParameters"),
     ];
     let events = "DeleteBackupVault\", \"backup.amazonaws.com:DeleteRecoveryPoint";
     for (field, meant) in misspelt {
-        for body in [format!("{SOUND}\n_x := {field}\n"), SOUND.replace("act.succeeded", field)] {
+        for body in [format!("{SOUND}\n_x := {field}\n"), SOUND.replace("event.succeeded", field)] {
             let project = project();
             let body = body.replace("== \"DeleteBackupVault\"", "!= \"x\"");
             let text = rule(&body).replace("DeleteBackupVault\"]", &format!("{events}\"]"));
@@ -337,16 +344,19 @@ fn a_misspelt_parameter_says_what_it_could_have_been() {
             assert_eq!(found[0].next, format!("did you mean `{meant}`?"));
         }
     }
-    let known = "act.parameters.backupVaultName\n\tact.parameters.omitted\n\tact.parameters[_]";
-    assert_eq!(brief(&flaws_of(&rule(SOUND).replace("act.succeeded", &format!("act.succeeded\n\t{known}")))), [""; 0]);
-    let other = flaws_of(&rule(SOUND).replace("act.succeeded", "act.succeeded\n\tact.parameters.recoveryPointArn"));
+    let known = "event.parameters.backupVaultName\n\tact.parameters.omitted\n\tact.parameters[_]";
+    assert_eq!(
+        brief(&flaws_of(&rule(SOUND).replace("event.succeeded", &format!("event.succeeded\n\t{known}")))),
+        [""; 0]
+    );
+    let other = flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tact.parameters.recoveryPointArn"));
     assert_eq!(brief(&other), ["parameter:21 no event of `TST-01` has the parameter `recoveryPointArn`"]);
     assert_eq!(other[0].next, "there are `backupVaultName`");
 }
 
 #[test]
 fn a_call_of_a_service_that_nobody_described_has_any_parameters() {
-    let text = rule(SOUND).replace("act.succeeded", "act.parameters.whatever");
+    let text = rule(SOUND).replace("event.succeeded", "event.parameters.whatever");
     let text = text.replace("backup.amazonaws.com:DeleteBackupVault", "lambda.amazonaws.com:DeleteBackupVault");
     let project = project();
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
@@ -359,7 +369,8 @@ fn a_call_of_a_service_that_nobody_described_has_any_parameters() {
 fn an_event_that_aws_does_not_have_says_what_it_could_have_been() {
     let declaring = |events: &str| {
         let text = rule(SOUND).replace("[\"backup.amazonaws.com:DeleteBackupVault\"]", events);
-        let mut found = flaws_of(&text.replace("input.event.eventName == \"DeleteBackupVault\"", "input.event.eventName"));
+        let mut found =
+            flaws_of(&text.replace("input.event.eventName == \"DeleteBackupVault\"", "input.event.eventName"));
         found.retain(|flaw| flaw.lint == "unknown-event");
         found.into_iter().map(|flaw| format!("{}:{} {}", flaw.line, flaw.what, flaw.next)).collect::<Vec<_>>()
     };
@@ -369,7 +380,10 @@ fn an_event_that_aws_does_not_have_says_what_it_could_have_been() {
     assert_eq!(declaring("[\"backups.amazonaws.com:DeleteBackupVault\"]"), [expected]);
     let listed = "\n#     - backup.amazonaws.com:DeleteBackupVault\n#     - s3.amazonaws.com:PutLifecycleConfiguration";
     let found = declaring(listed);
-    assert!(found.len() == 1 && found[0].starts_with("17:AWS has no event"), "CloudTrail calls it otherwise: {found:?}");
+    assert!(
+        found.len() == 1 && found[0].starts_with("17:AWS has no event"),
+        "CloudTrail calls it otherwise: {found:?}"
+    );
     for known in ["backup.amazonaws.com:BackupDeleted", "backup.amazonaws.com:Delete*", "signin.amazonaws.com:Any"] {
         assert_eq!(declaring(&format!("[\"{known}\"]")), [""; 0], "{known}");
     }
@@ -378,8 +392,9 @@ fn an_event_that_aws_does_not_have_says_what_it_could_have_been() {
 /// The trial of the sound rule with these tests.
 fn tried(tests: &str) -> Trial {
     let project = project();
-    let text =
-        format!("package acts.backup.vault_deleted_test\n\nimport data.acts.backup.vault_deleted.findings\n\n{tests}");
+    let text = format!(
+        "package events.backup.vault_deleted_test\n\nimport data.events.backup.vault_deleted.findings\n\n{tests}"
+    );
     fs::write(project.path().join(PLACE).join("vault_deleted_test.rego"), text).unwrap();
     trial::run(&Work::all(&project.path().join("policies")), now()).unwrap()
 }
@@ -391,7 +406,7 @@ fn a_test_counts_when_both_engines_agree_on_it() {
     let trial = tried(&format!(
         "test_fires if count(findings) == 1 with input as {DELETION}\n\ntest_is_wrong if count(findings) == 2 with input as {DELETION}\n\ntodo_test_later if false\n"
     ));
-    let own = trial.tests.iter().filter(|test| test.file.starts_with("acts/"));
+    let own = trial.tests.iter().filter(|test| test.file.starts_with("events/"));
     let outcomes: Vec<_> = own.map(|test| (test.opa.clone(), test.ours.clone())).collect();
     let failed = Outcome::Failed(String::new());
     let expected = [(Outcome::Passed, Some(Outcome::Passed)), (failed.clone(), Some(failed)), (Outcome::Skipped, None)];
@@ -421,18 +436,19 @@ fn examples_count_in_the_coverage_and_a_threshold_only_for_who_asks() {
         trial::run(&Work::all(&project.path().join("policies")), now()).unwrap()
     };
     let reached = tried(&rule(SOUND));
-    assert_eq!(reached.coverage["acts/backup/vault_deleted/vault_deleted.rego"], 100.0, "{reached:?}");
-    let second = "\nfindings contains {\"message\": \"odd\", \"propose\": []} if {\n\tinput.event.eventName == \"Odd\"\n}\n";
+    assert_eq!(reached.coverage["events/backup/vault_deleted/vault_deleted.rego"], 100.0, "{reached:?}");
+    let second =
+        "\nfindings contains {\"message\": \"odd\", \"propose\": []} if {\n\tinput.event.eventName == \"Odd\"\n}\n";
     let trial = tried(&(rule(SOUND) + second));
     assert!(trial.passed(None), "{trial:?}");
-    assert_eq!(trial.below(99.0)[0], "acts/backup/vault_deleted/vault_deleted.rego");
+    assert_eq!(trial.below(99.0)[0], "events/backup/vault_deleted/vault_deleted.rego");
     assert!(!trial.passed(Some(99.0)));
 }
 
 /// A test that reaches next to nothing.
-const HARDLY: &str = r#"package acts.backup.vault_deleted_test
+const HARDLY: &str = r#"package events.backup.vault_deleted_test
 
-import data.acts.backup.vault_deleted.findings
+import data.events.backup.vault_deleted.findings
 
 test_nothing if count(findings) == 0 with input as {}
 "#;
@@ -447,7 +463,7 @@ fn a_builtin_that_only_tests_use_is_told_and_not_passed_over() {
 #[test]
 fn a_new_rule_passes_its_check_and_its_test_as_it_is_written() {
     let project = project();
-    for place in ["acts/kms/alias_moved", "states/s3/logging", "acts/kms/alias_gone"] {
+    for place in ["events/kms/alias_moved", "resources/s3/logging", "events/kms/alias_gone"] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keepwatch"));
         let said = command.current_dir(project.path()).args(["policy", "new", place]).output().unwrap();
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -517,7 +533,7 @@ fn each_save_gets_a_verdict_and_an_interrupt_ends_it_well() {
     assert!(verdict().iter().any(|line| line.starts_with("events.json: No such file")));
     fs::write(project.path().join("events.json"), documents(&["DeleteBackupVault", "ListBackupVaults"])).unwrap();
     assert!(verdict().contains(&"events.json: 1 finding(s) in 2 event(s)".to_owned()));
-    let text = rule(SOUND).replace("act.succeeded", "act.suceeded");
+    let text = rule(SOUND).replace("event.succeeded", "event.suceeded");
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     let broken = verdict();
     assert!(broken[0].ends_with("vault_deleted.rego:15:1: the rule cannot fire [never-fires]"), "{broken:?}");
@@ -538,16 +554,21 @@ fn keepwatch_opa() -> std::ffi::OsString {
 fn what_a_rule_writes_into_a_finding_is_checked_where_it_stands() {
     let found = flaws_of(&rule(SOUND).replace("\"propose\": []", "\"propose\": [\"contian\"], \"evidnce\": 1"));
     assert_eq!(brief(&found), ["finding:21 `contian` is no response", "finding:21 a finding has no `evidnce`"]);
-    assert_eq!((found[0].next.as_str(), found[1].next.as_str()), ("did you mean `contain`?", "did you mean `evidence`?"));
+    assert_eq!(
+        (found[0].next.as_str(), found[1].next.as_str()),
+        ("did you mean `contain`?", "did you mean `evidence`?")
+    );
     assert_eq!((found[0].column, found[1].column), (72, 84));
     let nested = rule(SOUND).replace("\"propose\": []", "\"propose\": [], \"evidence\": {\"message\": 1, \"odd\": 2}");
     assert_eq!(brief(&flaws_of(&nested)), [""; 0]);
 }
 
 /// The same rule, with a second body that returns this for another event.
-fn returning(finding: &str) -> Vec<Flaw> {
+fn returning(finding: &str) -> Vec<Lint> {
     let project = project();
-    let body = format!("\nfindings contains _computed if input.event.eventName == \"DeleteBackupVault\"\n\n_computed := {finding}\n");
+    let body = format!(
+        "\nfindings contains _computed if input.event.eventName == \"DeleteBackupVault\"\n\n_computed := {finding}\n"
+    );
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), rule(SOUND) + &body).unwrap();
     let mut found = all_flaws(project.path());
     found.retain(|flaw| flaw.lint == "examples");
@@ -606,15 +627,16 @@ fn a_rule_without_a_test_that_runs_is_found() {
         found.retain(|flaw| flaw.lint.contains("test"));
         brief(&found)
     };
-    assert_eq!(with("package acts.backup.vault_deleted_test\n"), ["no-tests:1 no test"]);
+    assert_eq!(with("package events.backup.vault_deleted_test\n"), ["no-tests:1 no test"]);
     let trial = trial::run(&Work::all(&project.path().join("policies")), now()).unwrap();
-    assert!(!trial.passed(None) && trial.untested == ["acts/backup/vault_deleted"], "{trial:?}");
-    let twice = "package acts.backup.vault_deleted_test\n\ntest_a if true\n\ntest_a if true\n\ntset_b if true\n";
+    assert!(!trial.passed(None) && trial.untested == ["events/backup/vault_deleted"], "{trial:?}");
+    let twice = "package events.backup.vault_deleted_test\n\ntest_a if true\n\ntest_a if true\n\ntset_b if true\n";
     let expected = ["test-name:5 a second `test_a`", "test-name:7 `tset_b` is no test"];
     assert_eq!(with(twice), expected);
-    assert_eq!(with("package acts.backup.vault_deleted\n\ntest_a if true\n"), [
-        "test-package:1 tests in package `acts.backup.vault_deleted`"
-    ]);
+    assert_eq!(
+        with("package events.backup.vault_deleted\n\ntest_a if true\n"),
+        ["test-package:1 tests in package `acts.backup.vault_deleted`"]
+    );
     fs::remove_file(&tests).unwrap();
     let inside = rule(SOUND) + "\ntest_a if true\n";
     assert_eq!(lint_of("test-package", &inside), ["test-package:24 `test_a` is not in a file of tests"]);
@@ -625,9 +647,17 @@ fn what_leads_readers_astray_is_found() {
     let cases = [
         ("print-call", "_x if {\n\tprint(input.now)\n}", "25 a call of `print`"),
         ("hides-name", "_x if {\n\tcount := 1\n\tcount == 1\n}", "25 `count` hides a builtin of the same name"),
-        ("hides-name", "_x if {\n\tsome act in input.event.resources\n\tact\n}", "25 `act` hides an import of the same name"),
+        (
+            "hides-name",
+            "_x if {\n\tsome event in input.event.resources\n\tevent\n}",
+            "25 `event` hides an import of the same name",
+        ),
         ("hides-name", "_x(findings) := findings", "24 `findings` hides a rule of this file of the same name"),
-        ("non-raw-regex", "_x if regex.match(\"^a\\\\d\", input.now)", "24 a pattern of `regex.match` with doubled backslashes"),
+        (
+            "non-raw-regex",
+            "_x if regex.match(\"^a\\\\d\", input.now)",
+            "24 a pattern of `regex.match` with doubled backslashes",
+        ),
         ("unification", "_x if {\n\tinput.now = \"a\"\n}", "25 `=`"),
         ("unused-rule", "_x := 1", "24 nothing refers to `_x`"),
         ("todo", "# TODO: finish\n_x := 1", "24 a comment about work to be done"),
@@ -640,9 +670,13 @@ fn what_leads_readers_astray_is_found() {
     assert_eq!(lint_of("line-length", &(rule(SOUND) + "\n" + &long + "\n")).len(), 1);
     assert_eq!(lint_of("rule-length", &(rule(SOUND) + &"\n# more".repeat(80) + "\n")).len(), 1);
     assert_eq!(lint_of("opa-fmt", &(rule(SOUND) + "\n_x   :=   1\n")), ["opa-fmt:1 it is not formatted"]);
-    assert_eq!(lint_of("rego_compile_error", &rule(SOUND).replace("import data.lib.act\n", "import data.lib.act\nimport data.lib.key\n")), [
-        "rego_compile_error:4 import data.lib.key unused"
-    ]);
+    assert_eq!(
+        lint_of(
+            "rego_compile_error",
+            &rule(SOUND).replace("import data.lib.event\n", "import data.lib.event\nimport data.lib.key\n")
+        ),
+        ["rego_compile_error:4 import data.lib.key unused"]
+    );
 }
 
 #[test]
@@ -658,7 +692,8 @@ fn a_library_says_what_it_is_and_is_tested() {
         "undescribed:3 `name` has no METADATA",
     ];
     assert_eq!(brief(&found)[..3], expected);
-    fs::write(&library, "# METADATA\n# title: V\npackage lib.vault\n\n# METADATA\n# title: N\nname := input.x\n").unwrap();
+    fs::write(&library, "# METADATA\n# title: V\npackage lib.vault\n\n# METADATA\n# title: N\nname := input.x\n")
+        .unwrap();
     let mut found = flaws(project.path());
     found.retain(|flaw| flaw.file.starts_with("lib/vault"));
     assert_eq!(brief(&found), ["no-tests:1 no test"]);
@@ -666,11 +701,12 @@ fn a_library_says_what_it_is_and_is_tested() {
 
 #[test]
 fn a_refused_builtin_says_why_and_what_instead() {
-    let found = flaws_of(&rule(SOUND).replace("act.succeeded", "act.succeeded\n\tcrypto.sha256(input.now) == \"x\""));
+    let found =
+        flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tcrypto.sha256(input.now) == \"x\""));
     let refused = found.iter().find(|flaw| flaw.lint == "rego_type_error").unwrap();
     assert_eq!(refused.what, "rules may not call the builtin `crypto.sha256`");
     assert!(refused.why.contains("OPA's wasm leaves it to its host") && !refused.next.is_empty(), "{refused:?}");
-    let found = flaws_of(&rule(SOUND).replace("act.succeeded", "act.succeeded\n\tstartwith(input.now, \"x\")"));
+    let found = flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tstartwith(input.now, \"x\")"));
     let misspelt = found.iter().find(|flaw| flaw.lint == "rego_type_error").unwrap();
     assert_eq!(misspelt.next, "did you mean `startswith`?");
 }
@@ -689,7 +725,10 @@ fn an_example_says_what_it_expects_and_only_what_the_agent_cannot_derive() {
     };
     let record = &record[0];
     let expecting = |expect: serde_json::Value| serde_json::json!({"event": record, "expect": expect});
-    assert_eq!(with("fires.json", expecting(serde_json::json!({"message": "`mallory` deleted a vault", "propose": []}))), [""; 0]);
+    assert_eq!(
+        with("fires.json", expecting(serde_json::json!({"message": "`mallory` deleted a vault", "propose": []}))),
+        [""; 0]
+    );
     let unmet = with("fires.json", expecting(serde_json::json!({"propose": ["contain"]})));
     assert_eq!(unmet, ["document 1 leads to no finding as it expects"]);
     assert_eq!(with("silent.json", record.clone()), ["document 1 leads to a finding"]);
@@ -700,7 +739,14 @@ fn an_example_says_what_it_expects_and_only_what_the_agent_cannot_derive() {
         (serde_json::json!({"event": record, "account": {"clas": "backup"}}), "its `account`: unknown field `clas`"),
         (serde_json::json!({"event": {"eventName": "X"}}), "the record has no usable `event"),
         (serde_json::json!({"name": "x"}), "neither a CloudTrail record"),
-        (serde_json::json!({"resource": {"arn": "arn:aws:sqs:eu-west-1:1:q", "live": {}}}), "names no resource of a known kind"),
+        (
+            serde_json::json!({"resource": {"arn": "arn:aws:sqs:eu-west-1:1:q", "live": {}}}),
+            "names no resource of a known kind",
+        ),
+        (
+            serde_json::json!({"arn": "arn:aws:s3:::b", "live": {"versionning": "Enabled"}}),
+            "`live` has no `versionning`; did you mean `versioning`?",
+        ),
     ];
     for (document, complaint) in wrong {
         let found = with("fires.json", document);
@@ -739,10 +785,17 @@ fn each_format_names_the_same_file_line_and_column() {
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     let check = |format: &str| keepwatch(project.path(), &["policy", "check", "--format", format]);
     let file = format!("{PLACE}/vault_deleted.rego");
-    assert!(check("text").starts_with(&format!("{file}:21:72: `contian` is no response [finding]")), "{}", check("text"));
+    assert!(
+        check("text").starts_with(&format!("{file}:21:72: `contian` is no response [finding]")),
+        "{}",
+        check("text")
+    );
     let json: serde_json::Value = serde_json::from_str(&check("json")).unwrap();
     assert_eq!((&json[0]["file"], &json[0]["line"], &json[0]["column"]), (&file.into(), &21.into(), &72.into()));
-    assert!(check("github").starts_with("::error file=policies/acts/backup/vault_deleted/vault_deleted.rego,line=21,col=72,"));
+    assert!(
+        check("github")
+            .starts_with("::error file=policies/events/backup/vault_deleted/vault_deleted.rego,line=21,col=72,")
+    );
     let sarif: serde_json::Value = serde_json::from_str(&check("sarif")).unwrap();
     let region = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"];
     assert_eq!(region, &serde_json::json!({"startLine": 21, "startColumn": 72}));
@@ -751,7 +804,8 @@ fn each_format_names_the_same_file_line_and_column() {
 #[test]
 fn a_rule_in_shadow_that_does_not_exist_is_found() {
     let project = project();
-    let accounts = fs::read_to_string(root().join("accounts.toml")).unwrap() + "\n[policies]\nshadow_rules = [\"TST-10\"]\n";
+    let accounts =
+        fs::read_to_string(root().join("accounts.toml")).unwrap() + "\n[policies]\nshadow_rules = [\"TST-10\"]\n";
     fs::write(project.path().join("accounts.toml"), accounts).unwrap();
     let said = keepwatch(project.path(), &["policy", "check", "--config", "accounts.toml"]);
     assert!(said.contains("`shadow_rules` names `TST-10`, and no rule has that id [shadow-rules]"), "{said}");
@@ -760,7 +814,7 @@ fn a_rule_in_shadow_that_does_not_exist_is_found() {
 
 #[test]
 fn an_explanation_begins_with_what_fired() {
-    let examples = root().join("policies/acts/kms/key_policy_opened/fires.json");
+    let examples = root().join("policies/events/kms/key_policy_opened/fires.json");
     let records: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(examples).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("event.json"), records[0].to_string()).unwrap();
@@ -769,5 +823,10 @@ fn an_explanation_begins_with_what_fired() {
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[0].starts_with("KMS-11 wanted it and fired"), "{said}");
     assert!(lines[1].starts_with("  finding: "), "{said}");
-    assert!(lines.last().unwrap().ends_with("BKT-21, BKT-22, IAM-02, IAM-21, IAM-22, KMS-01, KMS-12, LOG-01, LOG-11, LOG-12, LOG-13, LOG-14"), "{said}");
+    assert!(
+        lines.last().unwrap().ends_with(
+            "BKT-21, BKT-22, IAM-02, IAM-21, IAM-22, KMS-01, KMS-12, LOG-01, LOG-11, LOG-12, LOG-13, LOG-14"
+        ),
+        "{said}"
+    );
 }

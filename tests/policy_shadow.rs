@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::{Kind, Place};
 use keepwatch::ledger::Ledger as _;
-use keepwatch::ledger::shadow::{Promotion, Shadows as _};
+use keepwatch::ledger::shadow::{Demotion, Promotion, Shadows as _};
 use keepwatch::ops::metrics::Stopwatch;
 use keepwatch::policy::bundle::build::build;
 use keepwatch::policy::bundle::source::Source;
@@ -23,7 +23,7 @@ use crate::support::lab::{As, Lab};
 /// Policies of which both rules are in shadow by their METADATA.
 fn shadowed(word: &str) -> tempfile::TempDir {
     let folder = version(word);
-    for rule in ["acts/s3/swap/rule.rego", "states/s3/swap/rule.rego"] {
+    for rule in ["events/s3/swap/rule.rego", "resources/s3/swap/rule.rego"] {
         let path = folder.path().join(rule);
         let text =
             fs::read_to_string(&path).unwrap().replace("#   mode: enforce", "#   mode: enforce\n#   shadow: true");
@@ -36,18 +36,18 @@ async fn handle(stage: &Stage, number: u64) {
     let live = bucket(Versioning::Suspended);
     stage.agent.clouds.inside.lock().unwrap().buckets.insert(format!("bucket-{number}"), live);
     stage.agent.handle(event(number), &Stopwatch::idle()).await.unwrap();
-    stage.agent.judge_shadows().await;
+    stage.agent.evaluate_shadows().await;
 }
 
 fn totals(standings: &[keepwatch::ledger::shadow::Standing]) -> Vec<(&str, bool, u32)> {
-    standings.iter().map(|one| (one.watched.rule.as_str(), one.watched.beside, one.findings)).collect()
+    standings.iter().map(|one| (one.watched.rule.as_str(), one.watched.candidate, one.findings)).collect()
 }
 
 #[tokio::test]
 async fn what_a_rule_in_shadow_finds_is_kept_and_nothing_comes_of_it() {
     let mut stage = Stage::of_file(&shadowed("v1")).await;
     handle(&stage, 0).await; // before anything was noted of the rules
-    stage.look().await;
+    stage.refresh().await;
     for number in [1, 2, 2, 2] {
         handle(&stage, number).await; // the second one is delivered three times
     }
@@ -57,22 +57,25 @@ async fn what_a_rule_in_shadow_finds_is_kept_and_nothing_comes_of_it() {
     assert_eq!(stage.agent.metrics.count.findings.load(Ordering::Relaxed), 0);
     let standings = ledger.standings().await.unwrap();
     assert_eq!(totals(&standings), [("TST-ACT", false, 3), ("TST-STATE", false, 5)]);
-    let found = ledger.shadowed("TST-ACT").await.unwrap();
-    assert_eq!(found.len(), 3);
-    assert_eq!(found[0].principal.as_deref(), Some("arn:aws:iam::111122223333:user/u2"));
-    assert_eq!((found[0].finding.message.as_str(), found[0].account.as_str()), ("v1 v1", "111122223333"));
-    assert_eq!(found[0].bundle, stage.agent.rules.now().policies.digest());
+    let content = ledger.shadowed("TST-ACT").await.unwrap();
+    assert_eq!(content.len(), 3);
+    assert_eq!(content[0].principal.as_deref(), Some("arn:aws:iam::111122223333:user/u2"));
+    assert_eq!((content[0].finding.message.as_str(), content[0].account.as_str()), ("v1 v1", "111122223333"));
+    assert_eq!(content[0].bundle, stage.agent.rules.now().policies.digest());
 }
 
 #[tokio::test]
 async fn accounts_toml_puts_a_rule_in_shadow_and_the_others_act_as_before() {
     let mut stage = Stage::of_file(&version("v1")).await;
     stage.configure("shadow_rules = [\"TST-ACT\"]");
-    assert_eq!(stage.look().await, Looked::Same);
+    assert_eq!(stage.refresh().await, Looked::Same);
     handle(&stage, 1).await;
     let incidents = stage.agent.ledger.incidents().await.unwrap();
-    let fired: BTreeSet<_> =
-        incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.notice.findings[0].rule.id.as_str()).collect();
+    let fired: BTreeSet<_> = incidents
+        .iter()
+        .flat_map(|(_, plans)| plans)
+        .map(|plan| plan.notification.findings[0].rule.id.as_str())
+        .collect();
     assert_eq!(fired, BTreeSet::from(["TST-STATE"]));
     assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", false, 1)]);
 }
@@ -80,9 +83,9 @@ async fn accounts_toml_puts_a_rule_in_shadow_and_the_others_act_as_before() {
 #[tokio::test]
 async fn a_rule_that_comes_with_a_new_bundle_is_in_shadow_from_its_first_event() {
     let mut stage = Stage::of_file(&version("v1")).await;
-    stage.look().await;
+    stage.refresh().await;
     build(shadowed("v2").path(), &stage.bundle()).unwrap();
-    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     handle(&stage, 1).await;
     assert!(stage.agent.ledger.incidents().await.unwrap().is_empty());
     assert_eq!(
@@ -94,24 +97,27 @@ async fn a_rule_that_comes_with_a_new_bundle_is_in_shadow_from_its_first_event()
 #[tokio::test]
 async fn a_bundle_beside_is_watched_and_changes_nothing() {
     let mut stage = Stage::of_file(&version("v1")).await;
-    let beside = stage.folder.path().join("beside.tar.gz");
-    build(version("v2").path(), &beside).unwrap();
-    stage.refresher.beside = Some(Source::Path(beside.clone()));
-    assert_eq!(stage.look().await, Looked::Same);
+    let candidate = stage.folder.path().join("beside.tar.gz");
+    build(version("v2").path(), &candidate).unwrap();
+    stage.refresher.candidate = Some(Source::Path(candidate.clone()));
+    assert_eq!(stage.refresh().await, Looked::Same);
     handle(&stage, 1).await;
     let standings = stage.agent.ledger.standings().await.unwrap();
     assert_eq!(totals(&standings), [("TST-ACT", true, 1), ("TST-STATE", true, 1)]);
-    let found = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
-    assert_eq!(found[0].finding.message, "v2 v2 v1", "what is wanted is still the active bundle's word");
+    let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
+    assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still the active bundle's word");
     let incidents = stage.agent.ledger.incidents().await.unwrap();
-    let messages: BTreeSet<_> =
-        incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.notice.findings[0].message.as_str()).collect();
+    let messages: BTreeSet<_> = incidents
+        .iter()
+        .flat_map(|(_, plans)| plans)
+        .map(|plan| plan.notification.findings[0].message.as_str())
+        .collect();
     assert_eq!(messages, BTreeSet::from(["v1 v1", "v1 v1 v1"]), "the active rules acted as ever");
 
-    fs::write(&beside, "no bundle").unwrap();
-    stage.look().await;
+    fs::write(&candidate, "no bundle").unwrap();
+    stage.refresh().await;
     build(version("v3").path(), &stage.bundle()).unwrap();
-    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     handle(&stage, 2).await;
     assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", true, 2), ("TST-STATE", true, 2)]);
     assert!(stage.told().await.is_empty(), "nobody is told of a shadow");
@@ -120,24 +126,24 @@ async fn a_bundle_beside_is_watched_and_changes_nothing() {
 #[tokio::test]
 async fn noise_and_looking_write_nothing() {
     let mut stage = Stage::of_file(&shadowed("v1")).await;
-    stage.look().await;
+    stage.refresh().await;
     let writes = stage.agent.ledger.writes();
     let mut noise = event(1);
     (noise.source, noise.record["eventSource"]) = ("ec2.amazonaws.com".to_owned(), json!("ec2.amazonaws.com"));
     stage.agent.handle(noise, &Stopwatch::idle()).await.unwrap();
-    stage.agent.judge_shadows().await;
-    stage.look().await;
+    stage.agent.evaluate_shadows().await;
+    stage.refresh().await;
     assert_eq!(stage.agent.ledger.writes(), writes);
 }
 
 #[tokio::test]
 async fn days_are_clean_while_an_agent_watched_and_nothing_was_found() {
     let mut stage = Stage::of_file(&shadowed("v1")).await;
-    stage.look().await;
+    stage.refresh().await;
     let hours = async |stage: &mut Stage, hours: u32| {
         for _ in 0..hours {
             stage.clock.forward(SignedDuration::from_hours(1));
-            stage.look().await;
+            stage.refresh().await;
         }
         let standings = stage.agent.ledger.standings().await.unwrap();
         standings.into_iter().find(|one| one.watched.rule == "TST-ACT").unwrap()
@@ -145,8 +151,8 @@ async fn days_are_clean_while_an_agent_watched_and_nothing_was_found() {
     assert!(!hours(&mut stage, 23).await.is_clean_for(1));
     assert!(hours(&mut stage, 1).await.is_clean_for(1));
     handle(&stage, 1).await;
-    let found = hours(&mut stage, 23).await;
-    assert!(!found.is_clean_for(1) && found.findings == 1);
+    let content = hours(&mut stage, 23).await;
+    assert!(!content.is_clean_for(1) && content.findings == 1);
     stage.clock.forward(SignedDuration::from_hours(240)); // nobody looked meanwhile
     assert!(!hours(&mut stage, 0).await.is_clean_for(2));
     assert!(hours(&mut stage, 1).await.is_clean_for(1));
@@ -155,13 +161,13 @@ async fn days_are_clean_while_an_agent_watched_and_nothing_was_found() {
 #[tokio::test]
 async fn a_promoted_rule_acts_from_then_on() {
     let mut stage = Stage::of_file(&shadowed("v1")).await;
-    stage.look().await;
+    stage.refresh().await;
     let promotion =
         Promotion { rule: "TST-ACT".to_owned(), by: "alice".to_owned(), reason: Some("seen".to_owned()), days: 7 };
     let now = stage.refresher_now();
     stage.agent.ledger.promote(&promotion, now).await.unwrap();
     assert!(stage.agent.ledger.promote(&promotion, now).await.is_err(), "promoted once");
-    assert_eq!(stage.look().await, Looked::Same);
+    assert_eq!(stage.refresh().await, Looked::Same);
     handle(&stage, 1).await;
     assert_eq!(stage.agent.ledger.incidents().await.unwrap().len(), 1);
     assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-STATE", false, 1)]);
@@ -171,23 +177,47 @@ async fn a_promoted_rule_acts_from_then_on() {
         (&json!("TST-ACT"), &json!("alice"), &json!("seen"))
     );
     build(shadowed("v2").path(), &stage.bundle()).unwrap();
-    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     handle(&stage, 2).await;
     assert_eq!(stage.agent.ledger.incidents().await.unwrap().len(), 2, "a new bundle takes nothing back");
 }
 
 #[tokio::test]
+async fn a_demoted_rule_acts_no_more_until_it_is_promoted() {
+    let mut stage = Stage::of_file(&version("v1")).await;
+    stage.refresh().await;
+    let demotion = Demotion { rule: "TST-ACT".to_owned(), by: "alice".to_owned(), reason: "it is wrong".to_owned() };
+    let now = stage.refresher_now();
+    stage.agent.ledger.demote(&demotion, now).await.unwrap();
+    assert_eq!(stage.refresh().await, Looked::Same);
+    handle(&stage, 1).await;
+    assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", false, 1)]);
+    let noted = stage.chain_of("demoted").await;
+    assert_eq!(
+        (&noted[0]["rule"], &noted[0]["by"], &noted[0]["reason"]),
+        (&json!("TST-ACT"), &json!("alice"), &json!("it is wrong"))
+    );
+    let promotion = Promotion { rule: "TST-ACT".to_owned(), by: "bob".to_owned(), reason: None, days: 0 };
+    stage.agent.ledger.promote(&promotion, now).await.unwrap();
+    assert_eq!(stage.refresh().await, Looked::Same);
+    assert!(stage.agent.ledger.standings().await.unwrap().is_empty(), "the later decision holds");
+    stage.agent.ledger.demote(&demotion, now).await.unwrap();
+    stage.refresh().await;
+    assert_eq!(stage.agent.ledger.standings().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_sweep_leaves_a_finding_in_shadow_too() {
     let mut stage = Stage::of_file(&shadowed("v1")).await;
-    stage.look().await;
+    stage.refresh().await;
     stage.agent.clouds.inside.lock().unwrap().buckets.insert("b".to_owned(), bucket(Versioning::Enabled));
     let account = "111122223333".parse().unwrap();
     let place = Place { kind: Kind::Bucket, account, region: "eu-west-1".to_owned(), name: "b".to_owned() };
     stage.agent.reconcile(&place, None, &stage.agent.rules.now()).await.unwrap();
     assert!(stage.agent.ledger.shadowed("TST-STATE").await.unwrap().is_empty(), "nothing waits for a shadow");
-    stage.agent.judge_shadows().await;
-    let found = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
-    assert_eq!((found[0].subject.as_str(), found[0].principal.as_deref()), ("arn:aws:s3:::b", None));
+    stage.agent.evaluate_shadows().await;
+    let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
+    assert_eq!((content[0].subject.as_str(), content[0].principal.as_deref()), ("arn:aws:s3:::b", None));
 }
 
 /// An attack on a rule in shadow, the list of what it would have done, and a promotion.

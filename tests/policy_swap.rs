@@ -11,24 +11,24 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use keepwatch::config::Config;
 use keepwatch::domain::clock::Clock;
-use keepwatch::domain::cloud::{CloudError, Object, Shelf};
+use keepwatch::domain::cloud::{CloudError, Object, ObjectStore};
 use keepwatch::domain::event::Event;
-use keepwatch::domain::resource::bucket::Versioning;
-use keepwatch::ledger::sqlite::Sqlite;
 use keepwatch::domain::hash;
+use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::ledger::Ledger as _;
+use keepwatch::ledger::sqlite::Sqlite;
 use keepwatch::notify::geoip::Origins;
 use keepwatch::ops::metrics::{Metrics, Stopwatch};
 use keepwatch::policy::bundle::build::{build, build_signed};
 use keepwatch::policy::bundle::signature::Algorithm;
-use keepwatch::policy::bundle::source::{Look, Source};
+use keepwatch::policy::bundle::source::{Fingerprint, Source};
 use keepwatch::policy::engine::compiler::Compiler;
 use keepwatch::respond::agent::Agent;
-use keepwatch::respond::enrichment::Asked;
-use keepwatch::respond::keyed_lock::Turns;
+use keepwatch::respond::enrichment::LookupThrottle;
+use keepwatch::respond::keyed_lock::KeyedLock;
 use keepwatch::respond::shadow::Backlog;
 use keepwatch::rules::active;
-use keepwatch::rules::active::InForce;
+use keepwatch::rules::active::ActiveRules;
 use keepwatch::rules::refresh::{Looked, Refresher};
 use serde_json::json;
 use tempfile::TempDir;
@@ -68,7 +68,7 @@ impl Bucket {
     }
 }
 
-impl Shelf for Bucket {
+impl ObjectStore for Bucket {
     async fn tag(&self, bucket: &str, key: &str) -> Result<String, CloudError> {
         self.object(bucket, key).await.map(|object| object.tag)
     }
@@ -94,13 +94,18 @@ pub fn version(word: &str) -> TempDir {
         fs::write(folder.path().join(place).join("rule.rego"), text).unwrap();
     };
     rule(
-        "acts/s3/swap",
+        "events/s3/swap",
         "TST-ACT",
         "events: [\"s3.amazonaws.com:*\"]",
         &format!("concat(\" \", [\"{word}\", data.version])"),
     );
     let wish = "object.get(input, [\"desired\", \"class\"], \"none\")";
-    rule("states/s3/swap", "TST-STATE", "kind: bucket", &format!("concat(\" \", [\"{word}\", data.version, {wish}])"));
+    rule(
+        "resources/s3/swap",
+        "TST-STATE",
+        "kind: bucket",
+        &format!("concat(\" \", [\"{word}\", data.version, {wish}])"),
+    );
     fs::create_dir(folder.path().join("data")).unwrap();
     let resources = json!([{"match": {"kind": "bucket", "name": "*"}, "desired": {"class": word}}]);
     let data = json!({"version": word, "strategies": {"swap": {"resources": resources}}});
@@ -120,27 +125,32 @@ pub struct Stage {
 impl Stage {
     /// An agent with the policies of a source.
     async fn new(source: Source, shelf: Bucket, folder: TempDir) -> Self {
-        let seen = active::see(&source, &[], &shelf).await.unwrap();
-        let set = active::compile(seen.found.unwrap(), &source, None, Compiler::Here).await.unwrap();
-        Self::with(source, (set, seen.look), shelf, folder)
+        let seen = active::fetch_if_changed(&source, &[], &shelf).await.unwrap();
+        let set = active::compile(seen.content.unwrap(), &source, None, Compiler::Here).await.unwrap();
+        Self::with(source, (set, seen.fingerprint), shelf, folder)
     }
 
-    fn with(source: Source, (set, look): (active::RuleSet, Look), shelf: Bucket, folder: TempDir) -> Self {
+    fn with(
+        source: Source,
+        (set, fingerprint): (active::RuleSet, Fingerprint),
+        shelf: Bucket,
+        folder: TempDir,
+    ) -> Self {
         let clock = Arc::new(Hands(Mutex::new("2026-03-01T10:00:00Z".parse().unwrap())));
         let agent = Agent {
             config: Config::parse(include_str!("../accounts.toml")).unwrap(),
-            rules: InForce::new(set),
+            rules: ActiveRules::new(set),
             clouds: FakeCloud::default(),
             ledger: Sqlite::open_in_memory().unwrap(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             metrics: Metrics::new(Instant::now()),
             told: Notify::new(),
-            turns: Turns::default(),
-            asked: Asked::default(),
+            locks: KeyedLock::default(),
+            asked: LookupThrottle::default(),
             origins: Origins::default(),
             shadows: Backlog::default(),
         };
-        let refresher = Refresher::new(source, "333344445555".parse().unwrap(), look, clock.now());
+        let refresher = Refresher::new(source, "333344445555".parse().unwrap(), fingerprint, clock.now());
         Self { agent: Arc::new(agent), refresher, clock, folder, shelf }
     }
 
@@ -167,15 +177,16 @@ impl Stage {
         self.folder.path().join("bundle.tar.gz")
     }
 
-    pub async fn look(&mut self) -> Looked {
-        self.refresher.look(&self.agent, &self.shelf).await.unwrap()
+    pub async fn refresh(&mut self) -> Looked {
+        self.refresher.refresh(&self.agent, &self.shelf).await.unwrap()
     }
 
     /// What people must be told, of the policies themselves.
     pub async fn told(&self) -> Vec<String> {
         let undelivered = self.agent.ledger.undelivered().await.unwrap();
-        let of_policies = undelivered.iter().filter(|delivery| delivery.notice.findings[0].rule.id == "KW-POLICIES");
-        of_policies.map(|delivery| delivery.notice.findings[0].message.clone()).collect()
+        let of_policies =
+            undelivered.iter().filter(|delivery| delivery.notification.findings[0].rule.id == "KW-POLICIES");
+        of_policies.map(|delivery| delivery.notification.findings[0].message.clone()).collect()
     }
 
     pub async fn chain_of(&self, kind: &str) -> Vec<serde_json::Value> {
@@ -224,15 +235,15 @@ async fn good_bad_good_under_a_stream_of_events_and_never_a_mixture() {
     };
 
     some_more().await;
-    assert_eq!(stage.look().await, Looked::Same);
+    assert_eq!(stage.refresh().await, Looked::Same);
     fs::write(stage.bundle(), "no bundle at all").unwrap();
-    assert!(matches!(stage.look().await, Looked::Doubtful(_)));
+    assert!(matches!(stage.refresh().await, Looked::Doubtful(_)));
     some_more().await;
-    assert!(matches!(stage.look().await, Looked::Refused(_)));
+    assert!(matches!(stage.refresh().await, Looked::Refused(_)));
     assert_eq!(stage.agent.rules.now().policies.digest(), first);
     some_more().await;
     build(two.path(), &stage.bundle()).unwrap();
-    let Looked::Swapped { from, to } = stage.look().await else { panic!("not swapped") };
+    let Looked::Swapped { from, to } = stage.refresh().await else { panic!("not swapped") };
     assert_eq!(from, first);
     some_more().await;
     stop.store(true, Ordering::Relaxed);
@@ -241,24 +252,25 @@ async fn good_bad_good_under_a_stream_of_events_and_never_a_mixture() {
     }
 
     let words = BTreeMap::from([(first, "v1"), (to, "v2")]);
-    let (mut acts, mut states) = (BTreeSet::new(), BTreeSet::new());
+    let (mut events, mut resources) = (BTreeSet::new(), BTreeSet::new());
     for (_, plans) in stage.agent.ledger.incidents().await.unwrap() {
-        for stored in plans.iter().filter(|stored| stored.notice.findings[0].rule.id != "KW-POLICIES") {
-            let (digest, finding) = (stored.notice.bundle.clone().unwrap(), &stored.notice.findings[0]);
+        for stored in plans.iter().filter(|stored| stored.notification.findings[0].rule.id != "KW-POLICIES") {
+            let (digest, finding) = (stored.notification.bundle.clone().unwrap(), &stored.notification.findings[0]);
             let word = words[&digest];
             if finding.rule.id == "TST-ACT" {
                 assert_eq!(finding.message, format!("{word} {word}"), "{}", stored.case);
-                acts.insert((stored.notice.event.clone().unwrap().id, digest));
+                events.insert((stored.notification.event.clone().unwrap().id, digest));
             } else {
                 assert_eq!(finding.message, format!("{word} {word} {word}"), "{}", stored.case);
-                states.insert((stored.notice.event.clone().unwrap().id, digest));
+                resources.insert((stored.notification.event.clone().unwrap().id, digest));
             }
         }
     }
-    assert!(acts.len() as u64 == next.load(Ordering::Relaxed) && acts.len() >= 160, "{} events", acts.len());
-    assert_eq!(acts, states, "an event's act and its resource are judged by one bundle");
+    assert!(events.len() as u64 == next.load(Ordering::Relaxed) && events.len() >= 160, "{} events", events.len());
+    assert_eq!(events, resources, "an event and its resource are judged by one bundle");
     assert!(
-        acts.iter().any(|(_, digest)| words[digest] == "v1") && acts.iter().any(|(_, digest)| words[digest] == "v2")
+        events.iter().any(|(_, digest)| words[digest] == "v1")
+            && events.iter().any(|(_, digest)| words[digest] == "v2")
     );
     let claimed = stage.chain_of("claimed").await;
     assert!(claimed.iter().all(|body| words.contains_key(body["bundle"].as_str().unwrap())), "the ledger knows it too");
@@ -274,7 +286,7 @@ async fn a_bad_bundle_is_told_once_and_counted_and_a_good_one_is_noted() {
     }
     assert_eq!(stage.chain_of("policies").await.len(), 1, "a restart writes nothing");
     fs::write(stage.bundle(), "no bundle at all").unwrap();
-    let looks = [stage.look().await, stage.look().await, stage.look().await, stage.look().await];
+    let looks = [stage.refresh().await, stage.refresh().await, stage.refresh().await, stage.refresh().await];
     assert!(matches!(&looks[..], [Looked::Doubtful(_), Looked::Refused(_), Looked::Refused(_), Looked::Refused(_)]));
     let told = stage.told().await;
     assert_eq!(told.len(), 1, "{told:?}");
@@ -282,10 +294,10 @@ async fn a_bad_bundle_is_told_once_and_counted_and_a_good_one_is_noted() {
     assert_eq!(stage.agent.metrics.count.policy_refusals.load(Ordering::Relaxed), 1);
 
     let writes = stage.agent.ledger.writes();
-    stage.look().await;
+    stage.refresh().await;
     assert_eq!(stage.agent.ledger.writes(), writes, "looking writes nothing");
     build(two.path(), &stage.bundle()).unwrap();
-    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     let noted = stage.chain_of("policies").await;
     assert_eq!(noted.len(), 2);
     assert_eq!(noted[1]["digest"], stage.agent.rules.now().policies.digest());
@@ -298,11 +310,11 @@ async fn a_rule_that_cannot_be_judged_at_all_is_not_put_in_force() {
     let mut stage = Stage::of_file(&one).await;
     let endless = "findings contains {\"message\": \"never\", \"propose\": []} if {\n\thundreds := numbers.range(1, 500)\n\t\
                    some _ in hundreds\n\tsome _ in hundreds\n\tsome _ in hundreds\n\tsome last in hundreds\n\tlast == -1\n}\n";
-    let rule = two.path().join("acts/s3/swap/rule.rego");
+    let rule = two.path().join("events/s3/swap/rule.rego");
     let text = fs::read_to_string(&rule).unwrap();
     fs::write(&rule, text.split("findings contains").next().unwrap().to_owned() + endless).unwrap();
     build(two.path(), &stage.bundle()).unwrap();
-    let Looked::Doubtful(why) = stage.look().await else { panic!("it was taken") };
+    let Looked::Doubtful(why) = stage.refresh().await else { panic!("it was taken") };
     assert!(why.contains("rule `TST-ACT` cannot be judged at all: it took "), "{why}");
 }
 
@@ -313,11 +325,11 @@ async fn with_a_key_only_a_signed_bundle_is_swapped_in() {
     let mut stage = Stage::of_file(&one).await;
     stage.refresher.trust = Some(signed.trust("keepwatch"));
     build(two.path(), &stage.bundle()).unwrap();
-    assert!(matches!(stage.look().await, Looked::Doubtful(_)));
-    let Looked::Refused(why) = stage.look().await else { panic!("it was taken") };
+    assert!(matches!(stage.refresh().await, Looked::Doubtful(_)));
+    let Looked::Refused(why) = stage.refresh().await else { panic!("it was taken") };
     assert!(why.contains("it is not signed"), "{why}");
     build_signed(two.path(), &stage.bundle(), Some(&signed.signing("keepwatch"))).unwrap();
-    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
 }
 
 #[tokio::test]
@@ -329,24 +341,24 @@ async fn a_source_that_is_gone_is_told_once_when_the_rules_grow_old() {
     let shelf = Bucket::default();
     shelf.put(&bundle);
     let mut stage = Stage::new("s3://policies/bundle.tar.gz".parse().unwrap(), shelf, folder).await;
-    assert_eq!(stage.look().await, Looked::Same);
+    assert_eq!(stage.refresh().await, Looked::Same);
     let kept = stage.shelf.0.lock().unwrap().take();
     for hours in [0, 23] {
         stage.clock.forward(SignedDuration::from_hours(hours));
-        assert!(matches!(stage.look().await, Looked::Unreachable(_)));
+        assert!(matches!(stage.refresh().await, Looked::Unreachable(_)));
         assert!(stage.told().await.is_empty());
     }
     for _ in 0..3 {
         stage.clock.forward(SignedDuration::from_hours(2));
-        stage.look().await;
+        stage.refresh().await;
     }
     let told = stage.told().await;
     assert!(told.len() == 1 && told[0].contains("since 2026-03-01T10:00:00Z no usable policies were read"), "{told:?}");
     *stage.shelf.0.lock().unwrap() = kept;
-    assert_eq!(stage.look().await, Looked::Same);
+    assert_eq!(stage.refresh().await, Looked::Same);
     build(two.path(), &stage.bundle()).unwrap();
     stage.shelf.put(&stage.bundle());
-    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     assert_eq!(stage.told().await.len(), 1);
 }
 
@@ -355,10 +367,10 @@ async fn a_folder_is_swapped_when_a_file_in_it_changes() {
     let one = version("v1");
     let mut stage =
         Stage::new(Source::Path(one.path().to_owned()), Bucket::default(), tempfile::tempdir().unwrap()).await;
-    assert_eq!(stage.look().await, Looked::Same);
+    assert_eq!(stage.refresh().await, Looked::Same);
     let data = one.path().join("data/data.json");
     fs::write(&data, fs::read_to_string(&data).unwrap().replace("\"v1\"", "\"v9\"")).unwrap();
-    assert!(matches!(stage.look().await, Looked::Swapped { .. }));
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     assert_eq!(stage.agent.rules.now().policies.data()["version"], "v9");
 }
 

@@ -17,7 +17,7 @@ use keepwatch::policy::bundle::Bundle;
 use keepwatch::policy::bundle::build::{build, build_signed, opa};
 use keepwatch::policy::bundle::signature::{Algorithm, Trust};
 use keepwatch::policy::bundle::signing::Signing;
-use keepwatch::policy::bundle::source::{Found, Source};
+use keepwatch::policy::bundle::source::{PolicyContent, Source};
 use keepwatch::policy::engine::compiler::Compiler;
 use tempfile::TempDir;
 
@@ -204,9 +204,9 @@ fn a_bundle_that_was_tampered_with_is_refused_by_both() {
 fn a_folder_cannot_be_signed() {
     let signed = Signed::new(Algorithm::Es256);
     let source = Source::Path(signed.policies.path().to_owned());
-    let found = || Found::Path(signed.policies.path().to_owned());
-    assert!(found().compile(&source, None, Compiler::Here).is_ok());
-    let refused = found().compile(&source, Some(&signed.trust("")), Compiler::Here).unwrap_err().to_string();
+    let content = || PolicyContent::Path(signed.policies.path().to_owned());
+    assert!(content().compile(&source, None, Compiler::Here).is_ok());
+    let refused = content().compile(&source, Some(&signed.trust("")), Compiler::Here).unwrap_err().to_string();
     assert!(refused.contains("is a folder, which cannot be signed"), "{refused}");
 }
 
@@ -225,8 +225,8 @@ fn a_bundle_is_the_same_wherever_and_whenever_it_is_built() {
     assert!(first == built(&other.path().join("another/folder/altogether")), "the bytes differ");
     assert_eq!(first.1.len(), 16);
 
-    let rule = one.path().join("here/acts/kms/key_disabled");
-    fs::write(rule.join("key_disabled_test.rego"), "package acts.kms.key_disabled_test\n").unwrap();
+    let rule = one.path().join("here/events/kms/key_disabled");
+    fs::write(rule.join("key_disabled_test.rego"), "package events.kms.key_disabled_test\n").unwrap();
     fs::remove_file(one.path().join("here/bundle.tar.gz")).unwrap();
     assert_eq!(built(&one.path().join("here")).1, first.1, "tests are no part of it");
     let mut text = fs::read_to_string(rule.join("key_disabled.rego")).unwrap();

@@ -15,18 +15,18 @@ use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::key::KeyLive;
 use keepwatch::domain::resource::trail::{TrailLive, TrailSettings};
 use keepwatch::domain::resource::{Desired, Kind, Place};
-use keepwatch::domain::response::Deed;
+use keepwatch::domain::response::Response;
 use keepwatch::ops::metrics::Stopwatch;
 use keepwatch::respond::execute::Executor;
-use keepwatch::respond::plan::{Planner, Wishes};
+use keepwatch::respond::plan::{DesiredStates, Planner};
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::support::cloud::{FakeCloud, Inside, bucket};
 
-struct Wanted(Desired);
+struct Declared(Desired);
 
-impl Wishes for Wanted {
+impl DesiredStates for Declared {
     async fn desired(&self, _: &Place) -> Result<Desired, CloudError> {
         Ok(self.0.clone())
     }
@@ -56,10 +56,11 @@ fn mallory() -> Box<Principal> {
     })
 }
 
-async fn plan(deed: &Deed, cloud: &FakeCloud, wishes: &Wanted) -> Vec<Step> {
+async fn plan(response: &Response, cloud: &FakeCloud, desired_states: &Declared) -> Vec<Step> {
     let config = config();
-    let planner = Planner { clouds: cloud, config: &config, wishes, incident: "KW-TEST", now: Timestamp::UNIX_EPOCH };
-    planner.steps(deed).await.unwrap()
+    let planner =
+        Planner { clouds: cloud, config: &config, desired_states, incident: "KW-TEST", now: Timestamp::UNIX_EPOCH };
+    planner.steps(response).await.unwrap()
 }
 
 async fn execute(steps: Vec<Step>, cloud: &FakeCloud) -> Outcome {
@@ -71,12 +72,12 @@ async fn execute(steps: Vec<Step>, cloud: &FakeCloud) -> Outcome {
 }
 
 /// Acts, plans again (nothing is left), undoes, and gives what is there then.
-async fn there_and_back(deed: Deed, inside: Inside, wishes: Wanted) -> Inside {
+async fn there_and_back(response: Response, inside: Inside, desired_states: Declared) -> Inside {
     let cloud = FakeCloud { inside: Arc::new(std::sync::Mutex::new(inside)), ..FakeCloud::default() };
-    let steps = plan(&deed, &cloud, &wishes).await;
+    let steps = plan(&response, &cloud, &desired_states).await;
     let outcome = execute(steps.clone(), &cloud).await;
     assert!(outcome.steps.iter().all(|step| *step == StepOutcome::Done), "{outcome:?}");
-    let again = plan(&deed, &cloud, &wishes).await;
+    let again = plan(&response, &cloud, &desired_states).await;
     assert!(again.is_empty(), "left to do after it was done: {again:?}");
     let undo: Vec<Step> = steps.iter().rev().filter_map(Step::inverse).collect();
     execute(undo, &cloud).await;
@@ -111,10 +112,10 @@ proptest! {
         let mut live = bucket(versioning);
         live.lifecycle = before;
         let inside = Inside { buckets: BTreeMap::from([("b".to_owned(), live)]), ..Inside::default() };
-        let wishes = Wanted(Desired {
+        let desired_states = Declared(Desired {
             versioning: Some(Versioning::Enabled), lifecycle: Some(wanted), ..Desired::default()
         });
-        let after = run(there_and_back(Deed::Restore(place(Kind::Bucket, "b")), inside.clone(), wishes));
+        let after = run(there_and_back(Response::Restore(place(Kind::Bucket, "b")), inside.clone(), desired_states));
         prop_assert_eq!(after, inside);
     }
 
@@ -123,8 +124,8 @@ proptest! {
         let policy = before.map(|sid| json!({"Version": "2012-10-17", "Statement": [{"Sid": sid}]}));
         let vault = VaultState { policy, ..VaultState::default() };
         let inside = Inside { vaults: BTreeMap::from([("v".to_owned(), vault)]), ..Inside::default() };
-        let wishes = Wanted(Desired { policy: Some(json!({"Statement": []})), ..Desired::default() });
-        let after = run(there_and_back(Deed::Restore(place(Kind::Vault, "v")), inside.clone(), wishes));
+        let desired_states = Declared(Desired { policy: Some(json!({"Statement": []})), ..Desired::default() });
+        let after = run(there_and_back(Response::Restore(place(Kind::Vault, "v")), inside.clone(), desired_states));
         prop_assert_eq!(after, inside);
     }
 
@@ -140,8 +141,8 @@ proptest! {
         };
         let inside = Inside { users: BTreeMap::from([("mallory".to_owned(), user)]), ..Inside::default() };
         let strength = if hard { Strength::Hard } else { Strength::Soft };
-        let deed = Deed::Contain { principal: mallory(), strength };
-        let after = run(there_and_back(deed, inside.clone(), Wanted(Desired::default())));
+        let response = Response::Contain { principal: mallory(), strength };
+        let after = run(there_and_back(response, inside.clone(), Declared(Desired::default())));
         prop_assert_eq!(after, inside);
     }
 }
@@ -151,8 +152,8 @@ fn a_stopped_trail_logs_again_and_undo_stops_it() {
     let settings = TrailSettings { bucket: "logs".to_owned(), ..TrailSettings::default() };
     let trail = TrailLive { logging: false, settings, tags: BTreeMap::new() };
     let inside = Inside { trails: BTreeMap::from([("t".to_owned(), trail)]), ..Inside::default() };
-    let wishes = Wanted(Desired { logging: Some(true), multi_region: Some(true), ..Desired::default() });
-    let after = run(there_and_back(Deed::Rearm(place(Kind::Trail, "t")), inside.clone(), wishes));
+    let desired_states = Declared(Desired { logging: Some(true), multi_region: Some(true), ..Desired::default() });
+    let after = run(there_and_back(Response::Restore(place(Kind::Trail, "t")), inside.clone(), desired_states));
     assert_eq!(after, inside);
 }
 
@@ -160,15 +161,16 @@ fn a_stopped_trail_logs_again_and_undo_stops_it() {
 fn a_key_whose_deletion_was_called_off_is_left_disabled_by_undo() {
     let key = KeyLive { state: "PendingDeletion".to_owned(), deletion_date: None, tags: BTreeMap::new() };
     let inside = Inside { keys: BTreeMap::from([("k".to_owned(), key)]), ..Inside::default() };
-    let after = run(there_and_back(Deed::Restore(place(Kind::Key, "k")), inside, Wanted(Desired::default())));
+    let after = run(there_and_back(Response::Restore(place(Kind::Key, "k")), inside, Declared(Desired::default())));
     assert_eq!(after.keys["k"].state, "Disabled");
 }
 
 #[test]
 fn a_deleted_trail_is_made_again_from_its_baseline() {
     let settings = TrailSettings { bucket: "logs".to_owned(), multi_region: true, ..TrailSettings::default() };
-    let wishes = Wanted(Desired { settings: Some(settings.clone()), logging: Some(true), ..Desired::default() });
-    let after = run(there_and_back(Deed::Rearm(place(Kind::Trail, "t")), Inside::default(), wishes));
+    let desired_states =
+        Declared(Desired { settings: Some(settings.clone()), logging: Some(true), ..Desired::default() });
+    let after = run(there_and_back(Response::Restore(place(Kind::Trail, "t")), Inside::default(), desired_states));
     assert_eq!(after.trails["t"].settings, settings);
     assert!(!after.trails["t"].logging, "undo stops it; nothing deletes it");
 }
@@ -182,8 +184,8 @@ fn a_throttled_step_is_postponed_and_stops_no_other() {
             UserState { keys: BTreeMap::from([("AKIA1".to_owned(), KeyStatus::Active)]), ..UserState::default() },
         );
         cloud.fail_next(CloudError::Throttled { call: "iam:PutUserPolicy".to_owned() });
-        let deed = Deed::Contain { principal: mallory(), strength: Strength::Hard };
-        let outcome = execute(plan(&deed, &cloud, &Wanted(Desired::default())).await, &cloud).await;
+        let response = Response::Contain { principal: mallory(), strength: Strength::Hard };
+        let outcome = execute(plan(&response, &cloud, &Declared(Desired::default())).await, &cloud).await;
         assert!(matches!(outcome.steps[0], StepOutcome::Postponed { .. }), "{outcome:?}");
         assert_eq!(outcome.steps[1], StepOutcome::Done);
         assert!(outcome.worth_retrying().is_some());

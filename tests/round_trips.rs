@@ -52,7 +52,7 @@ fn a_message_delivered_again_changes_nothing() {
     lab.done(As::Attacker, "backup", "delete_recovery_point", params);
     lab.eventually("handled", || lab.finished().len() == 1);
     lab.eventually("told", || lab.slack_text().contains("BKP-01"));
-    let (deeds, slack, incidents) = (lab.deeds(), lab.slack(), lab.incidents());
+    let (responses, slack, incidents) = (lab.responses(), lab.slack(), lab.incidents());
 
     let records = lab.control("records?since=0", None);
     let records = records.as_array().unwrap().iter().map(|one| &one["record"]);
@@ -69,7 +69,7 @@ fn a_message_delivered_again_changes_nothing() {
         let answer = lab.done(As::Root(SECURITY), "sqs", "get_queue_attributes", params);
         names.iter().all(|name| answer["Attributes"][name] == "0")
     });
-    assert_eq!(lab.deeds(), deeds);
+    assert_eq!(lab.responses(), responses);
     assert_eq!(lab.slack(), slack);
     assert_eq!(lab.incidents(), incidents);
 }
@@ -79,7 +79,7 @@ fn hard_containment_takes_the_keys_too_and_undo_gives_them_back() {
     let lab = Lab::start();
     let policies = lab.folder.path().join("policies");
     copy_folder(std::path::Path::new("policies"), &policies);
-    let rule = policies.join("acts/backup/recovery_point_deleted/recovery_point_deleted.rego");
+    let rule = policies.join("events/backup/recovery_point_deleted/recovery_point_deleted.rego");
     let text = std::fs::read_to_string(&rule).unwrap().replace("[\"contain\", ", "[\"contain_hard\", ");
     std::fs::write(&rule, text).unwrap();
     let _agent = lab.agent(&[("KEEPWATCH_POLICIES", policies.to_str().unwrap())]);

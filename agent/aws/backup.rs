@@ -9,11 +9,11 @@ use aws_sdk_backup::types::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::call::Line;
+use super::call::ServiceClient;
 use super::timestamp;
 use crate::domain::cloud::{CloudError, CopyJob, LegalHold, RecoveryPoint, VaultState};
 
-type Backup = Line<Client>;
+type Backup = ServiceClient<Client>;
 
 /// Names of the vaults of the Region.
 pub async fn vaults(backup: &Backup) -> Result<Vec<String>, CloudError> {

@@ -15,14 +15,14 @@ use crate::domain::cloud::CloudError;
 
 /// A client of one service, and the session that it speaks with.
 #[derive(Clone)]
-pub(super) struct Line<C> {
+pub(super) struct ServiceClient<C> {
     /// The SDK's client.
     pub client: C,
     /// `None` when it speaks with the agent's own credentials.
     session: Option<Arc<Session>>,
 }
 
-impl<C> Line<C> {
+impl<C> ServiceClient<C> {
     /// A client that speaks with the agent's own credentials.
     pub const fn own(client: C) -> Self {
         Self { client, session: None }
@@ -42,7 +42,7 @@ impl<C> Line<C> {
         self.made(send).await?.map_err(|error| sort(call, target, &error))
     }
 
-    /// As [`Line::ask`], where some codes are an answer: there is no such thing.
+    /// As [`ServiceClient::ask`], where some codes are an answer: there is no such thing.
     pub async fn ask_unless<T, E, F>(
         &self,
         absent: &[&str],

@@ -10,7 +10,7 @@ use aws_sdk_s3::config::{IdentityCache, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
-use super::call::Line;
+use super::call::ServiceClient;
 use super::sessions::{FromSession, Session};
 
 /// How often a read is tried before its error is told.
@@ -70,11 +70,11 @@ impl Base {
 pub(super) struct Clients {
     sdk: SdkConfig,
     session: Arc<Session>,
-    backup: OnceLock<Line<aws_sdk_backup::Client>>,
-    cloudtrail: OnceLock<Line<aws_sdk_cloudtrail::Client>>,
-    iam: OnceLock<Line<aws_sdk_iam::Client>>,
-    kms: OnceLock<Line<aws_sdk_kms::Client>>,
-    s3: OnceLock<Line<aws_sdk_s3::Client>>,
+    backup: OnceLock<ServiceClient<aws_sdk_backup::Client>>,
+    cloudtrail: OnceLock<ServiceClient<aws_sdk_cloudtrail::Client>>,
+    iam: OnceLock<ServiceClient<aws_sdk_iam::Client>>,
+    kms: OnceLock<ServiceClient<aws_sdk_kms::Client>>,
+    s3: OnceLock<ServiceClient<aws_sdk_s3::Client>>,
 }
 
 impl Clients {
@@ -90,28 +90,32 @@ impl Clients {
         }
     }
 
-    pub fn backup(&self) -> &Line<aws_sdk_backup::Client> {
+    pub fn backup(&self) -> &ServiceClient<aws_sdk_backup::Client> {
         self.line(&self.backup, aws_sdk_backup::Client::new)
     }
 
-    pub fn cloudtrail(&self) -> &Line<aws_sdk_cloudtrail::Client> {
+    pub fn cloudtrail(&self) -> &ServiceClient<aws_sdk_cloudtrail::Client> {
         self.line(&self.cloudtrail, aws_sdk_cloudtrail::Client::new)
     }
 
-    pub fn iam(&self) -> &Line<aws_sdk_iam::Client> {
+    pub fn iam(&self) -> &ServiceClient<aws_sdk_iam::Client> {
         self.line(&self.iam, aws_sdk_iam::Client::new)
     }
 
-    pub fn kms(&self) -> &Line<aws_sdk_kms::Client> {
+    pub fn kms(&self) -> &ServiceClient<aws_sdk_kms::Client> {
         self.line(&self.kms, aws_sdk_kms::Client::new)
     }
 
-    pub fn s3(&self) -> &Line<aws_sdk_s3::Client> {
+    pub fn s3(&self) -> &ServiceClient<aws_sdk_s3::Client> {
         self.line(&self.s3, s3_client)
     }
 
-    fn line<'a, C>(&self, place: &'a OnceLock<Line<C>>, make: impl FnOnce(&SdkConfig) -> C) -> &'a Line<C> {
-        place.get_or_init(|| Line::with(make(&self.sdk), Arc::clone(&self.session)))
+    fn line<'a, C>(
+        &self,
+        place: &'a OnceLock<ServiceClient<C>>,
+        make: impl FnOnce(&SdkConfig) -> C,
+    ) -> &'a ServiceClient<C> {
+        place.get_or_init(|| ServiceClient::with(make(&self.sdk), Arc::clone(&self.session)))
     }
 }
 

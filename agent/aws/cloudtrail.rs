@@ -10,7 +10,7 @@ use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey, Trai
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::call::Line;
+use super::call::ServiceClient;
 use super::{selectors, timestamp};
 use crate::domain::account::AccountId;
 use crate::domain::cloud::{Caller, CloudError, PastCall, RecentCalls};
@@ -23,7 +23,7 @@ const LOOKUP: &str = "cloudtrail:LookupEvents";
 /// AWS allows two looks at the history a second.
 const HISTORY_PAUSE: Duration = Duration::from_millis(500);
 
-type CloudTrail = Line<Client>;
+type CloudTrail = ServiceClient<Client>;
 
 /// Names of an account's own trails whose home this Region is. An organisation's trail shows
 /// in every member account, but belongs to one.

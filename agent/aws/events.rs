@@ -3,7 +3,7 @@
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{Rule as SdkRule, RuleState};
 
-use super::call::Line;
+use super::call::ServiceClient;
 use crate::domain::cloud::CloudError;
 
 /// A rule of an event bus.
@@ -18,7 +18,7 @@ pub struct Rule {
 }
 
 /// Every rule of a bus.
-pub(super) async fn rules(events: &Line<Client>, bus: &str) -> Result<Vec<Rule>, CloudError> {
+pub(super) async fn rules(events: &ServiceClient<Client>, bus: &str) -> Result<Vec<Rule>, CloudError> {
     let mut all = Vec::new();
     let mut next = None;
     loop {
@@ -38,7 +38,7 @@ fn rule(rule: SdkRule) -> Option<Rule> {
 }
 
 /// ARNs of what a rule forwards to.
-pub(super) async fn targets(events: &Line<Client>, bus: &str, rule: &str) -> Result<Vec<String>, CloudError> {
+pub(super) async fn targets(events: &ServiceClient<Client>, bus: &str, rule: &str) -> Result<Vec<String>, CloudError> {
     let mut all = Vec::new();
     let mut next = None;
     loop {

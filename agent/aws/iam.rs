@@ -6,7 +6,7 @@ use std::future::Future;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
 
-use super::call::Line;
+use super::call::ServiceClient;
 use super::percent;
 use crate::domain::action::KeyStatus;
 use crate::domain::cloud::{CloudError, UserState};
@@ -14,7 +14,7 @@ use crate::domain::cloud::{CloudError, UserState};
 /// AWS's own policy that denies everything.
 pub const DENY_ALL: &str = "arn:aws:iam::aws:policy/AWSDenyAll";
 
-type Iam = Line<Client>;
+type Iam = ServiceClient<Client>;
 
 /// A user's policies and keys.
 pub async fn user(iam: &Iam, user: &str) -> Result<UserState, CloudError> {

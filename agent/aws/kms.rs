@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata};
 
-use super::call::Line;
+use super::call::ServiceClient;
 use super::timestamp;
 use crate::domain::cloud::CloudError;
 use crate::domain::resource::key::KeyLive;
 
-type Kms = Line<Client>;
+type Kms = ServiceClient<Client>;
 
 /// ARNs of the customer managed keys of the Region.
 pub async fn keys(kms: &Kms) -> Result<Vec<String>, CloudError> {

@@ -36,12 +36,12 @@ use jiff::Timestamp;
 use crate::config::{Config, Intake, Roles};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::action::Action;
-use crate::domain::cloud::{CloudError, Clouds, Object, Shelf};
+use crate::domain::cloud::{CloudError, Clouds, Object, ObjectStore};
 
-use call::Line;
+use call::ServiceClient;
 use clients::Base;
 use queue::Queue;
-use sessions::{Pass, Session};
+use sessions::{AssumeRoleRequest, Session};
 
 pub use self::events::Rule;
 pub use self::iam::DENY_ALL;
@@ -124,15 +124,15 @@ impl Aws {
     }
 
     /// A client that speaks with the agent's own credentials, in its own Region.
-    fn own<C>(&self, make: impl FnOnce(&SdkConfig) -> C) -> Line<C> {
-        Line::own(make(&self.base.sdk))
+    fn own<C>(&self, make: impl FnOnce(&SdkConfig) -> C) -> ServiceClient<C> {
+        ServiceClient::own(make(&self.base.sdk))
     }
 
     /// The one reader of an account; no role is assumed yet.
     fn known_reader(&self, account: &AccountId) -> Reader {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let session = Session::new(self.sts.clone(), Pass::read(&self.roles, account));
+            let session = Session::new(self.sts.clone(), AssumeRoleRequest::read(&self.roles, account));
             Reader::new(account.clone(), self.base.clone(), Arc::new(session))
         };
         readers.entry(account.clone()).or_insert_with(new).clone()
@@ -150,14 +150,14 @@ impl Clouds for Aws {
     }
 
     async fn writer(&self, account: &Account, incident: &str, action: &Action) -> Result<Writer, CloudError> {
-        let pass = Pass::respond(&self.roles, &account.id, incident, action);
+        let pass = AssumeRoleRequest::respond(&self.roles, &account.id, incident, action);
         let session = Arc::new(Session::new(self.sts.clone(), pass));
         session.credentials().await?;
         Ok(Writer::new(self.base.writing(), session, self.known_reader(&account.id)))
     }
 }
 
-impl Shelf for Aws {
+impl ObjectStore for Aws {
     async fn tag(&self, bucket: &str, key: &str) -> Result<String, CloudError> {
         s3::object_tag(&self.own(clients::s3_client), bucket, key).await
     }

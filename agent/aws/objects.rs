@@ -3,7 +3,7 @@
 use aws_config::Region;
 use aws_sdk_s3::Client;
 
-use super::call::Line;
+use super::call::ServiceClient;
 use super::clients::{Base, s3_client};
 use crate::domain::cloud::CloudError;
 
@@ -12,7 +12,7 @@ const ANYWHERE: &str = "us-east-1";
 
 /// A bucket that is only read.
 pub struct Objects {
-    s3: Line<Client>,
+    s3: ServiceClient<Client>,
     bucket: String,
 }
 
@@ -93,6 +93,6 @@ pub enum Depth {
     OneLevel,
 }
 
-fn in_region(base: &Base, region: &str) -> Line<Client> {
-    Line::own(s3_client(&base.sdk.clone().into_builder().region(Region::new(region.to_owned())).build()))
+fn in_region(base: &Base, region: &str) -> ServiceClient<Client> {
+    ServiceClient::own(s3_client(&base.sdk.clone().into_builder().region(Region::new(region.to_owned())).build()))
 }

@@ -3,7 +3,7 @@
 use aws_sdk_organizations::Client;
 use aws_sdk_organizations::types::Account;
 
-use super::call::Line;
+use super::call::ServiceClient;
 use crate::domain::account::AccountId;
 use crate::domain::cloud::CloudError;
 
@@ -20,7 +20,7 @@ pub struct Member {
 
 /// Every account of the organisation. Only its management account and delegated
 /// administrators may ask.
-pub(super) async fn accounts(organizations: &Line<Client>) -> Result<Vec<Member>, CloudError> {
+pub(super) async fn accounts(organizations: &ServiceClient<Client>) -> Result<Vec<Member>, CloudError> {
     let list = || organizations.client.list_accounts().into_paginator().send().try_collect();
     let pages = organizations.ask("organizations:ListAccounts", "the organisation", list).await?;
     Ok(pages.into_iter().flat_map(|page| page.accounts.unwrap_or_default()).filter_map(member).collect())

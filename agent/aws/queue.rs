@@ -8,7 +8,7 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use jiff::Timestamp;
 
-use super::call::Line;
+use super::call::ServiceClient;
 use crate::config::Intake;
 use crate::domain::cloud::CloudError;
 
@@ -29,7 +29,7 @@ const BATCH: i32 = 10;
 /// The queue that events arrive in, with its queue of dead letters.
 #[derive(Clone)]
 pub struct Queue {
-    sqs: Line<Client>,
+    sqs: ServiceClient<Client>,
     live: Address,
     dead: Address,
 }
@@ -58,7 +58,7 @@ pub struct Received {
 
 impl Queue {
     /// The queues that the configuration names, if both exist.
-    pub(super) async fn open(sqs: Line<Client>, intake: &Intake) -> Result<Self, CloudError> {
+    pub(super) async fn open(sqs: ServiceClient<Client>, intake: &Intake) -> Result<Self, CloudError> {
         let (live, dead) = tokio::try_join!(address(&sqs, &intake.queue), address(&sqs, &intake.dead_letters))?;
         Ok(Self { sqs, live, dead })
     }
@@ -156,7 +156,7 @@ impl Queue {
     }
 }
 
-async fn address(sqs: &Line<Client>, name: &str) -> Result<Address, CloudError> {
+async fn address(sqs: &ServiceClient<Client>, name: &str) -> Result<Address, CloudError> {
     let get = || sqs.client.get_queue_url().queue_name(name).send();
     let url = sqs.ask("sqs:GetQueueUrl", name, get).await?.queue_url.unwrap_or_default();
     Ok(Address { name: name.to_owned(), url })

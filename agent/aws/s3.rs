@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 
-use super::call::Line;
+use super::call::ServiceClient;
 use super::lifecycle;
 use super::waited;
 use crate::domain::cloud::{BucketPlace, CloudError, Object};
@@ -21,7 +21,7 @@ const PAGE: i32 = 1000;
 /// The largest object that is read: the agent reads policy bundles and nothing else.
 const OBJECT_BYTES: i64 = 64 * 1024 * 1024;
 
-type S3 = Line<Client>;
+type S3 = ServiceClient<Client>;
 
 /// Every bucket of the account. Ask in us-east-1, which knows them all.
 pub async fn buckets(s3: &S3) -> Result<Vec<BucketPlace>, CloudError> {

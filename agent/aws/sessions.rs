@@ -28,13 +28,13 @@ const READ_SECONDS: i32 = 3600;
 /// How long a session that responds is good for: the shortest that STS gives.
 const RESPOND_SECONDS: i32 = 900;
 /// How long before its end a session is renewed.
-const EARLY: Duration = Duration::from_mins(5);
+const RENEW_BEFORE_END: Duration = Duration::from_mins(5);
 /// How long a session that could not be renewed is used before the next try.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 
 /// What is asked of STS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pass {
+pub(super) struct AssumeRoleRequest {
     pub role_arn: String,
     pub session_name: String,
     pub external_id: String,
@@ -43,7 +43,7 @@ pub(super) struct Pass {
     pub policy: Option<String>,
 }
 
-impl Pass {
+impl AssumeRoleRequest {
     /// To read in an account.
     pub fn read(roles: &Roles, account: &AccountId) -> Self {
         Self {
@@ -81,18 +81,18 @@ fn session_name(purpose: &str) -> String {
 /// One role, assumed when first needed.
 pub(super) struct Session {
     sts: Client,
-    pass: Pass,
-    held: Mutex<Option<Held>>,
+    pass: AssumeRoleRequest,
+    held: Mutex<Option<CachedSession>>,
 }
 
-struct Held {
+struct CachedSession {
     credentials: Credentials,
     renew_at: Instant,
     ends_at: Instant,
 }
 
 impl Session {
-    pub fn new(sts: Client, pass: Pass) -> Self {
+    pub fn new(sts: Client, pass: AssumeRoleRequest) -> Self {
         Self { sts, pass, held: Mutex::new(None) }
     }
 
@@ -118,22 +118,22 @@ impl Session {
     }
 }
 
-impl Held {
+impl CachedSession {
     fn new(credentials: Credentials, seconds: i32) -> Self {
         let now = Instant::now();
         let good_for = Duration::from_secs(seconds.unsigned_abs().into());
-        Self { credentials, renew_at: now + good_for.saturating_sub(EARLY), ends_at: now + good_for }
+        Self { credentials, renew_at: now + good_for.saturating_sub(RENEW_BEFORE_END), ends_at: now + good_for }
     }
 }
 
 /// Takes STS's answer. A session that cannot be renewed is used until it really ends.
 fn renewed(
-    held: &mut Option<Held>,
+    held: &mut Option<CachedSession>,
     answer: Result<Credentials, CloudError>,
     seconds: i32,
 ) -> Result<Credentials, CloudError> {
     match (answer, held) {
-        (Ok(credentials), held) => Ok(held.insert(Held::new(credentials, seconds)).credentials.clone()),
+        (Ok(credentials), held) => Ok(held.insert(CachedSession::new(credentials, seconds)).credentials.clone()),
         (Err(_), Some(old)) if Instant::now() < old.ends_at => {
             old.renew_at = Instant::now() + RENEWAL_PAUSE;
             Ok(old.credentials.clone())
@@ -192,23 +192,23 @@ mod tests {
         };
         let account: AccountId = "111122223333".parse().unwrap();
         let action = Action::EnableKey { region: "eu-west-1".into(), key: "arn:aws:kms:eu-west-1:1:key/k".into() };
-        let pass = Pass::respond(&roles, &account, "INC-1", &action);
+        let pass = AssumeRoleRequest::respond(&roles, &account, "INC-1", &action);
         assert_eq!(pass.role_arn, "arn:aws:iam::111122223333:role/KeepwatchRespond");
         assert_eq!((pass.session_name.as_str(), pass.seconds), ("keepwatch-INC-1", 900));
         assert!(pass.policy.unwrap().contains("kms:EnableKey"));
-        assert_eq!(Pass::read(&roles, &account).policy, None);
+        assert_eq!(AssumeRoleRequest::read(&roles, &account).policy, None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_session_is_renewed_five_minutes_before_its_end() {
-        let held = Held::new(key("A"), HOUR);
+        let held = CachedSession::new(key("A"), HOUR);
         assert_eq!(held.renew_at, Instant::now() + Duration::from_mins(55));
         assert_eq!(held.ends_at, Instant::now() + Duration::from_mins(60));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_session_that_cannot_be_renewed_is_used_until_its_end() {
-        let mut held = Some(Held::new(key("A"), HOUR));
+        let mut held = Some(CachedSession::new(key("A"), HOUR));
         tokio::time::advance(Duration::from_mins(56)).await;
         assert_eq!(renewed(&mut held, Err(refused()), HOUR).unwrap().access_key_id(), "A");
         tokio::time::advance(Duration::from_mins(5)).await;
@@ -219,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_session_that_was_refused_is_forgotten() {
         let config = aws_sdk_sts::Config::builder().behavior_version_latest().build();
-        let pass = Pass {
+        let pass = AssumeRoleRequest {
             role_arn: "role".into(),
             session_name: "keepwatch-read".into(),
             external_id: "ours".into(),
@@ -227,7 +227,7 @@ mod tests {
             policy: None,
         };
         let session = Session::new(Client::from_conf(config), pass);
-        *session.held.lock().await = Some(Held::new(key("NEW"), HOUR));
+        *session.held.lock().await = Some(CachedSession::new(key("NEW"), HOUR));
         session.forget(&key("OLD")).await;
         assert_eq!(session.credentials().await.unwrap().access_key_id(), "NEW");
         session.forget(&key("NEW")).await;

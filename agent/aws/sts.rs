@@ -4,7 +4,7 @@ use aws_sdk_sts::Client;
 use aws_sdk_sts::config::Credentials;
 
 use super::error::sort;
-use super::sessions::Pass;
+use super::sessions::AssumeRoleRequest;
 use super::waited;
 use crate::domain::account::AccountId;
 use crate::domain::cloud::CloudError;
@@ -22,7 +22,7 @@ pub struct Identity {
 }
 
 /// Assumes a role.
-pub(super) async fn assume_role(sts: &Client, pass: &Pass) -> Result<Credentials, CloudError> {
+pub(super) async fn assume_role(sts: &Client, pass: &AssumeRoleRequest) -> Result<Credentials, CloudError> {
     let request = sts
         .assume_role()
         .role_arn(&pass.role_arn)

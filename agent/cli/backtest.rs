@@ -21,10 +21,10 @@ use crate::config::Config;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::clock::SystemClock;
 use crate::policy::Policies;
-use crate::recorded::backtest::gates::{Gate, Limits};
+use crate::recorded::backtest::gates::{LimitCheck, Limits};
 use crate::recorded::backtest::report::{About, Basis, Report};
 use crate::recorded::backtest::spool::Spool;
-use crate::recorded::backtest::{Backtest, Bench, Judged, html, json, rules, text};
+use crate::recorded::backtest::{Backtest, Bench, ComparedEvent, html, json, rules, text};
 use crate::recorded::replay;
 use crate::recorded::replay::Replay;
 
@@ -84,7 +84,7 @@ impl LimitArguments {
 }
 
 /// What one pass over the events left behind.
-struct Pass {
+struct EventPass {
     spool: Spool,
     /// The accounts whose events were judged, as the rules saw them.
     accounts: BTreeMap<AccountId, Account>,
@@ -102,7 +102,7 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
     let config = args.events.config()?;
     // Before the long reading: a page that has no place is better known now.
     args.html.as_deref().map_or(Ok(()), check_place)?;
-    let Pass { spool, accounts, judged, tally } = read(args, &Bench { old: &old, new: &new }, &config, runtime)?;
+    let EventPass { spool, accounts, judged, tally } = read(args, &Bench { old: &old, new: &new }, &config, runtime)?;
     let (config, basis) = supposed(config, args.as_if_enforced, accounts);
     let mut backtest = Backtest::new(&config);
     spool.each(|case| backtest.take(case)).context("cannot read the findings back")?;
@@ -123,7 +123,7 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
     } else {
         say(text::render(&report).trim_end())?
     }
-    Ok(judge(args, &report))
+    Ok(verdict_of(args, &report))
 }
 
 /// Finds out whether a page can be written, and leaves one that is there as it is.
@@ -146,7 +146,7 @@ fn supposed(config: Option<Config>, as_if_enforced: bool, accounts: BTreeMap<Acc
 }
 
 /// Reads every event once and keeps what either side found.
-fn read(args: &Arguments, bench: &Bench<'_>, config: &Option<Config>, runtime: &Handle) -> anyhow::Result<Pass> {
+fn read(args: &Arguments, bench: &Bench<'_>, config: &Option<Config>, runtime: &Handle) -> anyhow::Result<EventPass> {
     let selection = args.events.selection();
     let (clock, style) = (SystemClock, Style::of_stderr(args.json));
     let mut listing = Listing::new(&clock, style, io::stderr().lock());
@@ -160,7 +160,7 @@ fn read(args: &Arguments, bench: &Bench<'_>, config: &Option<Config>, runtime: &
     let read = replay.run(bench, |report| {
         show.file(&report.item.name, &report.notes, &tally_of(&report));
         judged += report.found.len() as u64;
-        for Judged { account, case } in report.found {
+        for ComparedEvent { account, case } in report.found {
             accounts.entry(account.id.clone()).or_insert(account);
             kept = case.map_or(Ok(()), |case| spool.put(&case));
             if kept.is_err() {
@@ -171,18 +171,18 @@ fn read(args: &Arguments, bench: &Bench<'_>, config: &Option<Config>, runtime: &
     });
     read.context(LOST_LIST)?;
     kept?;
-    Ok(Pass { spool, accounts, judged, tally: show.end()? })
+    Ok(EventPass { spool, accounts, judged, tally: show.end()? })
 }
 
 /// What one file held, and what the new policies found in it.
-fn tally_of(report: &replay::Report<Judged>) -> Tally {
+fn tally_of(report: &replay::Report<ComparedEvent>) -> Tally {
     let cases = report.found.iter().filter_map(|judged| judged.case.as_ref());
     Tally::of(report.counts, cases.flat_map(|case| &case.new).map(|finding| finding.rule.id.as_str()))
 }
 
 /// Says which limits do not hold.
-fn judge(args: &Arguments, report: &Report) -> Verdict {
-    let broken: Vec<&Gate> = report.gates.iter().filter(|gate| !gate.holds).collect();
+fn verdict_of(args: &Arguments, report: &Report) -> Verdict {
+    let broken: Vec<&LimitCheck> = report.gates.iter().filter(|gate| !gate.holds).collect();
     for gate in &broken {
         if args.json {
             eprintln!("{}", serde_json::json!({ "over_limit": gate }));

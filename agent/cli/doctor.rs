@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Look {
+struct Check {
     /// What, and where.
     what: String,
     /// What is wrong; nothing when all is well.
@@ -40,7 +40,7 @@ struct Look {
     next: Option<String>,
 }
 
-impl Look {
+impl Check {
     fn at(what: impl Into<String>, answer: Result<(), impl ToString>, next: impl Into<String>) -> Self {
         let wrong = answer.err().map(|error| error.to_string());
         let next = wrong.is_some().then(|| next.into());
@@ -55,55 +55,59 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     looks.push(slack(&config));
     match aws {
         Ok(aws) => looks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
-        Err(error) => looks.push(Look::at("the agent's own credentials", Err(error), "run it with the hub's role")),
+        Err(error) => looks.push(Check::at("the agent's own credentials", Err(error), "run it with the hub's role")),
     }
     if arguments.json {
         say_json(&looks)?;
     } else {
         looks.iter().try_for_each(show)?;
     }
-    Ok(if looks.iter().all(|look| look.wrong.is_none()) { Verdict::Well } else { Verdict::Wrong })
+    Ok(if looks.iter().all(|fingerprint| fingerprint.wrong.is_none()) { Verdict::Well } else { Verdict::Wrong })
 }
 
-fn show(look: &Look) -> anyhow::Result<()> {
-    let Some(wrong) = &look.wrong else {
-        return say(format!("ok     {}", look.what));
+fn show(fingerprint: &Check) -> anyhow::Result<()> {
+    let Some(wrong) = &fingerprint.wrong else {
+        return say(format!("ok     {}", fingerprint.what));
     };
-    say(format!("WRONG  {}: {wrong}", look.what))?;
-    look.next.iter().try_for_each(|next| say(format!("       next: {next}")))
+    say(format!("WRONG  {}: {wrong}", fingerprint.what))?;
+    fingerprint.next.iter().try_for_each(|next| say(format!("       next: {next}")))
 }
 
 /// The policies as `run` would load them: from the same place, trusted in the same way.
-async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Vec<Look> {
+async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Vec<Check> {
     let source = place.source(&config.policies);
     let (what, settings) = (format!("policies in `{source}`"), config.policies.clone());
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
     let usable = match (&source, aws) {
         (Source::Path(path), _) => {
-            rules_of(source.clone(), settings, Compiler::Here, active::see_path(path.clone(), &[])).await
+            rules_of(source.clone(), settings, Compiler::Here, active::fetch_path_if_changed(path.clone(), &[])).await
         }
         (Source::S3 { .. }, Some(aws)) => {
-            rules_of(source.clone(), settings, Compiler::Here, active::see(&source, &[], aws)).await
+            rules_of(source.clone(), settings, Compiler::Here, active::fetch_if_changed(&source, &[], aws)).await
         }
         (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
     };
     let shadow = usable.as_ref().ok().map(|(rules, _)| {
         let named = known_shadows(rules, &config.policies.shadow_rules);
-        Look::at("`shadow_rules` in accounts.toml", named, "name rules by their ids, as `keepwatch policy check` shows them")
+        Check::at(
+            "`shadow_rules` in accounts.toml",
+            named,
+            "name rules by their ids, as `keepwatch policy check` shows them",
+        )
     });
-    let usable = Look::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next);
+    let usable = Check::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next);
     std::iter::once(usable).chain(shadow).collect()
 }
 
-fn slack(config: &Config) -> Look {
-    let outlet = crate::notify::outlet::Outlet::from_config(&config.notify, Answers::Commands).map(drop);
-    Look::at("where people are told", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
+fn slack(config: &Config) -> Check {
+    let outlet = crate::notify::outlet::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
+    Check::at("where people are told", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
 }
 
-async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Look> {
+async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Check> {
     let who = aws.identity().await.map(drop);
     let mut looks =
-        vec![Look::at("the agent's own credentials", who, "run it with the role that deploy/hub.yaml makes")];
+        vec![Check::at("the agent's own credentials", who, "run it with the role that deploy/hub.yaml makes")];
     looks.push(queue(aws, config).await);
     looks.push(rule(aws, config).await);
     for account in config.accounts() {
@@ -115,17 +119,17 @@ async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Look> {
     looks
 }
 
-async fn queue(aws: &Aws, config: &Config) -> Look {
+async fn queue(aws: &Aws, config: &Config) -> Check {
     let intake = &config.intake;
     let what = format!("queues `{}` and `{}` in {}", intake.queue, intake.dead_letters, intake.region);
-    Look::at(what, aws.queue(intake).await.map(drop), "deploy deploy/hub.yaml in the agent's account")
+    Check::at(what, aws.queue(intake).await.map(drop), "deploy deploy/hub.yaml in the agent's account")
 }
 
 /// Whether an enabled rule of the bus points at the queue.
-async fn rule(aws: &Aws, config: &Config) -> Look {
+async fn rule(aws: &Aws, config: &Config) -> Check {
     let (bus, queue) = (&config.intake.bus, &config.intake.queue);
     let what = format!("a rule of bus `{bus}` that feeds `{queue}`");
-    Look::at(what, fed(aws, bus, queue).await, "deploy deploy/hub.yaml again, or enable the rule")
+    Check::at(what, fed(aws, bus, queue).await, "deploy deploy/hub.yaml again, or enable the rule")
 }
 
 async fn fed(aws: &Aws, bus: &str, queue: &str) -> Result<(), String> {
@@ -140,33 +144,33 @@ async fn fed(aws: &Aws, bus: &str, queue: &str) -> Result<(), String> {
     Err("none of its enabled rules points at the queue".to_owned())
 }
 
-async fn roles(aws: &Aws, config: &Config, account: &Account) -> Vec<Look> {
+async fn roles(aws: &Aws, config: &Config, account: &Account) -> Vec<Check> {
     let deploy = "deploy deploy/member.yaml there; its external id and hub account must be those of accounts.toml";
     let read = aws.reader(account).await.map(drop);
     // Entering is enough: this deed is never carried out.
     let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
     let respond = aws.writer(account, "doctor", &harmless).await.map(drop);
     let what = |role: &str| format!("role `{role}` in account `{}` ({})", account.name, account.id);
-    vec![Look::at(what(&config.roles.read), read, deploy), Look::at(what(&config.roles.respond), respond, deploy)]
+    vec![Check::at(what(&config.roles.read), read, deploy), Check::at(what(&config.roles.respond), respond, deploy)]
 }
 
 /// The organisation's active accounts that accounts.toml does not name.
-async fn missing(aws: &Aws, config: &Config) -> Vec<Look> {
+async fn missing(aws: &Aws, config: &Config) -> Vec<Check> {
     let what = "the organisation's list of accounts";
     match aws.organisation().await {
         Err(error) => {
             let next = "make the agent's account a delegated administrator of the organisation";
-            vec![Look::at(what, Err(error), next)]
+            vec![Check::at(what, Err(error), next)]
         }
         Ok(members) => {
             let unknown = members.into_iter().filter(|one| one.status == "ACTIVE" && config.account(&one.id).is_none());
-            let look = |member: crate::aws::Member| {
+            let fingerprint = |member: crate::aws::Member| {
                 let next =
                     format!("add an [[account]] with id = \"{}\", and deploy deploy/member.yaml there", member.id);
-                Look::at(format!("account `{}` ({})", member.name, member.id), Err("not in accounts.toml"), next)
+                Check::at(format!("account `{}` ({})", member.name, member.id), Err("not in accounts.toml"), next)
             };
-            let mut looks: Vec<Look> = unknown.map(look).collect();
-            looks.insert(0, Look::at(what, Ok::<(), String>(()), ""));
+            let mut looks: Vec<Check> = unknown.map(fingerprint).collect();
+            looks.insert(0, Check::at(what, Ok::<(), String>(()), ""));
             looks
         }
     }

@@ -5,7 +5,7 @@ use clap::Subcommand;
 
 use super::{StorePlace, Verdict, look_into_store, say, say_json};
 use crate::domain::outcome::Outcome;
-use crate::ledger::{Incident, Ledger as _, Stored};
+use crate::ledger::{Incident, Ledger as _, PlanRecord};
 use crate::notify::text;
 use crate::respond::agent::report;
 
@@ -62,11 +62,11 @@ pub(super) async fn run(command: Command) -> anyhow::Result<Verdict> {
     Ok(Verdict::Well)
 }
 
-fn outcome(stored: &Stored) -> Outcome {
+fn outcome(stored: &PlanRecord) -> Outcome {
     stored.outcome.clone().unwrap_or_default()
 }
 
-fn view(incident: &Incident, plans: &[Stored]) -> serde_json::Value {
+fn view(incident: &Incident, plans: &[PlanRecord]) -> serde_json::Value {
     let plans = plans.iter().map(|stored| {
         serde_json::json!({
             "id": stored.id,

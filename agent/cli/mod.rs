@@ -35,13 +35,13 @@ use crate::notify::geoip::Origins;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::author;
-use crate::policy::bundle::source::{Found, Look, Source};
+use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
 use crate::respond::shadow::Backlog;
 use crate::rules::active;
-use crate::rules::active::{InForce, RuleSet, RulesError, Seen};
+use crate::rules::active::{ActiveRules, Fetched, RuleSet, RulesError};
 
 /// Guards an AWS organisation's backups: contains the attacker, puts the resource back,
 /// tells responders.
@@ -189,13 +189,13 @@ async fn agent_and_look(
     places: &Places,
     compiler: Compiler,
     started: Instant,
-) -> anyhow::Result<(Agent<Aws, Sqlite>, Look)> {
+) -> anyhow::Result<(Agent<Aws, Sqlite>, Fingerprint)> {
     let config = load_config(&places.config)?;
     let source = places.policies.source(&config.policies);
     // A compiler need not wait for AWS; a bundle in S3 must.
     let early = match &source {
         Source::Path(path) => {
-            let seen = active::see_path(path.clone(), &[]);
+            let seen = active::fetch_path_if_changed(path.clone(), &[]);
             Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), compiler, seen)))
         }
         Source::S3 { .. } => None,
@@ -203,23 +203,23 @@ async fn agent_and_look(
     let origins = Origins::open(&config.notify.ip_database)?;
     let clouds = Aws::connect(&config).await?;
     let ledger = open_store(&places.store)?;
-    let (rules, look) = match early {
+    let (rules, fingerprint) = match early {
         Some(loading) => loading.await??,
         None => {
-            let seen = active::see(&source, &[], &clouds);
+            let seen = active::fetch_if_changed(&source, &[], &clouds);
             rules_of(source.clone(), config.policies.clone(), compiler, seen).await?
         }
     };
     let agent = Agent {
         config,
-        rules: InForce::new(rules),
+        rules: ActiveRules::new(rules),
         clouds,
         ledger,
         clock: Arc::new(SystemClock),
         metrics: Metrics::new(started),
         told: Notify::new(),
-        turns: crate::respond::keyed_lock::Turns::default(),
-        asked: crate::respond::enrichment::Asked::default(),
+        locks: crate::respond::keyed_lock::KeyedLock::default(),
+        asked: crate::respond::enrichment::LookupThrottle::default(),
         origins,
         shadows: Backlog::default(),
     };
@@ -227,12 +227,12 @@ async fn agent_and_look(
     let rules = agent.shadowing(RuleSet::clone(&agent.rules.now())).await?;
     known_shadows(&rules, &agent.config.policies.shadow_rules)?;
     agent.rules.swap(rules);
-    Ok((agent, look))
+    Ok((agent, fingerprint))
 }
 
 /// Whether every rule that accounts.toml wants in shadow is there: one that is misspelt would act.
 fn known_shadows(rules: &RuleSet, ids: &BTreeSet<String>) -> anyhow::Result<()> {
-    let Some(unknown) = rules.strangers(ids).next() else { return Ok(()) };
+    let Some(unknown) = rules.unknown_ids(ids).next() else { return Ok(()) };
     let known = rules.policies.rules().iter().map(|entry| entry.rule.id.as_str());
     let meant = author::nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
     anyhow::bail!("`shadow_rules` in accounts.toml names `{unknown}`, and the policies have no such rule{meant}")
@@ -243,13 +243,13 @@ async fn rules_of(
     source: Source,
     settings: PolicySettings,
     compiler: Compiler,
-    seen: impl Future<Output = Result<Seen, RulesError>>,
-) -> anyhow::Result<(RuleSet, Look)> {
+    seen: impl Future<Output = Result<Fetched, RulesError>>,
+) -> anyhow::Result<(RuleSet, Fingerprint)> {
     let load = async {
         let trust = settings.trust()?;
-        let Seen { look, found } = seen.await?;
-        let found = found.context("it looks like nothing at all")?;
-        anyhow::Ok((active::compile(found, &source, trust.as_ref(), compiler).await?, look))
+        let Fetched { fingerprint, content } = seen.await?;
+        let content = content.context("it looks like nothing at all")?;
+        anyhow::Ok((active::compile(content, &source, trust.as_ref(), compiler).await?, fingerprint))
     };
     load.await.with_context(|| format!("cannot use the policies in `{source}`"))
 }
@@ -269,8 +269,9 @@ fn load_trusted(place: &PolicyPlace, config: Option<&Config>) -> anyhow::Result<
     let Source::Path(path) = &source else {
         anyhow::bail!("this command needs no account, so it fetches nothing: copy `{source}` here first");
     };
-    let loaded =
-        settings.trust().and_then(|trust| Found::Path(path.clone()).compile(&source, trust.as_ref(), Compiler::Here));
+    let loaded = settings
+        .trust()
+        .and_then(|trust| PolicyContent::Path(path.clone()).compile(&source, trust.as_ref(), Compiler::Here));
     loaded.with_context(|| format!("cannot use the policies in `{source}`"))
 }
 

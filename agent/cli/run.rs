@@ -17,10 +17,10 @@ use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
 use crate::notify::deliver::deliver;
-use crate::notify::outlet::Outlet;
+use crate::notify::outlet::Notifier;
 use crate::notify::slack::button::Answers;
 use crate::notify::slack::interactions;
-use crate::notify::slack::interactions::Door;
+use crate::notify::slack::interactions::InteractionEndpoint;
 use crate::ops::metrics::{Metrics, Outside};
 use crate::ops::serve;
 use crate::ops::serve::Pages;
@@ -45,7 +45,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
         None => (None, None),
     };
     let answers = if door.is_some() { Answers::Buttons } else { Answers::Commands };
-    let outlet = Outlet::from_config(&agent.config.notify, answers)?;
+    let outlet = Notifier::from_config(&agent.config.notify, answers)?;
     let queue = agent
         .clouds
         .queue(&agent.config.intake)
@@ -67,21 +67,21 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     });
     tokio::spawn(sweep_often(Arc::clone(&agent)));
     tokio::spawn(refresh_often(Arc::clone(&agent), refresher));
-    tokio::spawn(judge_shadows(Arc::clone(&agent)));
+    tokio::spawn(evaluate_shadows(Arc::clone(&agent)));
     tokio::spawn(async move { stop_on_signal(&stop).await });
 
     intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
     if let Some(pressed) = pressed {
         pressed.await.context("the answering of buttons broke down")?;
     }
-    agent.judge_shadows().await;
+    agent.evaluate_shadows().await;
     agent.told.notify_one();
     telling.await.context("the delivery of notices broke down")?;
     info!("stopped");
     Ok(Verdict::Well)
 }
 
-fn received_by(door: Door) -> Arc<serve::Receive> {
+fn received_by(door: InteractionEndpoint) -> Arc<serve::Receive> {
     Arc::new(move |headers, body| door.receive(headers, body))
 }
 
@@ -104,7 +104,7 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
         ticks.tick().await;
         let swept = agent.sweep().await;
         Metrics::add(&agent.metrics.count.sweeps, 1);
-        info!("swept {} resource(s), {} could not be judged", swept.judged, swept.failed.len());
+        info!("swept {} resource(s), {} could not be judged", swept.evaluated, swept.failed.len());
     }
 }
 
@@ -122,14 +122,14 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     refresher.trust = agent.config.policies.trust()?;
     refresher.compiler = Compiler::Child;
     refresher.max_age = agent.config.policies.max_age();
-    refresher.beside = agent.config.policies.shadow.clone();
+    refresher.candidate = agent.config.policies.shadow.clone();
     Ok((agent, refresher))
 }
 
 /// Judges by the rules in shadow whenever there is something for them.
-async fn judge_shadows(agent: Arc<Agent<Aws, Sqlite>>) {
+async fn evaluate_shadows(agent: Arc<Agent<Aws, Sqlite>>) {
     loop {
-        agent.judge_shadows().await;
+        agent.evaluate_shadows().await;
         agent.shadows.more().await;
     }
 }
@@ -140,7 +140,7 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(problem) = refresher.look(&agent, &agent.clouds).await {
+        if let Err(problem) = refresher.refresh(&agent, &agent.clouds).await {
             warn!("the ledger could not note what became of the policies: {problem}");
         }
     }

@@ -34,19 +34,19 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
         swept
     } else {
         let swept = agent.sweep().await;
-        agent.judge_shadows().await;
+        agent.evaluate_shadows().await;
         swept
     };
-    tell(&swept, &arguments)?;
+    print_result(&swept, &arguments)?;
     Ok(if swept.failed.is_empty() { Verdict::Well } else { Verdict::Wrong })
 }
 
-fn tell(swept: &Swept, arguments: &Arguments) -> anyhow::Result<()> {
+fn print_result(swept: &Swept, arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         return if arguments.dry_run { Ok(()) } else { say_json(swept) };
     }
     if !arguments.dry_run {
-        say(format!("{} resource(s) judged", swept.judged))?;
+        say(format!("{} resource(s) judged", swept.evaluated))?;
     }
     swept.failed.iter().try_for_each(|failure| say(format!("not judged: {failure}")))
 }

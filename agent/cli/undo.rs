@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Places, Verdict, agent, say, say_json};
 use crate::domain::outcome::{Outcome, StepOutcome};
 use crate::domain::plan::Plan;
-use crate::ledger::Stored;
+use crate::ledger::PlanRecord;
 use crate::respond::undo::Undoable;
 
 #[derive(Debug, Args)]
@@ -97,7 +97,7 @@ pub(super) async fn deny(arguments: DenyArguments, started: Instant) -> anyhow::
     Ok(Verdict::Well)
 }
 
-fn show(stored: &Stored, plan: &Plan, outcome: Option<&Outcome>, json: bool) -> anyhow::Result<()> {
+fn show(stored: &PlanRecord, plan: &Plan, outcome: Option<&Outcome>, json: bool) -> anyhow::Result<()> {
     if json {
         return say_json(&serde_json::json!({ "plan": stored.id, "steps": plan.steps, "outcome": outcome }));
     }

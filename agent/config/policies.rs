@@ -48,7 +48,7 @@ impl PolicySettings {
             return Ok(None);
         };
         let pem = fs::read(path).map_err(|source| PolicyError::Io {
-            deed: "read the verification key",
+            operation: "read the verification key",
             path: path.clone(),
             source,
         })?;

@@ -238,7 +238,7 @@ pub trait CloudRead: Send + Sync {
 }
 
 /// What lies in S3 under the agent's own credentials.
-pub trait Shelf: Send + Sync {
+pub trait ObjectStore: Send + Sync {
     /// The entity tag of an object.
     fn tag(&self, bucket: &str, key: &str) -> impl Future<Output = Result<String, CloudError>> + Send;
     /// An object and its entity tag.

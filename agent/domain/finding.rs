@@ -35,29 +35,26 @@ impl fmt::Display for Severity {
 /// What a rule may propose; the agent alone knows the API calls behind each word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verb {
+pub enum ResponseKind {
     /// Deny the actor destructive actions.
     Contain,
     /// Deny the actor everything.
     ContainHard,
     /// Freeze what is left of a vault.
-    Hold,
+    Freeze,
     /// Bring the resource back to its desired state.
     Restore,
-    /// Bring detection itself back.
-    Rearm,
     /// Make the missing copy.
     Copy,
 }
 
-impl fmt::Display for Verb {
+impl fmt::Display for ResponseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Contain => "contain",
             Self::ContainHard => "contain_hard",
-            Self::Hold => "hold",
+            Self::Freeze => "freeze",
             Self::Restore => "restore",
-            Self::Rearm => "rearm",
             Self::Copy => "copy",
         })
     }
@@ -92,12 +89,12 @@ pub struct Finding {
     pub rule: Rule,
     /// What happened or what is wrong, in one sentence.
     pub message: String,
-    /// ARN of the resource that `restore`, `hold`, `copy` and `rearm` act on.
+    /// ARN of the resource that `restore`, `freeze` and `copy` act on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// What the rule would have done about it.
     #[serde(default)]
-    pub propose: Vec<Verb>,
+    pub propose: Vec<ResponseKind>,
     /// What the rule saw, small enough to show.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub evidence: Value,

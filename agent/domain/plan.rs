@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::AccountId;
 use super::action::{Action, Undo};
-use super::finding::Verb;
+use super::finding::ResponseKind;
 
 /// An action and what takes it back, read from the account before the change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Step {
     /// The account it is taken in: the actor's may be another than the event's.
     pub account: AccountId,
     /// The word in a rule that led to it.
-    pub verb: Verb,
+    pub verb: ResponseKind,
     /// What will be done.
     pub action: Action,
     /// What takes it back.

@@ -34,8 +34,8 @@ pub fn records() -> Vec<(String, Value)> {
 /// Where the published records lie: `KEEPWATCH_SHARED`, else beside the project. `None`, said
 /// aloud, where nobody has put them.
 pub fn shared() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let data = std::env::var_os("KEEPWATCH_SHARED").map_or_else(beside, PathBuf::from).join("data/cloudtrail");
+    let candidate = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let data = std::env::var_os("KEEPWATCH_SHARED").map_or_else(candidate, PathBuf::from).join("data/cloudtrail");
     if !data.is_dir() {
         eprintln!("skipped: no published records at `{}`", data.display());
         return None;

@@ -23,7 +23,7 @@ pub fn resolve(user_identity: &Value) -> Principal {
     let issuer = at(context, "sessionIssuer");
     let caller = text(user_identity, "arn").and_then(Arn::read);
     let issued_by = text(issuer, "arn").and_then(Arn::read);
-    let seen = Seen { user_identity, issuer, caller, issued_by };
+    let seen = UserIdentity { user_identity, issuer, caller, issued_by };
     let kind = seen.kind();
     let arn = seen.arn(kind);
     let service_linked = arn.as_deref().is_some_and(|arn| arn.contains(SERVICE_LINKED_PATH));
@@ -43,14 +43,14 @@ pub fn resolve(user_identity: &Value) -> Principal {
 }
 
 /// A `userIdentity` and the two ARNs in it, taken apart.
-struct Seen<'a> {
+struct UserIdentity<'a> {
     user_identity: &'a Value,
     issuer: &'a Value,
     caller: Option<Arn<'a>>,
     issued_by: Option<Arn<'a>>,
 }
 
-impl Seen<'_> {
+impl UserIdentity<'_> {
     fn kind(&self) -> PrincipalKind {
         match text(self.user_identity, "type") {
             Some("IAMUser") => PrincipalKind::IamUser,

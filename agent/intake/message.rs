@@ -355,8 +355,8 @@ mod tests {
     #[test]
     fn a_test_notification_of_s3_is_ignored_and_a_notice_of_a_file_is_refused() {
         assert!(matches!(only(r#"{"Service":"Amazon S3","Event":"s3:TestEvent"}"#), Message::Ignored { .. }));
-        let notice = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{}}]}"#;
-        assert_eq!(unwrap(notice), Err(BodyError::FileNotice));
+        let notification = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{}}]}"#;
+        assert_eq!(unwrap(notification), Err(BodyError::FileNotice));
         assert_eq!(unwrap(r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#), Err(BodyError::FileNotice));
     }
 

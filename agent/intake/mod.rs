@@ -21,7 +21,7 @@ use crate::ledger::Ledger;
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
 use crate::respond::agent::{Agent, HandleError};
-use crate::respond::pipeline::Weight;
+use crate::respond::pipeline::Disposition;
 use message::Message;
 
 /// SQS hands out at most this many at once.
@@ -131,7 +131,7 @@ async fn handle<C: Clouds, L: Ledger>(agent: &Agent<C, L>, message: &Received, s
     let mut noise = true;
     for inner in messages {
         match handle_one(agent, inner, stopwatch).await {
-            Ok(weight) => noise &= weight == Weight::Noise,
+            Ok(disposition) => noise &= disposition == Disposition::Ignored,
             Err(problem) if problem.is_hopeless() || message.received_count >= LAST_TRY => {
                 return Fate::DeadLetter(problem.to_string());
             }
@@ -146,14 +146,14 @@ async fn handle_one<C: Clouds, L: Ledger>(
     agent: &Agent<C, L>,
     message: Message,
     stopwatch: &Stopwatch<'_>,
-) -> Result<Weight, HandleError> {
+) -> Result<Disposition, HandleError> {
     match message {
         Message::CloudTrail(event) => match agent.handle(*event, stopwatch).await? {
-            Weight::Blinding(event) => agent.catch_up(&event).await.map(|()| Weight::Mattered),
-            weight @ (Weight::Noise | Weight::Mattered) => Ok(weight),
+            Disposition::TrailGap(event) => agent.catch_up(&event).await.map(|()| Disposition::Handled),
+            disposition @ (Disposition::Ignored | Disposition::Handled) => Ok(disposition),
         },
         Message::Backup(change) => agent.handle_backup(&change).await,
-        Message::Ignored { .. } => Ok(Weight::Noise),
+        Message::Ignored { .. } => Ok(Disposition::Ignored),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::resource::{Kind, Place};
 
 /// The budget that a step is charged to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charge {
+pub enum BudgetClass {
     /// A hard quarantine.
     Hard,
     /// A soft quarantine.
@@ -20,7 +20,7 @@ pub enum Charge {
     Free,
 }
 
-impl Charge {
+impl BudgetClass {
     /// What a step of this action costs.
     #[must_use]
     pub const fn of(action: &Action) -> Self {

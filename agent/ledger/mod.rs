@@ -18,16 +18,16 @@ use crate::domain::account::AccountId;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::Usage;
 use crate::domain::resource::{Desired, Place};
-use crate::notify::notice::Notice;
+use crate::notify::notification::Notification;
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The database refused or could not be reached.
-    #[error("the store could not {deed}")]
+    #[error("the store could not {operation}")]
     Store {
         /// What was tried.
-        deed: &'static str,
+        operation: &'static str,
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -44,7 +44,7 @@ pub enum LedgerError {
 /// How often the same case may lead to a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Repeat {
+pub enum Recurrence {
     /// Once: an event is handled one time, however often it is delivered.
     Once,
     /// Again when the last time is finished: drift may come back.
@@ -57,7 +57,7 @@ pub struct Case {
     /// The case's identity: an event's key, or a rule and a resource.
     pub key: String,
     /// How often it may lead to a plan.
-    pub repeat: Repeat,
+    pub repeat: Recurrence,
     /// The incident it belongs to.
     pub incident: Incident,
 }
@@ -105,7 +105,7 @@ pub enum State {
 
 /// A plan that the store holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stored {
+pub struct PlanRecord {
     /// The plan's id: the incident's with a number, such as `KW-7F3A2C.1`.
     pub id: String,
     /// The case's key.
@@ -115,7 +115,7 @@ pub struct Stored {
     /// What was or will be done.
     pub plan: Plan,
     /// What people are told of it, but for what came of the steps.
-    pub notice: Notice,
+    pub notification: Notification,
     /// How it stands.
     pub state: State,
     /// What came of each step, once recorded.
@@ -126,11 +126,11 @@ pub struct Stored {
     pub resumed: bool,
 }
 
-impl Stored {
+impl PlanRecord {
     /// Whether the queue brings its case back: a message is deleted only when its plan is
     /// recorded. Drift, undos and approvals come back to nobody.
     #[must_use]
-    pub fn comes_again(&self) -> bool {
+    pub fn is_redelivered(&self) -> bool {
         self.case.starts_with(ACT)
     }
 }
@@ -156,8 +156,8 @@ pub struct Delivery {
     pub number: i64,
     /// The incident it is about.
     pub incident: Incident,
-    /// What to say: [`crate::notify::notice::Notice`] as JSON.
-    pub notice: Notice,
+    /// What to say: [`crate::notify::notice::Notification`] as JSON.
+    pub notification: Notification,
     /// How often it was tried.
     pub tries: u32,
 }
@@ -204,31 +204,31 @@ pub trait Ledger: shadow::Shadows {
         &self,
         case: &Case,
         plan: &Plan,
-        notice: &Notice,
+        notification: &Notification,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;
+    ) -> impl Future<Output = Result<Option<PlanRecord>, LedgerError>> + Send;
 
     /// Adds steps to a claimed plan before they are taken.
     fn extend(
         &self,
-        stored: &Stored,
+        stored: &PlanRecord,
         steps: &[Step],
         now: Timestamp,
-    ) -> impl Future<Output = Result<Stored, LedgerError>> + Send;
+    ) -> impl Future<Output = Result<PlanRecord, LedgerError>> + Send;
 
     /// Plans that were claimed and never recorded, oldest first. A plan that waits for a
     /// person's word is not among them, even when an interrupted attempt left it claimed.
-    fn unfinished(&self) -> impl Future<Output = Result<Vec<Stored>, LedgerError>> + Send;
+    fn unfinished(&self) -> impl Future<Output = Result<Vec<PlanRecord>, LedgerError>> + Send;
 
     /// Records what came of a plan and, in the same transaction, what people must be told.
     /// Recording it again changes nothing and tells nobody twice.
     #[expect(clippy::too_many_arguments, reason = "five, and the store itself")]
     fn record(
         &self,
-        stored: &Stored,
+        stored: &PlanRecord,
         outcome: &crate::domain::outcome::Outcome,
         state: State,
-        notice: Option<&Notice>,
+        notification: Option<&Notification>,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
@@ -246,7 +246,7 @@ pub trait Ledger: shadow::Shadows {
     fn taken_back(&self, arn: &str, since: Timestamp) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 
     /// A stored plan by its id.
-    fn plan(&self, id: &str) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;
+    fn plan(&self, id: &str) -> impl Future<Output = Result<Option<PlanRecord>, LedgerError>> + Send;
 
     /// Takes a plan that waited for this person's word, so that nobody else can; `None` when
     /// it does not wait any more.
@@ -255,7 +255,7 @@ pub trait Ledger: shadow::Shadows {
         id: &str,
         person: &str,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Stored>, LedgerError>> + Send;
+    ) -> impl Future<Output = Result<Option<PlanRecord>, LedgerError>> + Send;
 
     /// Notes a person's word and answers with everybody whose word on the same plans holds: for
     /// half an hour. People are told of the first one; giving it again changes nothing.
@@ -263,7 +263,7 @@ pub trait Ledger: shadow::Shadows {
         &self,
         consent: &Consent,
         incident: &Incident,
-        notice: &Notice,
+        notification: &Notification,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<String>, LedgerError>> + Send;
 
@@ -271,7 +271,7 @@ pub trait Ledger: shadow::Shadows {
     fn writes(&self) -> u64;
 
     /// Every incident, newest first, with its plans.
-    fn incidents(&self) -> impl Future<Output = Result<Vec<(Incident, Vec<Stored>)>, LedgerError>> + Send;
+    fn incidents(&self) -> impl Future<Output = Result<Vec<(Incident, Vec<PlanRecord>)>, LedgerError>> + Send;
 
     /// The state in which a resource was last seen to be right.
     fn baseline(&self, place: &Place) -> impl Future<Output = Result<Option<Desired>, LedgerError>> + Send;

@@ -16,7 +16,7 @@ pub struct Watched {
     /// The rule's id.
     pub rule: String,
     /// Whether it is a rule of the bundle beside the active one.
-    pub beside: bool,
+    pub candidate: bool,
     /// SHA-256 of its bundle.
     pub bundle: String,
     /// What it is about, in one line.
@@ -27,7 +27,7 @@ pub struct Watched {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Shadowed {
     /// Whether the rule is one of the bundle beside the active one.
-    pub beside: bool,
+    pub candidate: bool,
     /// SHA-256 of its bundle.
     pub bundle: String,
     /// The event's key or the resource's ARN.

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::cloud::RecentCalls;
 
 /// How far from the event a call may lie to be related to it.
-const NEAR: SignedDuration = SignedDuration::from_mins(30);
+const RELATED_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 /// How many names of calls are told.
-const NAMES: usize = 5;
+const MAX_CALL_NAMES: usize = 5;
 
 /// What surrounds a case.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl Activity {
     /// Counts what was read around an event, itself left out.
     #[must_use]
     pub fn around((event, at): (&str, Timestamp), region: &str, read: &RecentCalls) -> Self {
-        let is_near = |moment: &Timestamp| moment.duration_since(at).abs() <= NEAR;
+        let is_near = |moment: &Timestamp| moment.duration_since(at).abs() <= RELATED_WITHIN;
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for call in read.calls.iter().filter(|call| call.id != event && is_near(&call.at)) {
             *counts.entry(&call.name).or_default() += 1;
@@ -73,7 +73,7 @@ impl Activity {
         Self {
             region: region.to_owned(),
             near,
-            near_goes_on: read.more && oldest.is_some_and(|oldest| at.duration_since(oldest) <= NEAR),
+            near_goes_on: read.more && oldest.is_some_and(|oldest| at.duration_since(oldest) <= RELATED_WITHIN),
             seen: oldest.zip(newest),
             seen_earlier: read.more,
         }
@@ -93,12 +93,12 @@ impl fmt::Display for Activity {
         let count: usize = self.near.iter().map(|(_, count)| count).sum();
         let more = if self.near_goes_on { " or more" } else { "" };
         write!(f, "{count}{more} other calls of this principal within 30 min in {}", self.region)?;
-        let names = self.near.iter().take(NAMES);
+        let names = self.near.iter().take(MAX_CALL_NAMES);
         let names: Vec<String> = names.map(|(name, count)| format!("{name} × {count}")).collect();
         if !names.is_empty() {
             write!(f, ": {}", names.join(", "))?;
         }
-        match self.near.len().saturating_sub(NAMES) {
+        match self.near.len().saturating_sub(MAX_CALL_NAMES) {
             0 => Ok(()),
             others => write!(f, " and {others} other names"),
         }

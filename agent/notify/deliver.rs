@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use tracing::{error, info};
 
 use super::facts::wakes;
-use super::notice::Notice;
-use super::outlet::{Batch, Outlet, Tried, Wake};
+use super::notification::Notification;
+use super::outlet::{Batch, Notifier, Tried, Wake};
 use super::slack::api::{Mark, SlackError};
 use crate::domain::clock::Clock;
 use crate::ledger::{Delivery, Ledger, LedgerError, Thread};
@@ -20,7 +20,7 @@ use crate::ledger::{Delivery, Ledger, LedgerError, Thread};
 /// Slack takes about one message a second in a channel; what comes meanwhile is merged.
 const PACE: Duration = Duration::from_secs(1);
 /// How long a failing outlet is left alone, at first and at most.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Why a notice was not delivered.
 #[derive(Debug, thiserror::Error)]
@@ -34,24 +34,24 @@ enum DeliverError {
 /// Delivers until told to stop, and then once more what is left.
 pub async fn deliver(
     ledger: &impl Ledger,
-    outlet: Outlet,
+    outlet: Notifier,
     told: &Notify,
     clock: &dyn Clock,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut patience = PATIENCE.0;
+    let mut backoff = RETRY_BACKOFF.0;
     loop {
         let stopping = *stop.borrow();
         let pause = match round(ledger, &outlet, clock).await {
             Ok(0) => None,
             Ok(_) => {
-                patience = PATIENCE.0;
+                backoff = RETRY_BACKOFF.0;
                 Some(PACE)
             }
             Err(problem) => {
                 error!("notices are not delivered, they stay in the store: {problem}");
-                let pause = wait_of(&problem, patience);
-                patience = (patience * 2).min(PATIENCE.1);
+                let pause = wait_of(&problem, backoff);
+                backoff = (backoff * 2).min(RETRY_BACKOFF.1);
                 Some(pause)
             }
         };
@@ -60,22 +60,22 @@ pub async fn deliver(
         }
         tokio::select! {
             () = told.notified(), if pause.is_none() => {}
-            () = sleep(pause.unwrap_or(PATIENCE.1)) => {}
+            () = sleep(pause.unwrap_or(RETRY_BACKOFF.1)) => {}
             _ = stop.changed() => {}
         }
     }
 }
 
-fn wait_of(problem: &DeliverError, patience: Duration) -> Duration {
+fn wait_of(problem: &DeliverError, backoff: Duration) -> Duration {
     match problem {
         DeliverError::Slack(SlackError::Wait { after }) => *after,
         DeliverError::Slack(SlackError::Unavailable(_) | SlackError::Blocks(_) | SlackError::Setup(_))
-        | DeliverError::Ledger(_) => patience,
+        | DeliverError::Ledger(_) => backoff,
     }
 }
 
 /// Tells what is undelivered, incident by incident. Answers with how many messages were sent.
-async fn round(ledger: &impl Ledger, outlet: &Outlet, clock: &dyn Clock) -> Result<usize, DeliverError> {
+async fn round(ledger: &impl Ledger, outlet: &Notifier, clock: &dyn Clock) -> Result<usize, DeliverError> {
     let mut incidents: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
     for delivery in ledger.undelivered().await? {
         incidents.entry(delivery.incident.id.clone()).or_default().push(delivery);
@@ -93,8 +93,8 @@ async fn round(ledger: &impl Ledger, outlet: &Outlet, clock: &dyn Clock) -> Resu
     for (incident, thread) in ledger.stale_threads().await? {
         let told = ledger.told(&incident.id).await?;
         let Some(newest) = told.last().map(|delivery| delivery.number) else { continue };
-        let notices: Vec<&Notice> = told.iter().map(|delivery| &delivery.notice).collect();
-        outlet.refresh(&incident, &notices, &thread).await?;
+        let notifications: Vec<&Notification> = told.iter().map(|delivery| &delivery.notification).collect();
+        outlet.refresh(&incident, &notifications, &thread).await?;
         ledger.keep_thread(&incident.id, &Thread { shown: newest, ..thread }).await?;
     }
     Ok(sent)
@@ -103,7 +103,7 @@ async fn round(ledger: &impl Ledger, outlet: &Outlet, clock: &dyn Clock) -> Resu
 /// Tells one batch of an incident's notices as one message.
 async fn incident(
     ledger: &impl Ledger,
-    outlet: &Outlet,
+    outlet: &Notifier,
     clock: &dyn Clock,
     batch: &[Delivery],
 ) -> Result<(), DeliverError> {
@@ -112,17 +112,17 @@ async fn incident(
     let tried = if first.tries > 0 { Tried::Perhaps } else { Tried::Never };
     let numbers: Vec<i64> = batch.iter().map(|delivery| delivery.number).collect();
     ledger.trying(&numbers).await?;
-    let notices: Vec<&Notice> = batch.iter().map(|delivery| &delivery.notice).collect();
+    let notifications: Vec<&Notification> = batch.iter().map(|delivery| &delivery.notification).collect();
     let mut thread = ledger.thread(&incident.id).await?;
     if thread.is_none() {
-        thread = outlet.begin(incident, &notices, tried).await?;
+        thread = outlet.begin(incident, &notifications, tried).await?;
         if let Some(thread) = &thread {
             ledger.keep_thread(&incident.id, thread).await?;
         }
     }
     let mark = Mark { incident: incident.id.clone(), numbers: numbers.clone() };
-    let wake = wake(ledger, first, &notices).await?;
-    outlet.tell(incident, &Batch { notices: &notices, mark, tried, wake }, thread.as_ref()).await?;
+    let wake = wake(ledger, first, &notifications).await?;
+    outlet.post(incident, &Batch { notifications: &notifications, mark, tried, wake }, thread.as_ref()).await?;
     ledger.delivered(&numbers, clock.now()).await?;
     if numbers.len() > 1 {
         info!(incident = incident.id, "{} notices were told as one", numbers.len());
@@ -132,12 +132,12 @@ async fn incident(
 
 /// An incident wakes people once: with the first of its notices that is urgent. Worked out
 /// from what was told before, so that a message that is tried again says the same.
-async fn wake(ledger: &impl Ledger, first: &Delivery, notices: &[&Notice]) -> Result<Wake, LedgerError> {
-    if !wakes(notices) {
+async fn wake(ledger: &impl Ledger, first: &Delivery, notifications: &[&Notification]) -> Result<Wake, LedgerError> {
+    if !wakes(notifications) {
         return Ok(Wake::Nobody);
     }
     let told = ledger.told(&first.incident.id).await?;
     let before = told.iter().filter(|delivery| delivery.number < first.number);
-    let before: Vec<&Notice> = before.map(|delivery| &delivery.notice).collect();
+    let before: Vec<&Notification> = before.map(|delivery| &delivery.notification).collect();
     Ok(if wakes(&before) { Wake::Nobody } else { Wake::Somebody })
 }

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::context::{Activity, Context};
 use super::geoip::Origin;
-use super::notice::{EventFacts, Notice, Occasion, StepReport};
+use super::notification::{EventFacts, Notification, NotificationKind, StepReport};
 use crate::domain::account::Mode;
-use crate::domain::finding::{Finding, Rule, Severity, Verb};
+use crate::domain::finding::{Finding, ResponseKind, Rule, Severity};
 use crate::domain::outcome::StepOutcome;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
 use crate::domain::reason::Reason;
@@ -26,9 +26,9 @@ pub(super) fn incident() -> Incident {
     }
 }
 
-pub(super) fn contained() -> Notice {
-    Notice {
-        occasion: Occasion::Response,
+pub(super) fn contained() -> Notification {
+    Notification {
+        kind: NotificationKind::Response,
         at: "2026-01-02T03:04:07.250Z".parse().expect("a time"),
         account: "111122223333".parse().expect("an id"),
         account_name: "securecart-prod".to_owned(),
@@ -44,15 +44,19 @@ pub(super) fn contained() -> Notice {
         plan: Some("KW-7F3A2C01.1".to_owned()),
         steps: vec![
             step(
-                Verb::Contain,
+                ResponseKind::Contain,
                 "deny user `mallory` destructive actions (inline policy `KeepwatchQuarantine-KW-7F3A2C01`)",
                 StepOutcome::Done,
             ),
             StepReport {
                 changes: vec!["- versioning: Suspended".to_owned(), "+ versioning: Enabled".to_owned()],
-                ..step(Verb::Restore, "set versioning of bucket `invoices` to Enabled", StepOutcome::Done)
+                ..step(ResponseKind::Restore, "set versioning of bucket `invoices` to Enabled", StepOutcome::Done)
             },
-            step(Verb::Hold, "hold every recovery point of vault `main` in eu-west-1", StepOutcome::Unverified),
+            step(
+                ResponseKind::Freeze,
+                "hold every recovery point of vault `main` in eu-west-1",
+                StepOutcome::Unverified,
+            ),
         ],
         at_stake: vec!["vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z".to_owned()],
         context: Context {
@@ -72,10 +76,10 @@ pub(super) fn contained() -> Notice {
     }
 }
 
-fn step(verb: Verb, deed: &str, outcome: StepOutcome) -> StepReport {
+fn step(verb: ResponseKind, action: &str, outcome: StepOutcome) -> StepReport {
     StepReport {
         verb,
-        deed: deed.to_owned(),
+        action: action.to_owned(),
         changes: Vec::new(),
         undo: "take it back".to_owned(),
         outcome: Some(outcome),
@@ -126,7 +130,7 @@ fn finding() -> Finding {
         },
         message: "`mallory` deleted recovery point `rp-1` from vault `main`".to_owned(),
         resource: Some(VAULT.to_owned()),
-        propose: vec![Verb::Contain, Verb::Hold],
+        propose: vec![ResponseKind::Contain, ResponseKind::Freeze],
         evidence: json!({}),
         approved: None,
     }

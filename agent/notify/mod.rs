@@ -6,7 +6,7 @@ pub mod deliver;
 pub mod exemption;
 mod facts;
 pub mod geoip;
-pub mod notice;
+pub mod notification;
 pub mod outlet;
 pub mod slack;
 pub mod text;

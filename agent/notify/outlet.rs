@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::notice::Notice;
+use super::notification::Notification;
 use super::slack::api::{Api, Mark, SetupError, SlackError};
 use super::slack::button::Answers;
 use super::slack::message;
@@ -13,7 +13,7 @@ use crate::ledger::{Incident, Thread};
 use crate::ops::fault;
 
 /// Where notices go.
-pub enum Outlet {
+pub enum Notifier {
     /// A thread for each incident in one channel.
     Slack {
         /// The workspace.
@@ -29,7 +29,7 @@ pub enum Outlet {
     Stdout,
 }
 
-impl Outlet {
+impl Notifier {
     /// The outlet that the configuration names; `answers` says whether presses are heard.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Outlet {
     pub(super) async fn begin(
         &self,
         incident: &Incident,
-        told: &[&Notice],
+        told: &[&Notification],
         tried: Tried,
     ) -> Result<Option<Thread>, SlackError> {
         let Self::Slack { api, channel, answers, .. } = self else {
@@ -60,16 +60,16 @@ impl Outlet {
     }
 
     /// Tells notices of one incident, in its thread where it has one.
-    pub(super) async fn tell(
+    pub(super) async fn post(
         &self,
         incident: &Incident,
         batch: &Batch<'_>,
         thread: Option<&Thread>,
     ) -> Result<(), SlackError> {
-        let Batch { notices, mark, tried, wake } = batch;
+        let Batch { notifications, mark, tried, wake } = batch;
         match (self, thread) {
             (Self::Slack { api, on_call, answers, .. }, Some(thread)) => {
-                let message = message::reply(incident, notices, *answers);
+                let message = message::reply(incident, notifications, *answers);
                 let message = match (wake, on_call) {
                     (Wake::Somebody, Some(on_call)) => message.waking(on_call),
                     (Wake::Somebody, None) | (Wake::Nobody, _) => message,
@@ -78,7 +78,9 @@ impl Outlet {
             }
             (Self::Slack { .. } | Self::Stdout, _) => {
                 let mut out = std::io::stdout().lock();
-                let said = notices.iter().try_for_each(|notice| writeln!(out, "{}", text::render(incident, notice)));
+                let said = notifications
+                    .iter()
+                    .try_for_each(|notification| writeln!(out, "{}", text::render(incident, notification)));
                 said.map_err(|error| SlackError::Unavailable(error.to_string()))
             }
         }
@@ -88,7 +90,7 @@ impl Outlet {
     pub(super) async fn refresh(
         &self,
         incident: &Incident,
-        told: &[&Notice],
+        told: &[&Notification],
         thread: &Thread,
     ) -> Result<(), SlackError> {
         match self {
@@ -104,7 +106,7 @@ impl Outlet {
 /// Notices of one incident that are told as one message.
 pub(super) struct Batch<'a> {
     /// What is told.
-    pub notices: &'a [&'a Notice],
+    pub notifications: &'a [&'a Notification],
     /// What the message is found again by.
     pub mark: Mark,
     /// Whether it may have arrived already.

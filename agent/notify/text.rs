@@ -1,24 +1,24 @@
 //! A notice as text, for terminals and logs. Pure.
 
 use super::facts::{command, facts, finding_line, heading, reasons, step_line};
-use super::notice::Notice;
+use super::notification::Notification;
 use crate::ledger::Incident;
 
 /// A notice in full.
 #[must_use]
-pub fn render(incident: &Incident, notice: &Notice) -> String {
-    let plan = notice.plan.as_deref().unwrap_or(&incident.id);
-    let mut lines = vec![format!("{plan}: {}", heading(notice))];
-    lines.extend(notice.findings.iter().map(|finding| format!("  {}", finding_line(finding))));
-    lines.extend(facts(notice).into_iter().map(|(label, value)| format!("    {label}: {value}")));
-    for step in &notice.steps {
-        lines.push(format!("  * {}", step_line(step, notice.occasion)));
+pub fn render(incident: &Incident, notification: &Notification) -> String {
+    let plan = notification.plan.as_deref().unwrap_or(&incident.id);
+    let mut lines = vec![format!("{plan}: {}", heading(notification))];
+    lines.extend(notification.findings.iter().map(|finding| format!("  {}", finding_line(finding))));
+    lines.extend(facts(notification).into_iter().map(|(label, value)| format!("    {label}: {value}")));
+    for step in &notification.steps {
+        lines.push(format!("  * {}", step_line(step, notification.kind)));
         lines.extend(step.changes.iter().map(|line| format!("      {line}")));
         lines.push(format!("      undo: {}", step.undo));
     }
-    lines.extend(reasons(notice).map(|because| format!("  because {because}")));
-    lines.extend(command(notice).map(|command| format!("  $ {command}")));
-    lines.extend(runbooks(notice).map(|runbook| format!("  runbook: {runbook}")));
+    lines.extend(reasons(notification).map(|because| format!("  because {because}")));
+    lines.extend(command(notification).map(|command| format!("  $ {command}")));
+    lines.extend(runbooks(notification).map(|runbook| format!("  runbook: {runbook}")));
     lines.iter().map(|line| one_line(line) + "\n").collect()
 }
 
@@ -28,8 +28,9 @@ fn one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-fn runbooks(notice: &Notice) -> impl Iterator<Item = &str> {
-    let mut paths: Vec<&str> = notice.findings.iter().filter_map(|finding| finding.rule.runbook.as_deref()).collect();
+fn runbooks(notification: &Notification) -> impl Iterator<Item = &str> {
+    let mut paths: Vec<&str> =
+        notification.findings.iter().filter_map(|finding| finding.rule.runbook.as_deref()).collect();
     paths.sort_unstable();
     paths.dedup();
     paths.into_iter()
@@ -74,8 +75,8 @@ mod tests {
 
     #[test]
     fn what_an_attacker_names_cannot_break_the_line() {
-        let mut notice = examples::contained();
-        notice.account_name = "prod\n\u{1b}[2Jok".to_owned();
-        assert!(render(&examples::incident(), &notice).lines().all(|line| !line.contains('\u{1b}')));
+        let mut notification = examples::contained();
+        notification.account_name = "prod\n\u{1b}[2Jok".to_owned();
+        assert!(render(&examples::incident(), &notification).lines().all(|line| !line.contains('\u{1b}')));
     }
 }

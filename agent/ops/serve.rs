@@ -25,7 +25,7 @@ pub type Receive = dyn Fn(&HeaderMap, &[u8]) -> StatusCode + Send + Sync;
 /// Slack sends the whole message with a press: 50 blocks of 3,000 characters, escaped.
 const LARGEST_BODY: usize = 1 << 20;
 /// How long a request may take to arrive; Slack gives up after 3 s.
-const PATIENCE: Duration = Duration::from_secs(3);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How many callers are served at once.
 const CALLERS: usize = 64;
 
@@ -58,7 +58,7 @@ pub async fn run(listener: TcpListener, pages: Pages) {
             let _place = place;
             let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request, &pages).await) });
             let mut http = http1::Builder::new();
-            let http = http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+            let http = http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
                 debug!("a caller went away: {error}");
             }
@@ -83,7 +83,7 @@ async fn answer(request: Request<Incoming>, pages: &Pages) -> Response<String> {
 async fn receive_from(request: Request<Incoming>, receive: &Receive) -> StatusCode {
     let (head, body) = request.into_parts();
     let read = Limited::new(body, LARGEST_BODY).collect();
-    match timeout(PATIENCE, read).await {
+    match timeout(HEADER_TIMEOUT, read).await {
         Ok(Ok(body)) => {
             let body: Bytes = body.to_bytes();
             receive(&head.headers, &body)

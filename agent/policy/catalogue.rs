@@ -26,7 +26,7 @@ pub struct Entry {
     /// The path of its entry point.
     pub entrypoint: String,
     /// What it judges.
-    pub wants: Wants,
+    pub wants: Subscription,
     /// The list in `data.approved` of whoever may do what it is about.
     pub approved: Option<String>,
     /// Whether it asks not to be acted on yet.
@@ -37,11 +37,11 @@ pub struct Entry {
 
 /// What a rule judges.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wants {
+pub enum Subscription {
     /// Acts: these events.
-    Acts(Vec<EventPattern>),
+    Events(Vec<EventPattern>),
     /// States: resources of this kind.
-    States(Kind),
+    Resources(Kind),
 }
 
 /// Events of one source by their name.
@@ -150,7 +150,7 @@ impl Catalogue {
     }
 
     /// The rules that judge an event.
-    pub fn of_act(&self, source: &str, name: &str) -> impl Iterator<Item = &Entry> {
+    pub fn subscribers_of_event(&self, source: &str, name: &str) -> impl Iterator<Item = &Entry> {
         let source = self.by_source.get(source);
         let exact = source.and_then(|source| source.exact.get(name)).into_iter().flatten();
         let prefixes = source.into_iter().flat_map(|source| &source.prefixes);
@@ -159,7 +159,7 @@ impl Catalogue {
     }
 
     /// The rules that judge a kind of resource.
-    pub fn of_state(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+    pub fn rules_of_kind(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
         self.by_kind.get(&kind).into_iter().flatten().filter_map(|place| self.entries.get(*place))
     }
 
@@ -167,8 +167,8 @@ impl Catalogue {
         let mut catalogue = Self::default();
         for (place, entry) in entries.iter().enumerate() {
             match &entry.wants {
-                Wants::Acts(patterns) => patterns.iter().for_each(|pattern| catalogue.add(pattern, place)),
-                Wants::States(kind) => catalogue.by_kind.entry(*kind).or_default().push(place),
+                Subscription::Events(patterns) => patterns.iter().for_each(|pattern| catalogue.add(pattern, place)),
+                Subscription::Resources(kind) => catalogue.by_kind.entry(*kind).or_default().push(place),
             }
         }
         Self { entries, ..catalogue }
@@ -204,13 +204,15 @@ pub(super) fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result
 }
 
 /// What a rule judges: its folder says which, its METADATA what exactly.
-fn wants(path: &str, events: &[String], kind: Option<Kind>) -> Result<Wants, String> {
+fn wants(path: &str, events: &[String], kind: Option<Kind>) -> Result<Subscription, String> {
     match (path.split('/').next(), events, kind) {
-        (Some("acts"), [], None) => Err("it judges acts, so its METADATA needs `custom.events`".to_owned()),
-        (Some("acts"), _, None) => patterns(events).map(Wants::Acts),
-        (Some("states"), [], Some(kind)) => Ok(Wants::States(kind)),
-        (Some("states"), [], None) => Err("it judges states, so its METADATA needs `custom.kind`".to_owned()),
-        (Some("acts" | "states"), ..) => Err("`custom.events` is for acts and `custom.kind` for states".to_owned()),
+        (Some("events"), [], None) => Err("it evaluates events, so its METADATA needs `custom.events`".to_owned()),
+        (Some("events"), _, None) => patterns(events).map(Subscription::Events),
+        (Some("resources"), [], Some(kind)) => Ok(Subscription::Resources(kind)),
+        (Some("resources"), [], None) => Err("it evaluates resources, so its METADATA needs `custom.kind`".to_owned()),
+        (Some("events" | "resources"), ..) => {
+            Err("`custom.events` is for event rules and `custom.kind` for resource rules".to_owned())
+        }
         (Some(_) | None, ..) => Err("its package is neither in `acts` nor in `states`".to_owned()),
     }
 }
@@ -246,8 +248,8 @@ fn pattern(event: &str) -> Option<EventPattern> {
 
 /// Ids name rules in exemptions and ledgers, so no two rules may share one.
 fn refuse_twins(sorted: &[Entry]) -> Result<(), PolicyError> {
-    let twins = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a.rule.id == b.rule.id);
-    let Some((first, second)) = twins else {
+    let duplicate_ids = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a.rule.id == b.rule.id);
+    let Some((first, second)) = duplicate_ids else {
         return Ok(());
     };
     let detail = format!("its id `{}` is that of `{}` too", first.rule.id, first.entrypoint);
@@ -286,46 +288,50 @@ mod tests {
     #[test]
     fn an_event_meets_the_rules_that_asked_for_it_and_no_others() {
         let rules = read(&[
-            ("acts/a/findings", acts("A-1", &["s3.amazonaws.com:PutBucketPolicy", "s3.amazonaws.com:Delete*"])),
-            ("acts/b/findings", acts("B-1", &["s3.amazonaws.com:PutBucketPolicy"])),
-            ("acts/c/findings", acts("C-1", &["iam.amazonaws.com:*"])),
-            ("states/d/findings", with(custom("D-1"), "kind", json!("vault"))),
+            ("events/a/findings", acts("A-1", &["s3.amazonaws.com:PutBucketPolicy", "s3.amazonaws.com:Delete*"])),
+            ("events/b/findings", acts("B-1", &["s3.amazonaws.com:PutBucketPolicy"])),
+            ("events/c/findings", acts("C-1", &["iam.amazonaws.com:*"])),
+            ("resources/d/findings", with(custom("D-1"), "kind", json!("vault"))),
         ])
         .unwrap();
-        assert_eq!(ids(rules.of_act("s3.amazonaws.com", "PutBucketPolicy")), ["A-1", "B-1"]);
-        assert_eq!(ids(rules.of_act("s3.amazonaws.com", "DeleteBucket")), ["A-1"]);
-        assert_eq!(ids(rules.of_act("iam.amazonaws.com", "AnyThing")), ["C-1"]);
-        assert_eq!(ids(rules.of_act("s3.amazonaws.com", "PutBucketPolic")), [""; 0]);
-        assert_eq!(ids(rules.of_act("kms.amazonaws.com", "PutBucketPolicy")), [""; 0]);
-        assert_eq!(ids(rules.of_state(Kind::Vault)), ["D-1"]);
-        assert_eq!(ids(rules.of_state(Kind::Key)), [""; 0]);
+        assert_eq!(ids(rules.subscribers_of_event("s3.amazonaws.com", "PutBucketPolicy")), ["A-1", "B-1"]);
+        assert_eq!(ids(rules.subscribers_of_event("s3.amazonaws.com", "DeleteBucket")), ["A-1"]);
+        assert_eq!(ids(rules.subscribers_of_event("iam.amazonaws.com", "AnyThing")), ["C-1"]);
+        assert_eq!(ids(rules.subscribers_of_event("s3.amazonaws.com", "PutBucketPolic")), [""; 0]);
+        assert_eq!(ids(rules.subscribers_of_event("kms.amazonaws.com", "PutBucketPolicy")), [""; 0]);
+        assert_eq!(ids(rules.rules_of_kind(Kind::Vault)), ["D-1"]);
+        assert_eq!(ids(rules.rules_of_kind(Kind::Key)), [""; 0]);
     }
 
     #[test]
     fn a_rule_judges_an_event_once_however_often_it_asks() {
         let twice = ["s3.amazonaws.com:PutObject", "s3.amazonaws.com:Put*", "s3.amazonaws.com:PutObject*"];
-        let rules = read(&[("acts/a/findings", acts("A-1", &twice))]).unwrap();
-        assert_eq!(ids(rules.of_act("s3.amazonaws.com", "PutObject")), ["A-1"]);
+        let rules = read(&[("events/a/findings", acts("A-1", &twice))]).unwrap();
+        assert_eq!(ids(rules.subscribers_of_event("s3.amazonaws.com", "PutObject")), ["A-1"]);
     }
 
     #[test]
     fn a_rule_that_is_not_right_is_named() {
         let refused = [
-            ("acts/a", custom("A"), "it judges acts, so its METADATA needs `custom.events`"),
-            ("states/a", custom("A"), "it judges states, so its METADATA needs `custom.kind`"),
+            ("events/a", custom("A"), "it evaluates events, so its METADATA needs `custom.events`"),
+            ("resources/a", custom("A"), "it evaluates resources, so its METADATA needs `custom.kind`"),
             ("lib/a", acts("A", &["s:N"]), "its package is neither in `acts` nor in `states`"),
-            ("states/a", acts("A", &["s:N"]), "`custom.events` is for acts and `custom.kind` for states"),
-            ("states/a", with(custom("A"), "kind", json!("moon")), "unknown variant `moon`"),
-            ("acts/a", with(acts("A", &["s:N"]), "severity", json!("dire")), "unknown variant `dire`"),
-            ("acts/a", with(acts("A", &["s:N"]), "mode", json!("obey")), "unknown variant `obey`"),
-            ("acts/a", with(acts("A", &["s:N"]), "event", json!([])), "unknown field `event`"),
-            ("acts/a", acts(" ", &["s:N"]), "its METADATA has no `custom.id`"),
-            ("acts/a", json!({"severity": "low", "mode": "observe"}), "missing field `id`"),
-            ("acts/a", Value::Null, "`custom` in its METADATA is not right"),
-            ("acts/a", acts("A", &["PutObject"]), "`PutObject` in its `custom.events` is not `source:Name`"),
-            ("acts/a", acts("A", &["s3*.amazonaws.com:N"]), "is not `source:Name`"),
-            ("acts/a", acts("A", &["S3.amazonaws.com:N"]), "is not `source:Name`"),
-            ("acts/a", acts("A", &["s3.amazonaws.com:P*t"]), "is not `source:Name`"),
+            (
+                "resources/a",
+                acts("A", &["s:N"]),
+                "`custom.events` is for event rules and `custom.kind` for resource rules",
+            ),
+            ("resources/a", with(custom("A"), "kind", json!("moon")), "unknown variant `moon`"),
+            ("events/a", with(acts("A", &["s:N"]), "severity", json!("dire")), "unknown variant `dire`"),
+            ("events/a", with(acts("A", &["s:N"]), "mode", json!("obey")), "unknown variant `obey`"),
+            ("events/a", with(acts("A", &["s:N"]), "event", json!([])), "unknown field `event`"),
+            ("events/a", acts(" ", &["s:N"]), "its METADATA has no `custom.id`"),
+            ("events/a", json!({"severity": "low", "mode": "observe"}), "missing field `id`"),
+            ("events/a", Value::Null, "`custom` in its METADATA is not right"),
+            ("events/a", acts("A", &["PutObject"]), "`PutObject` in its `custom.events` is not `source:Name`"),
+            ("events/a", acts("A", &["s3*.amazonaws.com:N"]), "is not `source:Name`"),
+            ("events/a", acts("A", &["S3.amazonaws.com:N"]), "is not `source:Name`"),
+            ("events/a", acts("A", &["s3.amazonaws.com:P*t"]), "is not `source:Name`"),
         ];
         for (path, custom, complaint) in refused {
             let error = read(&[(path, custom)]).unwrap_err().to_string();
@@ -335,8 +341,8 @@ mod tests {
 
     #[test]
     fn an_id_belongs_to_one_rule() {
-        let error = read(&[("acts/a", acts("A", &["s:N"])), ("acts/b", acts("A", &["s:N"]))]).unwrap_err();
-        assert_eq!(error.to_string(), "rule `acts/b`: its id `A` is that of `acts/a` too");
+        let error = read(&[("events/a", acts("A", &["s:N"])), ("events/b", acts("A", &["s:N"]))]).unwrap_err();
+        assert_eq!(error.to_string(), "rule `events/b`: its id `A` is that of `events/a` too");
     }
 
     #[test]
@@ -346,10 +352,10 @@ mod tests {
 
     #[test]
     fn an_entry_point_needs_metadata_and_a_module() {
-        let bare: Manifest = serde_json::from_value(json!({"wasm": [{"entrypoint": "acts/a"}]})).unwrap();
+        let bare: Manifest = serde_json::from_value(json!({"wasm": [{"entrypoint": "events/a"}]})).unwrap();
         let error = Catalogue::read(&bare, |_| Some(1)).unwrap_err().to_string();
-        assert_eq!(error, "rule `acts/a`: it has no METADATA block of its own");
+        assert_eq!(error, "rule `events/a`: it has no METADATA block of its own");
         let error = Catalogue::read(&bare, |_| None).unwrap_err().to_string();
-        assert_eq!(error, "rule `acts/a`: the module does not have it");
+        assert_eq!(error, "rule `events/a`: the module does not have it");
     }
 }

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// A file cannot be read or written.
-    #[error("cannot {deed} `{}`", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was tried: `read`, `write`.
-        deed: &'static str,
+        operation: &'static str,
         /// The file.
         path: PathBuf,
         /// Why not.
@@ -81,7 +81,7 @@ pub enum PolicyError {
         tried: String,
     },
     /// `opa build` refused the policies.
-    #[error("the policies in `{}` do not compile\n{detail}", folder.display())]
+    #[error("the policies in `{}` do not compile\n{detail}{}", folder.display(), super::refused::hint(detail))]
     Compile {
         /// The folder.
         folder: PathBuf,
@@ -101,8 +101,10 @@ pub enum PolicyError {
     Module(String),
     /// A rule calls a builtin that the agent does not have.
     #[error(
-        "the bundle calls the builtin `{0}`, which the agent does not have\n\nhint: build it with \
-         `policies/capabilities.json`, which lists those it has"
+        "the bundle calls the builtin `{0}`, which the agent does not have: {why}\n\nhint: {next}, and build it with \
+         `policies/capabilities.json`, which lists those it has",
+        why = super::refused::refusal(.0)[0],
+        next = super::refused::refusal(.0)[1]
     )]
     Builtin(String),
     /// Whoever would use the policies cannot.

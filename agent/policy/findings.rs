@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::engine::Failure;
 use crate::domain::account::Mode;
-use crate::domain::finding::{Finding, Rule, Verb};
+use crate::domain::finding::{Finding, ResponseKind, Rule};
 
 /// OPA's answer to one query.
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ struct Answer {
 struct Written {
     message: String,
     resource: Option<String>,
-    propose: Vec<Verb>,
+    propose: Vec<ResponseKind>,
     #[serde(default)]
     evidence: Value,
 }
@@ -131,7 +131,7 @@ mod tests {
         );
         assert_eq!(found.iter().map(|one| one.message.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(found[0].resource.as_deref(), Some("arn:x"));
-        assert_eq!(found[1].propose, [Verb::Contain, Verb::ContainHard]);
+        assert_eq!(found[1].propose, [ResponseKind::Contain, ResponseKind::ContainHard]);
         assert_eq!(found[1].rule, rule());
     }
 
@@ -152,9 +152,10 @@ mod tests {
 
     #[test]
     fn a_malformed_finding_does_not_hide_a_good_one() {
-        let found = read(r#"[{"result":[{"message":"m","propose":["explode"]},{"message":"a","propose":["hold"]}]}]"#);
+        let found =
+            read(r#"[{"result":[{"message":"m","propose":["explode"]},{"message":"a","propose":["freeze"]}]}]"#);
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0].propose, [Verb::Hold]);
+        assert_eq!(found[0].propose, [ResponseKind::Freeze]);
         assert!(found[1].message.contains("could not be judged: its result is not what a rule returns"));
         assert!(found[1].message.contains("unknown variant `explode`"), "{}", found[1].message);
     }

@@ -23,7 +23,7 @@ use crate::domain::resource::{Desired, Kind, Live, Place};
 
 /// What a rule about acts sees.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct ActInput<'a> {
+pub struct EventInput<'a> {
     /// The CloudTrail record, with CloudTrail's own field names.
     #[schemars(with = "Record")]
     pub event: &'a Value,
@@ -36,7 +36,7 @@ pub struct ActInput<'a> {
     pub now: Timestamp,
 }
 
-impl<'a> ActInput<'a> {
+impl<'a> EventInput<'a> {
     /// The document for an event in an account.
     #[must_use]
     pub const fn new(event: &'a Event, account: &'a Account, now: Timestamp) -> Self {
@@ -53,7 +53,7 @@ impl<'a> ActInput<'a> {
 /// What a rule about states sees. `L` is the kind of its live state; the agent holds
 /// [`Live`], the schemas one kind each.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct StateInput<'a, L = Live> {
+pub struct ResourceInput<'a, L = Live> {
     /// The resource as AWS reports it now.
     pub resource: Resource<'a, L>,
     /// What it should be, as far as anybody declared it.
@@ -143,11 +143,11 @@ struct Record {
 #[must_use]
 pub fn schemas() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
-        ("act.json", schema::<ActInput<'static>>()),
-        ("bucket.json", schema::<StateInput<'static, BucketLive>>()),
-        ("key.json", schema::<StateInput<'static, KeyLive>>()),
-        ("trail.json", schema::<StateInput<'static, TrailLive>>()),
-        ("vault.json", schema::<StateInput<'static, VaultLive>>()),
+        ("event.json", schema::<EventInput<'static>>()),
+        ("bucket.json", schema::<ResourceInput<'static, BucketLive>>()),
+        ("key.json", schema::<ResourceInput<'static, KeyLive>>()),
+        ("trail.json", schema::<ResourceInput<'static, TrailLive>>()),
+        ("vault.json", schema::<ResourceInput<'static, VaultLive>>()),
     ])
 }
 
@@ -227,7 +227,7 @@ mod tests {
         )
         .unwrap();
         let now = "2026-11-21T00:00:00Z".parse().unwrap();
-        let state = StateInput { resource: Resource::new(&place, &live), desired: None, account: &account, now };
+        let state = ResourceInput { resource: Resource::new(&place, &live), desired: None, account: &account, now };
         let document = serde_json::to_value(&state).unwrap();
         fits(&document, &schemas()["key.json"], "input");
         assert_eq!(document["resource"]["arn"], "arn:aws:kms:eu-west-1:111122223333:key/k");

@@ -28,7 +28,7 @@ use catalogue::{Catalogue, Entry};
 use engine::compiler::Compiler;
 use engine::reads::{Parts, Reads};
 use engine::{Engine, EntrypointId, Failure, Limits};
-use input::ActInput;
+use input::EventInput;
 
 pub use error::PolicyError;
 
@@ -50,13 +50,13 @@ struct Loaded {
 
 /// The rules that ask for one kind of event, and what they read of it.
 #[derive(Debug)]
-pub struct Interest<'a> {
+pub struct Subscribers<'a> {
     policies: &'a Policies,
     rules: Vec<EntrypointId>,
     reads: Parts,
 }
 
-impl Interest<'_> {
+impl Subscribers<'_> {
     /// What they read of it.
     #[must_use]
     pub const fn reads(&self) -> &Parts {
@@ -66,8 +66,8 @@ impl Interest<'_> {
     /// Whether the rules all find nothing in a document, which need hold only what they read.
     #[must_use]
     pub fn is_silent(&self, document: Vec<u8>, now: Timestamp) -> bool {
-        let mut judging = self.policies.0.engine.judge(document, nanoseconds(now));
-        self.rules.iter().all(|rule| judging.evaluate(*rule).is_ok_and(|answer| answer == NOTHING))
+        let mut evaluation = self.policies.0.engine.evaluation(document, nanoseconds(now));
+        self.rules.iter().all(|rule| evaluation.evaluate(*rule).is_ok_and(|answer| answer == NOTHING))
     }
 }
 
@@ -154,49 +154,38 @@ impl Policies {
 
     /// Whether a rule asks for events of this `eventSource` and `eventName`.
     #[must_use]
-    pub fn want(&self, source: &str, name: &str) -> bool {
-        self.0.catalogue.of_act(source, name).next().is_some()
+    pub fn is_subscribed(&self, source: &str, name: &str) -> bool {
+        self.0.catalogue.subscribers_of_event(source, name).next().is_some()
     }
 
     /// The rules that ask for such events, if it is known of each what it reads of them.
     #[must_use]
-    pub fn interest(&self, source: &str, name: &str) -> Option<Interest<'_>> {
-        let mut interest = Interest { policies: self, rules: Vec::new(), reads: Parts::new() };
-        for entry in self.0.catalogue.of_act(source, name) {
+    pub fn subscribers(&self, source: &str, name: &str) -> Option<Subscribers<'_>> {
+        let mut subscribers = Subscribers { policies: self, rules: Vec::new(), reads: Parts::new() };
+        for entry in self.0.catalogue.subscribers_of_event(source, name) {
             for (part, fields) in self.0.reads.of(&entry.entrypoint)? {
-                interest.reads.entry(part.clone()).or_default().extend(fields.iter().cloned());
+                subscribers.reads.entry(part.clone()).or_default().extend(fields.iter().cloned());
             }
-            interest.rules.push(entry.id);
+            subscribers.rules.push(entry.id);
         }
-        Some(interest)
+        Some(subscribers)
     }
 
     /// The rules that ask for an act.
-    pub fn of_act(&self, act: &ActInput<'_>) -> impl Iterator<Item = &Entry> {
+    pub fn subscribers_of_event(&self, act: &EventInput<'_>) -> impl Iterator<Item = &Entry> {
         let (source, name) = act.route();
-        self.0.catalogue.of_act(source, name)
+        self.0.catalogue.subscribers_of_event(source, name)
     }
 
     /// The rules for a kind of resource.
-    pub fn of_state(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
-        self.0.catalogue.of_state(kind)
+    pub fn rules_of_kind(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+        self.0.catalogue.rules_of_kind(kind)
     }
 
     /// Judges what somebody did by the rules that asked for it.
     #[must_use]
-    pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {
-        self.judge(self.of_act(act), act, act.now)
-    }
-
-    /// Judges a document by some of the rules that it concerns.
-    #[must_use]
-    pub fn judge_among<'a>(
-        &'a self,
-        entries: impl Iterator<Item = &'a Entry>,
-        document: &impl Serialize,
-        now: Timestamp,
-    ) -> Vec<Finding> {
-        self.judge(entries, document, now)
+    pub fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
+        self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
     }
 
     /// Whether the list that a rule names holds the principal of a document.
@@ -211,8 +200,8 @@ impl Policies {
     /// Judges a document by one rule, whether it asked for it or not: how a rule's own
     /// examples are tried. `now` is what `time.now_ns` answers.
     #[must_use]
-    pub fn judge_by(&self, entry: &Entry, document: &Value, now: Timestamp) -> Vec<Finding> {
-        self.judge(std::iter::once(entry), document, now)
+    pub fn evaluate_rule(&self, entry: &Entry, document: &Value, now: Timestamp) -> Vec<Finding> {
+        self.evaluate_entries(std::iter::once(entry), document, now)
     }
 
     /// A rule's bare answer to a document: OPA's result set as JSON.
@@ -220,7 +209,7 @@ impl Policies {
     /// # Errors
     /// When the rule does not come to its end.
     pub fn evaluate(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<u8>, Failure> {
-        self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(entry.id)
+        self.0.engine.evaluation(document.to_string().into_bytes(), nanoseconds(now)).evaluate(entry.id)
     }
 
     /// What a rule finds in a document; whatever the agent could make nothing of is an error.
@@ -235,10 +224,12 @@ impl Policies {
     /// none of this path.
     fn answer(&self, path: &str, document: &Value, now: Timestamp) -> Option<Result<Vec<u8>, Failure>> {
         let id = self.0.engine.entrypoint(path)?;
-        Some(self.0.engine.judge(document.to_string().into_bytes(), nanoseconds(now)).evaluate(id))
+        Some(self.0.engine.evaluation(document.to_string().into_bytes(), nanoseconds(now)).evaluate(id))
     }
 
-    fn judge<'a>(
+    /// Evaluates a document by some of the rules that it concerns.
+    #[must_use]
+    pub fn evaluate_entries<'a>(
         &self,
         entries: impl Iterator<Item = &'a Entry>,
         document: &impl Serialize,
@@ -249,10 +240,10 @@ impl Policies {
             return Vec::new();
         }
         let json = serde_json::to_vec(document).unwrap_or_default();
-        let mut judging = self.0.engine.judge(json, nanoseconds(now));
+        let mut evaluation = self.0.engine.evaluation(json, nanoseconds(now));
         let mut found = Vec::new();
         for entry in entries {
-            let mut own = findings::findings(&entry.rule, judging.evaluate(entry.id));
+            let mut own = findings::findings(&entry.rule, evaluation.evaluate(entry.id));
             if !own.is_empty() && self.approves(entry, document) {
                 own.iter_mut().for_each(|finding| finding.approved.clone_from(&entry.approved));
             }

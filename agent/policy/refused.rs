@@ -3,8 +3,21 @@
 /// What is said of a builtin that rules may not call: why, and what to do.
 #[must_use]
 pub fn refusal(builtin: &str) -> [&'static str; 2] {
+    known(builtin).unwrap_or(ELSE)
+}
+
+fn known(builtin: &str) -> Option<[&'static str; 2]> {
     let family = |(starts, _): &&(&[&str], [&str; 2])| starts.iter().any(|start| builtin.starts_with(start));
-    REFUSALS.iter().find(family).map_or(ELSE, |(_, said)| *said)
+    REFUSALS.iter().find(family).map(|(_, said)| *said)
+}
+
+/// What is added to OPA's own words about a builtin that it may not use: nothing of other mistakes.
+#[must_use]
+pub fn hint(message: &str) -> String {
+    let said = undefined(message).and_then(|builtin| Some((builtin, known(builtin)?)));
+    said.map_or_else(String::new, |(builtin, [why, next])| {
+        format!("\n\nhint: rules may not call `{builtin}`: {why}; {next}")
+    })
 }
 
 /// The builtin that OPA says is undefined, in one of its messages.
@@ -53,24 +66,29 @@ const REFUSALS: &[(&[&str], [&str; 2])] = &[
     ),
     (
         &["json.patch", "json.match_schema", "json.verify_schema", "json.marshal_with_options"],
-        [
-            "OPA's wasm leaves it to its host",
-            "use `object.union`, `object.remove`, `object.get` and comprehensions",
-        ],
+        ["OPA's wasm leaves it to its host", "use `object.union`, `object.remove`, `object.get` and comprehensions"],
     ),
     (
         &["yaml.", "graphql.", "semver.", "units.", "rego.parse_module", "trace"],
-        ["OPA's wasm leaves it to its host, and CloudTrail writes nothing of the kind", "keep such values in `data/`, parsed"],
+        [
+            "OPA's wasm leaves it to its host, and CloudTrail writes nothing of the kind",
+            "keep such values in `data/`, parsed",
+        ],
     ),
     (
         &["strings.count", "indexof_n", "strings.render_template", "numbers.range_step", "net.cidr_", "graph."],
-        ["OPA's wasm leaves it to its host", "say it with a comprehension; `count(split(text, part)) - 1` counts parts"],
+        [
+            "OPA's wasm leaves it to its host",
+            "say it with a comprehension; `count(split(text, part)) - 1` counts parts",
+        ],
     ),
 ];
 
 /// What is said of all others.
-const ELSE: [&str; 2] =
-    ["OPA's wasm leaves it to its host, and the agent does not have it", "`capabilities.json` lists the builtins that there are"];
+const ELSE: [&str; 2] = [
+    "OPA's wasm leaves it to its host, and the agent does not have it",
+    "`capabilities.json` lists the builtins that there are",
+];
 
 #[cfg(test)]
 mod tests {

@@ -4,19 +4,18 @@
 //! drift found by a sweep are dealt with in one way.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use super::decision::{Circumstances, Decision, Past, decide};
-use super::enrichment::Asked;
+use super::decision::{Decision, DecisionContext, RecentRepairs, decide};
+use super::dry_run::DryRun;
+use super::enrichment::LookupThrottle;
 use super::execute::Executor;
-use super::keyed_lock::Turns;
-use super::plan::{Planner, Wishes};
+use super::keyed_lock::KeyedLock;
+use super::plan::{DesiredStates, Planner};
 use super::shadow::Backlog;
 use crate::config::Config;
 use crate::domain::account::Account;
@@ -29,14 +28,14 @@ use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::Reason;
 use crate::domain::resource::{Desired, Live, Place};
-use crate::domain::response::Deed;
-use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, Repeat, State, Stored};
+use crate::domain::response::Response;
+use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, PlanRecord, Recurrence, State};
 use crate::notify::context::Context;
 use crate::notify::geoip::Origins;
-use crate::notify::notice::{EventFacts, Notice, Occasion, StepReport};
+use crate::notify::notification::{EventFacts, Notification, NotificationKind, StepReport};
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
-use crate::rules::active::{InForce, RuleSet};
+use crate::rules::active::{ActiveRules, RuleSet};
 
 /// The span in which budgets count and cases join an incident.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -77,7 +76,7 @@ pub struct Agent<C, L> {
     /// The accounts and how far the agent may go.
     pub config: Config,
     /// The rules, and what should be true.
-    pub rules: InForce,
+    pub rules: ActiveRules,
     /// The way into accounts.
     pub clouds: C,
     /// The store.
@@ -89,9 +88,9 @@ pub struct Agent<C, L> {
     /// Wakes the delivery of notices.
     pub told: Notify,
     /// One at a time for each actor or resource.
-    pub turns: Turns,
+    pub locks: KeyedLock,
     /// When each incident's principal was last asked about.
-    pub asked: Asked,
+    pub asked: LookupThrottle,
     /// Where addresses are from.
     pub origins: Origins,
     /// What rules in shadow still have to judge.
@@ -102,17 +101,17 @@ pub struct Agent<C, L> {
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {
     /// What somebody did.
-    Act(&'a Event),
+    Event(&'a Event),
     /// What is true of a resource, and the event that led there, if one did.
-    State(&'a Place, Option<&'a Event>),
+    Resource(&'a Place, Option<&'a Event>),
 }
 
 impl<'a> Subject<'a> {
     /// The event behind it.
     pub(super) const fn event(&self) -> Option<&'a Event> {
         match self {
-            Self::Act(event) => Some(event),
-            Self::State(_, event) => *event,
+            Self::Event(event) => Some(event),
+            Self::Resource(_, event) => *event,
         }
     }
 
@@ -121,38 +120,38 @@ impl<'a> Subject<'a> {
     pub fn correlation(&self, account: &Account) -> String {
         let actor = self.event().and_then(|event| event.principal.correlation());
         let subject = actor.unwrap_or_else(|| match self {
-            Self::Act(event) => event.id.clone(),
-            Self::State(place, _) => place.arn(),
+            Self::Event(event) => event.id.clone(),
+            Self::Resource(place, _) => place.arn(),
         });
         format!("{}/{subject}", account.id)
     }
 
     /// The identity under which the case is claimed.
-    fn case(&self, plan: &Plan, findings: &[Finding]) -> (String, Repeat) {
+    fn case(&self, plan: &Plan, findings: &[Finding]) -> (String, Recurrence) {
         match (self, plan.proposed, plan.steps.is_empty()) {
-            (Self::Act(event), false, _) => (format!("{ACT}{}", event.key()), Repeat::Once),
-            (Self::Act(event), true, _) => (format!("ask:{}", event.key()), Repeat::Once),
-            (Self::State(place, _), false, false) => (format!("state:{}", place.arn()), Repeat::WhenFinished),
-            (Self::State(place, _), true, _) => (format!("ask:{}", place.arn()), Repeat::WhenFinished),
+            (Self::Event(event), false, _) => (format!("{ACT}{}", event.key()), Recurrence::Once),
+            (Self::Event(event), true, _) => (format!("ask:{}", event.key()), Recurrence::Once),
+            (Self::Resource(place, _), false, false) => (format!("state:{}", place.arn()), Recurrence::WhenFinished),
+            (Self::Resource(place, _), true, _) => (format!("ask:{}", place.arn()), Recurrence::WhenFinished),
             // Drift that nobody repairs is told once, not at every sweep.
-            (Self::State(place, _), false, true) => {
+            (Self::Resource(place, _), false, true) => {
                 let said: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
-                (format!("drift:{}:{}", place.arn(), hash::digest(&said.join("\n"))), Repeat::Once)
+                (format!("drift:{}:{}", place.arn(), hash::digest(&said.join("\n"))), Recurrence::Once)
             }
         }
     }
 
     fn region(&self) -> &str {
         match self {
-            Self::Act(event) => &event.region,
-            Self::State(place, _) => &place.region,
+            Self::Event(event) => &event.region,
+            Self::Resource(place, _) => &place.region,
         }
     }
 }
 
 /// Something to respond to.
 #[derive(Debug, Clone, Copy)]
-pub struct Occurrence<'a> {
+pub struct Detection<'a> {
     /// The account it happened in.
     pub account: &'a Account,
     /// What it is about.
@@ -172,55 +171,58 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When it must be tried again: an account or the store could not be reached.
-    pub async fn respond(&self, it: Occurrence<'_>) -> Result<(), HandleError> {
-        if it.findings.is_empty() {
+    pub async fn respond(&self, detection: Detection<'_>) -> Result<(), HandleError> {
+        if detection.findings.is_empty() {
             return Ok(());
         }
-        Metrics::add(&self.metrics.count.findings, it.findings.len() as u64);
-        let correlation = it.subject.correlation(it.account);
-        let _turn = self.turns.take(&correlation).await; // the second of two sees what the first did
-        let decision = decide(it.findings, &self.circumstances(&it, &self.past(it.findings).await?).await?);
-        let incident = self.incident(&it, correlation).await?;
+        Metrics::add(&self.metrics.count.findings, detection.findings.len() as u64);
+        let correlation = detection.subject.correlation(detection.account);
+        let _turn = self.locks.take(&correlation).await; // the second of two sees what the first did
+        let decision = decide(
+            detection.findings,
+            &self.decision_context(&detection, &self.past(detection.findings).await?).await?,
+        );
+        let incident = self.incident(&detection, correlation).await?;
 
         let (urgent, rest) = decision.by_urgency();
-        let mut notice = self.draft(&it, &decision);
-        let steps = self.plan(it.rules, &urgent, &incident.id, &mut notice).await?;
+        let mut notification = self.draft(&detection, &decision);
+        let steps = self.plan(detection.rules, &urgent, &incident.id, &mut notification).await?;
         fault::point("planned");
-        let plan = Plan { account: it.account.id.clone(), steps, proposed: false };
-        let Some(mut stored) = self.claim(&it, &incident, &plan, &notice).await? else {
+        let plan = Plan { account: detection.account.id.clone(), steps, proposed: false };
+        let Some(mut stored) = self.claim(&detection, &incident, &plan, &notification).await? else {
             return Ok(()); // an earlier delivery finished it
         };
         fault::point("claimed");
-        let mut outcome = self.execute(&stored, &stored.plan, it.stopwatch).await;
+        let mut outcome = self.execute(&stored, &stored.plan, detection.stopwatch).await;
         let (known, more) = tokio::join!(
-            self.surroundings(&it, &stored.incident.id, &decision), // nothing waits for it but the notice
-            self.go_on(&it, &stored, &rest, &mut notice),
+            self.enrichment(&detection, &stored.incident.id, &decision), // nothing waits for it but the notice
+            self.go_on(&detection, &stored, &rest, &mut notification),
         );
         if let Some((extended, mut more)) = more? {
             stored = extended;
             outcome.steps.append(&mut more.steps);
         }
-        known.tell_in(&mut notice);
-        self.ask(&it, &incident, &decision, &notice).await?;
-        stored.notice = Notice { at: stored.notice.at, ..notice }; // the first attempt knew first
+        known.tell_in(&mut notification);
+        self.ask(&detection, &incident, &decision, &notification).await?;
+        stored.notification = Notification { at: stored.notification.at, ..notification }; // the first attempt knew first
         self.finish(&stored, &outcome).await
     }
 
     /// Plans, stores and takes the steps that need not come first; `None` when there are none.
     async fn go_on(
         &self,
-        it: &Occurrence<'_>,
-        stored: &Stored,
-        rest: &[Deed],
-        notice: &mut Notice,
-    ) -> Result<Option<(Stored, Outcome)>, HandleError> {
-        let steps = self.plan(it.rules, rest, &stored.incident.id, notice).await?;
+        detection: &Detection<'_>,
+        stored: &PlanRecord,
+        rest: &[Response],
+        notification: &mut Notification,
+    ) -> Result<Option<(PlanRecord, Outcome)>, HandleError> {
+        let steps = self.plan(detection.rules, rest, &stored.incident.id, notification).await?;
         if steps.is_empty() {
             return Ok(None);
         }
         let added = Plan { steps, ..stored.plan.clone() };
         let stored = self.ledger.extend(stored, &added.steps, self.clock.now()).await?;
-        let outcome = self.execute(&stored, &added, it.stopwatch).await;
+        let outcome = self.execute(&stored, &added, detection.stopwatch).await;
         Ok(Some((stored, outcome)))
     }
 
@@ -228,16 +230,17 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When an account or the store could not be reached.
-    pub async fn foresee(&self, it: &Occurrence<'_>) -> Result<Foreseen, HandleError> {
-        let decision = decide(it.findings, &self.circumstances(it, &self.past(it.findings).await?).await?);
-        let incident = self.incident(it, it.subject.correlation(it.account)).await?;
-        let mut notice = self.draft(it, &decision);
-        let act = self.plan(it.rules, &decision.act, &incident.id, &mut notice).await?;
-        let ask = self.plan(it.rules, &decision.ask, &incident.id, &mut notice).await?;
-        let plan = |steps, proposed| Plan { account: it.account.id.clone(), steps, proposed };
-        Ok(Foreseen {
-            findings: it.findings.to_vec(),
-            reasons: notice.reasons,
+    pub async fn dry_run(&self, detection: &Detection<'_>) -> Result<DryRun, HandleError> {
+        let decision =
+            decide(detection.findings, &self.decision_context(detection, &self.past(detection.findings).await?).await?);
+        let incident = self.incident(detection, detection.subject.correlation(detection.account)).await?;
+        let mut notification = self.draft(detection, &decision);
+        let act = self.plan(detection.rules, &decision.act, &incident.id, &mut notification).await?;
+        let ask = self.plan(detection.rules, &decision.ask, &incident.id, &mut notification).await?;
+        let plan = |steps, proposed| Plan { account: detection.account.id.clone(), steps, proposed };
+        Ok(DryRun {
+            findings: detection.findings.to_vec(),
+            reasons: notification.reasons,
             act: plan(act, false),
             ask: plan(ask, true),
         })
@@ -247,13 +250,13 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When a step is worth another try, or the store fails.
-    pub async fn finish(&self, stored: &Stored, outcome: &Outcome) -> Result<(), HandleError> {
+    pub async fn finish(&self, stored: &PlanRecord, outcome: &Outcome) -> Result<(), HandleError> {
         if let Some(error) = outcome.worth_retrying() {
             return Err(HandleError::Postponed(error.to_owned())); // the claim stays open
         }
         fault::point("executed");
-        let notice = report(stored, outcome);
-        let told = notice.is_told().then_some(&notice);
+        let notification = report(stored, outcome);
+        let told = notification.is_told().then_some(&notification);
         self.ledger.record(stored, outcome, State::Done, told, self.clock.now()).await?;
         fault::point("recorded");
         self.told.notify_one();
@@ -261,7 +264,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 
     /// Carries out steps of a stored plan.
-    pub async fn execute(&self, stored: &Stored, plan: &Plan, stopwatch: &Stopwatch<'_>) -> Outcome {
+    pub async fn execute(&self, stored: &PlanRecord, plan: &Plan, stopwatch: &Stopwatch<'_>) -> Outcome {
         let incident = &stored.incident.id;
         let begun = stored.resumed;
         let executor = Executor { clouds: &self.clouds, config: &self.config, incident, stopwatch, begun };
@@ -282,7 +285,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         for stored in self.ledger.unfinished().await? {
             warn!(plan = stored.id, "carrying out a plan that an earlier run began");
             let outcome = self.execute(&stored, &stored.plan, &Stopwatch::idle()).await;
-            if stored.comes_again() {
+            if stored.is_redelivered() {
                 continue;
             }
             match self.finish(&stored, &outcome).await {
@@ -297,21 +300,21 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// Stores what only a person may start, and asks.
     async fn ask(
         &self,
-        it: &Occurrence<'_>,
+        detection: &Detection<'_>,
         incident: &Incident,
         decision: &Decision,
-        notice: &Notice,
+        notification: &Notification,
     ) -> Result<(), HandleError> {
-        let mut notice = notice.clone();
-        let steps = self.plan(it.rules, &decision.ask, &incident.id, &mut notice).await?;
+        let mut notification = notification.clone();
+        let steps = self.plan(detection.rules, &decision.ask, &incident.id, &mut notification).await?;
         if steps.is_empty() {
             return Ok(());
         }
-        let plan = Plan { account: it.account.id.clone(), steps, proposed: true };
-        if let Some(stored) = self.claim(it, incident, &plan, &notice).await? {
-            let notice = report(&stored, &Outcome::default());
+        let plan = Plan { account: detection.account.id.clone(), steps, proposed: true };
+        if let Some(stored) = self.claim(detection, incident, &plan, &notification).await? {
+            let notification = report(&stored, &Outcome::default());
             let now = self.clock.now();
-            self.ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notice), now).await?;
+            self.ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notification), now).await?;
             self.told.notify_one();
         }
         Ok(())
@@ -319,14 +322,14 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
     async fn claim(
         &self,
-        it: &Occurrence<'_>,
+        detection: &Detection<'_>,
         incident: &Incident,
         plan: &Plan,
-        notice: &Notice,
-    ) -> Result<Option<Stored>, LedgerError> {
-        let (key, repeat) = it.subject.case(plan, it.findings);
+        notification: &Notification,
+    ) -> Result<Option<PlanRecord>, LedgerError> {
+        let (key, repeat) = detection.subject.case(plan, detection.findings);
         let case = Case { key, repeat, incident: incident.clone() };
-        self.ledger.claim(&case, plan, notice, self.clock.now()).await
+        self.ledger.claim(&case, plan, notification, self.clock.now()).await
     }
 
     /// The steps that deeds need. What will never be possible becomes a reason, so that
@@ -334,65 +337,68 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     async fn plan(
         &self,
         rules: &RuleSet,
-        deeds: &[Deed],
+        responses: &[Response],
         incident: &str,
-        notice: &mut Notice,
+        notification: &mut Notification,
     ) -> Result<Vec<Step>, CloudError> {
-        let wishes = &Wanted { agent: self, rules };
-        let planner = Planner { clouds: &self.clouds, config: &self.config, wishes, incident, now: self.clock.now() };
+        let desired_states = &DesiredByRules { agent: self, rules };
+        let planner =
+            Planner { clouds: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
         let mut steps = Vec::new();
-        for deed in deeds {
-            match planner.steps(deed).await {
+        for response in responses {
+            match planner.steps(response).await {
                 Ok(mut more) => steps.append(&mut more),
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => notice.reasons.push(Reason::failure(format!("{} is not possible: {error}", deed.verb()))),
+                Err(error) => {
+                    notification.reasons.push(Reason::failure(format!("{} is not possible: {error}", response.verb())))
+                }
             }
         }
         Ok(steps)
     }
 
-    async fn incident(&self, it: &Occurrence<'_>, correlation: String) -> Result<Incident, LedgerError> {
+    async fn incident(&self, detection: &Detection<'_>, correlation: String) -> Result<Incident, LedgerError> {
         let now = self.clock.now();
         if let Some(incident) = self.ledger.open_incident(&correlation, now).await? {
             return Ok(incident);
         }
-        let seed = it
+        let seed = detection
             .subject
             .event()
             .map_or_else(|| format!("{correlation}@{now}"), |event| format!("{correlation}@{}", event.id));
         let id: String = hash::digest(&seed).chars().take(8).collect();
-        let title = it.findings.first().map(|finding| finding.rule.title.clone()).unwrap_or_default();
+        let title = detection.findings.first().map(|finding| finding.rule.title.clone()).unwrap_or_default();
         Ok(Incident {
             id: format!("KW-{}", id.to_uppercase()),
             correlation,
-            account: it.account.id.clone(),
+            account: detection.account.id.clone(),
             title,
             opened: now,
         })
     }
 
-    async fn past(&self, findings: &[Finding]) -> Result<BTreeMap<String, Past>, LedgerError> {
+    async fn past(&self, findings: &[Finding]) -> Result<BTreeMap<String, RecentRepairs>, LedgerError> {
         let now = self.clock.now();
         let mut past = BTreeMap::new();
         for arn in findings.iter().filter_map(|finding| finding.resource.as_ref()) {
             let repairs = self.ledger.repairs_of(arn, before(now, HOUR)).await?;
             let taken_back = self.ledger.taken_back(arn, before(now, DAY)).await?;
-            past.insert(arn.clone(), Past { repairs, taken_back });
+            past.insert(arn.clone(), RecentRepairs { repairs, taken_back });
         }
         Ok(past)
     }
 
-    async fn circumstances<'a>(
+    async fn decision_context<'a>(
         &'a self,
-        it: &Occurrence<'a>,
-        past: &'a BTreeMap<String, Past>,
-    ) -> Result<Circumstances<'a>, LedgerError> {
+        detection: &Detection<'a>,
+        past: &'a BTreeMap<String, RecentRepairs>,
+    ) -> Result<DecisionContext<'a>, LedgerError> {
         let now = self.clock.now();
-        Ok(Circumstances {
+        Ok(DecisionContext {
             config: &self.config,
-            account: it.account,
-            principal: it.subject.event().map(|event| &event.principal),
-            usage: self.ledger.usage(Some(&it.account.id), before(now, HOUR)).await?,
+            account: detection.account,
+            principal: detection.subject.event().map(|event| &event.principal),
+            usage: self.ledger.usage(Some(&detection.account.id), before(now, HOUR)).await?,
             usage_everywhere: self.ledger.usage(None, before(now, HOUR)).await?,
             past,
             now,
@@ -411,16 +417,16 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 
     /// What will be told, as far as it is known before anything is done.
-    fn draft(&self, it: &Occurrence<'_>, decision: &Decision) -> Notice {
-        Notice {
-            occasion: Occasion::Response,
+    fn draft(&self, detection: &Detection<'_>, decision: &Decision) -> Notification {
+        Notification {
+            kind: NotificationKind::Response,
             at: self.clock.now(),
-            account: it.account.id.clone(),
-            account_name: it.account.name.clone(),
-            region: it.subject.region().to_owned(),
-            bundle: Some(it.rules.policies.digest().to_owned()),
-            event: it.subject.event().map(EventFacts::of),
-            findings: it.findings.to_vec(),
+            account: detection.account.id.clone(),
+            account_name: detection.account.name.clone(),
+            region: detection.subject.region().to_owned(),
+            bundle: Some(detection.rules.policies.digest().to_owned()),
+            event: detection.subject.event().map(EventFacts::of),
+            findings: detection.findings.to_vec(),
             reasons: decision.reasons.clone(),
             plan: None,
             steps: Vec::new(),
@@ -432,63 +438,34 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 }
 
 /// What one set of rules wants of resources.
-struct Wanted<'a, C, L> {
+struct DesiredByRules<'a, C, L> {
     agent: &'a Agent<C, L>,
     rules: &'a RuleSet,
 }
 
-impl<C: Clouds, L: Ledger> Wishes for Wanted<'_, C, L> {
+impl<C: Clouds, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
     async fn desired(&self, place: &Place) -> Result<Desired, CloudError> {
         self.agent.desired(place, self.rules).await
-    }
-}
-
-/// What would be done about findings.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Foreseen {
-    /// What the rules found.
-    pub findings: Vec<Finding>,
-    /// Why the agent would do what it would, or not.
-    pub reasons: Vec<Reason>,
-    /// What would be done at once.
-    pub act: Plan,
-    /// What would wait for a person's word.
-    pub ask: Plan,
-}
-
-impl fmt::Display for Foreseen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.findings {
-            writeln!(f, "{} {}: {}", finding.rule.severity, finding.rule.id, finding.message)?;
-        }
-        for reason in &self.reasons {
-            writeln!(f, "  because {}", reason.because)?;
-        }
-        write!(f, "{}", self.act)?;
-        if !self.ask.steps.is_empty() {
-            write!(f, "after a person's word:\n{}", self.ask)?;
-        }
-        Ok(())
     }
 }
 
 /// A stored plan's notice, with what came of its steps; an empty outcome means that they
 /// wait for a person's word.
 #[must_use]
-pub fn report(stored: &Stored, outcome: &Outcome) -> Notice {
+pub fn report(stored: &PlanRecord, outcome: &Outcome) -> Notification {
     let mut outcomes = outcome.steps.iter();
     let steps = stored.plan.steps.iter().map(|step| StepReport {
         verb: step.verb,
-        deed: step.action.to_string(),
+        action: step.action.to_string(),
         changes: step.changes(),
         undo: step.undo.to_string(),
         outcome: outcomes.next().cloned(),
     });
-    let occasion = match stored.state {
-        State::Denied => Occasion::Denial,
-        State::Claimed | State::Proposed | State::Done | State::Undone => stored.notice.occasion,
+    let kind = match stored.state {
+        State::Denied => NotificationKind::Denial,
+        State::Claimed | State::Proposed | State::Done | State::Undone => stored.notification.kind,
     };
-    Notice { occasion, plan: Some(stored.id.clone()), steps: steps.collect(), ..stored.notice.clone() }
+    Notification { kind, plan: Some(stored.id.clone()), steps: steps.collect(), ..stored.notification.clone() }
 }
 
 fn before(now: Timestamp, span: SignedDuration) -> Timestamp {

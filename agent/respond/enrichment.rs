@@ -15,35 +15,35 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 use tracing::info;
 
-use super::agent::{Agent, Occurrence, Subject};
+use super::agent::{Agent, Detection, Subject};
 use super::decision::Decision;
 use crate::domain::cloud::{Caller, CloudRead as _, Clouds};
 use crate::domain::event::Event;
 use crate::domain::reason::Reason;
 use crate::domain::resource;
 use crate::domain::resource::{Live, Place};
-use crate::domain::response::Deed;
+use crate::domain::response::Response;
 use crate::ledger::Ledger;
 use crate::notify::context::{Activity, Context, owner};
 use crate::notify::geoip::Origin;
-use crate::notify::notice::Notice;
+use crate::notify::notification::Notification;
 use crate::rules::active::RuleSet;
 
 /// How long one answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(3);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an incident's principal is not asked about again: AWS allows two looks at the
 /// history a second, and a storm of deletions is one story.
-const PAUSE: SignedDuration = SignedDuration::from_mins(5);
+const LOOKUP_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
 /// When each incident's principal was last asked about.
 #[derive(Debug, Default)]
-pub struct Asked(Mutex<HashMap<String, Timestamp>>);
+pub struct LookupThrottle(Mutex<HashMap<String, Timestamp>>);
 
-impl Asked {
+impl LookupThrottle {
     /// Whether it is time to ask again; if so, it counts as done.
     fn is_due(&self, incident: &str, now: Timestamp) -> bool {
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, at| now.duration_since(*at) < PAUSE);
+        asked.retain(|_, at| now.duration_since(*at) < LOOKUP_PAUSE);
         match asked.entry(incident.to_owned()) {
             Entry::Occupied(_) => false,
             Entry::Vacant(free) => {
@@ -56,18 +56,18 @@ impl Asked {
 
 /// What was learnt around a case.
 #[derive(Debug, Default)]
-pub(super) struct Surroundings {
+pub(super) struct Enrichment {
     at_stake: Vec<String>,
     context: Context,
     origin: Option<Origin>,
 }
 
-impl Surroundings {
+impl Enrichment {
     /// Tells it in a notice.
-    pub(super) fn tell_in(self, notice: &mut Notice) {
-        notice.at_stake = self.at_stake;
-        notice.context = self.context;
-        if let Some(event) = &mut notice.event {
+    pub(super) fn tell_in(self, notification: &mut Notification) {
+        notification.at_stake = self.at_stake;
+        notification.context = self.context;
+        if let Some(event) = &mut notification.event {
             event.origin = self.origin;
         }
     }
@@ -75,32 +75,37 @@ impl Surroundings {
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// What can be learnt around a case that people are told of.
-    pub(super) async fn surroundings(&self, it: &Occurrence<'_>, incident: &str, decision: &Decision) -> Surroundings {
+    pub(super) async fn enrichment(
+        &self,
+        detection: &Detection<'_>,
+        incident: &str,
+        decision: &Decision,
+    ) -> Enrichment {
         if !decision.reasons.iter().any(Reason::is_told) {
-            return Surroundings::default();
+            return Enrichment::default();
         }
-        let (mut known, activity) = tokio::join!(self.places(it, decision), self.activity(it, incident));
+        let (mut known, activity) = tokio::join!(self.places(detection, decision), self.activity(detection, incident));
         known.context.activity = activity;
-        let address = it.subject.event().and_then(|event| event.source_ip.as_deref());
+        let address = detection.subject.event().and_then(|event| event.source_ip.as_deref());
         known.origin = address.and_then(|address| self.origins.find(address));
         known
     }
 
     /// What is left in the vaults that are held, and whose the resources are.
-    async fn places(&self, it: &Occurrence<'_>, decision: &Decision) -> Surroundings {
-        let mut known = Surroundings::default();
+    async fn places(&self, detection: &Detection<'_>, decision: &Decision) -> Enrichment {
+        let mut known = Enrichment::default();
         let mut seen: BTreeMap<&Place, Option<Cow<'_, Live>>> = BTreeMap::new();
-        if let (Subject::State(place, _), Some(live)) = (it.subject, it.live) {
+        if let (Subject::Resource(place, _), Some(live)) = (detection.subject, detection.live) {
             seen.insert(place, Some(Cow::Borrowed(live)));
         }
-        for deed in decision.act.iter().chain(&decision.ask) {
-            let (Deed::Hold(place) | Deed::Restore(place) | Deed::Rearm(place)) = deed else { continue };
+        for response in decision.act.iter().chain(&decision.ask) {
+            let (Response::Freeze(place) | Response::Restore(place)) = response else { continue };
             if let MapEntry::Vacant(unseen) = seen.entry(place) {
-                let live = timeout(PATIENCE, self.look_at(place, it.rules)).await;
+                let live = timeout(LOOKUP_TIMEOUT, self.look_at(place, detection.rules)).await;
                 unseen.insert(live.ok().flatten().map(Cow::Owned));
             }
             if let Some(Some(live)) = seen.get(place) {
-                known.stakes(deed, live);
+                known.stakes(response, live);
             }
         }
         for (place, live) in &seen {
@@ -115,38 +120,42 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         resource::read(place, &desired, &cloud).await.ok()
     }
 
-    async fn activity(&self, it: &Occurrence<'_>, incident: &str) -> Option<Activity> {
-        let Subject::Act(event) = it.subject else { return None };
+    async fn activity(&self, detection: &Detection<'_>, incident: &str) -> Option<Activity> {
+        let Subject::Event(event) = detection.subject else { return None };
         let caller = caller(event)?;
         if !self.asked.is_due(incident, self.clock.now()) {
             return None;
         }
-        let asked = async { self.clouds.reader(it.account).await?.calls_of(&event.region, &caller).await };
-        match timeout(PATIENCE, asked).await {
+        let asked = async { self.clouds.reader(detection.account).await?.calls_of(&event.region, &caller).await };
+        match timeout(LOOKUP_TIMEOUT, asked).await {
             Ok(Ok(read)) => Some(Activity::around((&event.id, event.time), &event.region, &read)),
             Ok(Err(error)) => {
                 info!(incident, "what else the principal did is not told: {error}");
                 None
             }
             Err(_) => {
-                info!(incident, "what else the principal did is not told: no answer within {} s", PATIENCE.as_secs());
+                info!(
+                    incident,
+                    "what else the principal did is not told: no answer within {} s",
+                    LOOKUP_TIMEOUT.as_secs()
+                );
                 None
             }
         }
     }
 }
 
-impl Surroundings {
+impl Enrichment {
     fn belongs(&mut self, place: &Place, live: Option<&Live>) {
         let owner = live.and_then(|live| owner(live.tags())).map(|owner| (place.arn(), owner.to_owned()));
         self.context.owners.extend(owner);
     }
 
-    fn stakes(&mut self, deed: &Deed, live: &Live) {
-        match (deed, live) {
-            (Deed::Hold(_), Live::Vault(vault)) => self.at_stake.push(vault.to_string()),
+    fn stakes(&mut self, response: &Response, live: &Live) {
+        match (response, live) {
+            (Response::Freeze(_), Live::Vault(vault)) => self.at_stake.push(vault.to_string()),
             (
-                Deed::Hold(_) | Deed::Restore(_) | Deed::Rearm(_) | Deed::Copy(_) | Deed::Contain { .. },
+                Response::Freeze(_) | Response::Restore(_) | Response::Copy(_) | Response::Contain { .. },
                 Live::Vault(_) | Live::Bucket(_) | Live::Key(_) | Live::Trail(_),
             ) => {}
         }
@@ -166,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_incident_is_asked_about_once_in_five_minutes() {
-        let asked = Asked::default();
+        let asked = LookupThrottle::default();
         let at = |second| Timestamp::from_second(second).expect("a time");
         assert!(asked.is_due("KW-1", at(0)));
         assert!(!asked.is_due("KW-1", at(299)));

@@ -9,7 +9,7 @@ use super::plan::is_true;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::cloud::{CloudError, CloudWrite, Clouds};
-use crate::domain::finding::Verb;
+use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::{Outcome, StepOutcome};
 use crate::domain::plan::{Plan, Step};
 use crate::ops::fault;
@@ -68,7 +68,7 @@ impl<C: Clouds> Executor<'_, C> {
 
     async fn apply(&self, step: &Step) -> Result<(), CloudError> {
         let door = self.clouds.writer(self.account(step)?, self.incident, &step.action).await?;
-        if step.verb == Verb::Contain || step.verb == Verb::ContainHard {
+        if step.verb == ResponseKind::Contain || step.verb == ResponseKind::ContainHard {
             self.stopwatch.containing();
         }
         door.apply(&step.action).await

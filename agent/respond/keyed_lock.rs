@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::sync::{Mutex as Trend, OwnedMutexGuard};
 
 /// The turns that are taken now.
 #[derive(Debug, Default)]
-pub struct Turns {
-    taken: Mutex<HashMap<String, Arc<Turn<()>>>>,
+pub struct KeyedLock {
+    taken: Mutex<HashMap<String, Arc<Trend<()>>>>,
 }
 
-impl Turns {
+impl KeyedLock {
     /// Waits until it is this key's turn; dropping the guard ends it.
     pub async fn take(&self, key: &str) -> OwnedMutexGuard<()> {
         let turn = {

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod decision;
+pub mod dry_run;
 pub mod enrichment;
 pub mod execute;
 pub mod keyed_lock;

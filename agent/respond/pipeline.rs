@@ -2,16 +2,18 @@
 
 use tracing::warn;
 
-use super::agent::{Agent, HandleError, Occurrence, Subject};
+use super::agent::{Agent, Detection, HandleError, Subject};
+use crate::domain::account::AccountId;
 use crate::domain::cloud::{CloudRead, Clouds};
 use crate::domain::event::Event;
-use crate::domain::finding::{Finding, Verb};
+use crate::domain::finding::{Finding, ResponseKind};
 use crate::domain::resource;
+use crate::domain::resource::{Kind, Place};
 use crate::event::backup_change::BackupChange;
 use crate::ledger::Ledger;
 use crate::ops::fault;
 use crate::ops::metrics::Stopwatch;
-use crate::policy::input::ActInput;
+use crate::policy::input::EventInput;
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// Deals with one event. `Ok` means that its message may be deleted; the answer says
@@ -19,29 +21,29 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// See [`HandleError::is_hopeless`] for what to do with the message.
-    pub async fn handle(&self, event: Event, stopwatch: &Stopwatch<'_>) -> Result<Weight, HandleError> {
+    pub async fn handle(&self, event: Event, stopwatch: &Stopwatch<'_>) -> Result<Disposition, HandleError> {
         let account = self.config.account(&event.account);
         let account = account.ok_or_else(|| HandleError::UnknownAccount(event.account.clone()))?;
         let event = event.flagged(&self.config);
         if event.principal.flags.agent {
-            return Ok(Weight::Noise); // its own deeds; the ledger knows them already
+            return Ok(Disposition::Ignored); // its own deeds; the ledger knows them already
         }
         let rules = &self.rules.now(); // one set for the whole story, whatever is swapped meanwhile
-        let findings = rules.judge_act(&ActInput::new(&event, account, self.clock.now()));
+        let findings = rules.evaluate_event(&EventInput::new(&event, account, self.clock.now()));
         fault::point("judged");
-        let subject = Subject::Act(&event);
-        self.respond(Occurrence { account, subject, rules, findings: &findings, live: None, stopwatch }).await?;
+        let subject = Subject::Event(&event);
+        self.respond(Detection { account, subject, rules, findings: &findings, live: None, stopwatch }).await?;
 
         let touched = resource::touched_by(&event);
         for place in &touched {
             self.reconcile(place, Some(&event), rules).await?;
         }
         fault::point("reconciled");
-        self.shadow_act(rules, &event, account);
-        Ok(match (findings.is_empty() && touched.is_empty(), blinds(&findings)) {
-            (true, _) => Weight::Noise,
-            (false, false) => Weight::Mattered,
-            (false, true) => Weight::Blinding(Box::new(event)),
+        self.shadow_event(rules, &event, account);
+        Ok(match (findings.is_empty() && touched.is_empty(), leaves_a_trail_gap(&findings, &account.id)) {
+            (true, _) => Disposition::Ignored,
+            (false, false) => Disposition::Handled,
+            (false, true) => Disposition::TrailGap(Box::new(event)),
         })
     }
 
@@ -49,12 +51,12 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// As [`Self::handle`].
-    pub async fn handle_backup(&self, change: &BackupChange) -> Result<Weight, HandleError> {
+    pub async fn handle_backup(&self, change: &BackupChange) -> Result<Disposition, HandleError> {
         let (touched, rules) = (change.touched(), self.rules.now());
         for place in &touched {
             self.reconcile(place, None, &rules).await?;
         }
-        Ok(if touched.is_empty() { Weight::Noise } else { Weight::Mattered })
+        Ok(if touched.is_empty() { Disposition::Ignored } else { Disposition::Handled })
     }
 
     /// Handles what happened while a trail was stopped: CloudTrail's event history goes on
@@ -62,11 +64,11 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When the history cannot be read; an event in it that cannot be handled is logged.
-    pub async fn catch_up(&self, blinding: &Event) -> Result<(), HandleError> {
-        let account = self.config.account(&blinding.account);
-        let account = account.ok_or_else(|| HandleError::UnknownAccount(blinding.account.clone()))?;
+    pub async fn catch_up(&self, gap: &Event) -> Result<(), HandleError> {
+        let account = self.config.account(&gap.account);
+        let account = account.ok_or_else(|| HandleError::UnknownAccount(gap.account.clone()))?;
         let cloud = self.clouds.reader(account).await?;
-        for record in cloud.event_history(&blinding.region, blinding.time).await? {
+        for record in cloud.event_history(&gap.region, gap.time).await? {
             let handled = match Event::parse(record) {
                 Ok(event) => self.handle(event, &Stopwatch::idle()).await.map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
@@ -79,18 +81,21 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 }
 
-/// Whether detection itself was attacked: events may be missing since.
-fn blinds(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.propose.contains(&Verb::Rearm))
+/// Whether a trail is to be restored: events may be missing since.
+fn leaves_a_trail_gap(findings: &[Finding], account: &AccountId) -> bool {
+    let is_a_trail = |arn: &String| Place::from_arn(arn, account).is_some_and(|place| place.kind == Kind::Trail);
+    findings.iter().any(|finding| {
+        finding.propose.contains(&ResponseKind::Restore) && finding.resource.as_ref().is_some_and(is_a_trail)
+    })
 }
 
 /// Whether anything came of an event.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Weight {
+pub enum Disposition {
     /// No rule fired and nothing that is watched was touched: nothing was stored.
-    Noise,
+    Ignored,
     /// Something was found, or looked at.
-    Mattered,
+    Handled,
     /// Something was found, and events may have been lost since this one.
-    Blinding(Box<Event>),
+    TrailGap(Box<Event>),
 }

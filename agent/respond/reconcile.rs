@@ -3,7 +3,7 @@
 
 use tracing::info;
 
-use super::agent::{Agent, HandleError, Occurrence, Subject};
+use super::agent::{Agent, Detection, HandleError, Subject};
 use crate::domain::account::Account;
 use crate::domain::cloud::{CloudError, Clouds};
 use crate::domain::event::Event;
@@ -12,13 +12,13 @@ use crate::domain::resource;
 use crate::domain::resource::{Desired, Live, Place};
 use crate::ledger::{Ledger, LedgerError};
 use crate::ops::metrics::Stopwatch;
-use crate::policy::input::{Resource, StateInput};
+use crate::policy::input::{Resource, ResourceInput};
 use crate::rules::active::RuleSet;
 use crate::rules::strategy::is_protected;
 
 /// A resource that was looked at: what it is, and what the rules say of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct Evaluation {
     /// As AWS reports it now.
     pub live: Live,
     /// What it should be, as far as anybody declared it.
@@ -36,16 +36,16 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     pub async fn reconcile(&self, place: &Place, cause: Option<&Event>, rules: &RuleSet) -> Result<(), HandleError> {
         let account = self.config.account(&place.account);
         let account = account.ok_or_else(|| HandleError::UnknownAccount(place.account.clone()))?;
-        let Some(Judged { live, desired, findings }) = self.judge(place, account, rules).await? else {
+        let Some(Evaluation { live, desired, findings }) = self.evaluate(place, account, rules).await? else {
             return Ok(());
         };
         if findings.is_empty() && cause.is_none() {
             self.learn(place, &live).await?;
         }
-        let (subject, stopwatch) = (Subject::State(place, cause), &Stopwatch::idle());
+        let (subject, stopwatch) = (Subject::Resource(place, cause), &Stopwatch::idle());
         let live = &live;
-        self.respond(Occurrence { account, subject, rules, findings: &findings, live: Some(live), stopwatch }).await?;
-        self.shadow_state(rules, &self.state_of(place, account, (live, &desired)), cause);
+        self.respond(Detection { account, subject, rules, findings: &findings, live: Some(live), stopwatch }).await?;
+        self.shadow_resource(rules, &self.state_of(place, account, (live, &desired)), cause);
         Ok(())
     }
 
@@ -55,21 +55,21 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         place: &'a Place,
         account: &'a Account,
         (live, desired): (&'a Live, &'a Desired),
-    ) -> StateInput<'a> {
+    ) -> ResourceInput<'a> {
         let desired = (*desired != Desired::default()).then_some(desired);
-        StateInput { resource: Resource::new(place, live), desired, account, now: self.clock.now() }
+        ResourceInput { resource: Resource::new(place, live), desired, account, now: self.clock.now() }
     }
 
     /// Reads a resource and asks the rules. `None` when it is gone or not ours to protect.
     ///
     /// # Errors
     /// When its account or the store could not be reached.
-    pub async fn judge(
+    pub async fn evaluate(
         &self,
         place: &Place,
         account: &Account,
         rules: &RuleSet,
-    ) -> Result<Option<Judged>, HandleError> {
+    ) -> Result<Option<Evaluation>, HandleError> {
         let desired = self.desired(place, rules).await?;
         let cloud = self.clouds.reader(account).await?;
         let live = match resource::read(place, &desired, &cloud).await {
@@ -82,8 +82,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         if !is_protected(rules.strategies.desired(place).as_ref(), &live) {
             return Ok(None);
         }
-        let findings = rules.judge_state(&self.state_of(place, account, (&live, &desired)));
-        Ok(Some(Judged { live, desired, findings }))
+        let findings = rules.evaluate_resource(&self.state_of(place, account, (&live, &desired)));
+        Ok(Some(Evaluation { live, desired, findings }))
     }
 
     /// Keeps the first state that a sweep finds right as the resource's baseline. What an

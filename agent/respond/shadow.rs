@@ -21,7 +21,7 @@ use crate::domain::event::Event;
 use crate::ledger::Ledger;
 use crate::ledger::shadow::Shadowed;
 use crate::ops::metrics::Metrics;
-use crate::policy::input::{ActInput, StateInput};
+use crate::policy::input::{EventInput, ResourceInput};
 use crate::rules::active::{RuleSet, Watch};
 
 /// How many documents may wait; beyond it they are skipped and counted.
@@ -74,12 +74,12 @@ struct Sight {
 }
 
 impl Work {
-    fn judge(&self) -> Vec<Shadowed> {
+    fn evaluate(&self) -> Vec<Shadowed> {
         let Self { watches, document, sight } = self;
-        let found = watches.iter().flat_map(|Watch { policies, entry, beside }| {
-            let findings = policies.judge_by(entry, document, sight.now);
+        let found = watches.iter().flat_map(|Watch { policies, entry, candidate }| {
+            let findings = policies.evaluate_rule(entry, document, sight.now);
             findings.into_iter().map(|finding| Shadowed {
-                beside: *beside,
+                candidate: *candidate,
                 bundle: policies.digest().to_owned(),
                 subject: sight.subject.clone(),
                 account: sight.account.clone(),
@@ -93,19 +93,19 @@ impl Work {
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// Leaves an event to the rules in shadow.
-    pub fn shadow_act(&self, rules: &RuleSet, event: &Event, account: &Account) {
-        let act = ActInput::new(event, account, self.clock.now());
+    pub fn shadow_event(&self, rules: &RuleSet, event: &Event, account: &Account) {
+        let act = EventInput::new(event, account, self.clock.now());
         let principal = event.principal.arn.clone().or_else(|| event.principal.name.clone());
         let sight = Sight { subject: event.key(), account: account.id.clone(), principal, now: act.now };
-        self.leave(rules.watches_of_act(&act), &act, sight);
+        self.leave(rules.watches_of_event(&act), &act, sight);
     }
 
     /// Leaves a resource to the rules in shadow.
-    pub fn shadow_state(&self, rules: &RuleSet, state: &StateInput<'_>, cause: Option<&Event>) {
+    pub fn shadow_resource(&self, rules: &RuleSet, state: &ResourceInput<'_>, cause: Option<&Event>) {
         let principal = cause.and_then(|event| event.principal.arn.clone());
         let (subject, account) = (state.resource.arn.clone(), state.account.id.clone());
         let sight = Sight { subject, account, principal, now: state.now };
-        self.leave(rules.watches_of_state(state.resource.kind), state, sight);
+        self.leave(rules.watches_of_kind(state.resource.kind), state, sight);
     }
 
     fn leave(&self, watches: Vec<Watch>, document: &impl Serialize, sight: Sight) {
@@ -119,10 +119,10 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 
     /// Judges what was left to the rules in shadow, on a thread that may take its time.
-    pub async fn judge_shadows(&self) {
+    pub async fn evaluate_shadows(&self) {
         while let Some(work) = self.shadows.pop() {
             let now = work.sight.now;
-            let kept = match tokio::task::spawn_blocking(move || work.judge()).await {
+            let kept = match tokio::task::spawn_blocking(move || work.evaluate()).await {
                 Ok(found) if found.is_empty() => continue,
                 Ok(found) => {
                     Metrics::add(&self.metrics.count.shadow_findings, found.len() as u64);

@@ -3,7 +3,8 @@
 
 use tracing::warn;
 
-use super::agent::{Agent, Foreseen, HandleError, Occurrence, Subject};
+use super::agent::{Agent, Detection, HandleError, Subject};
+use super::dry_run::DryRun;
 use crate::domain::account::Account;
 use crate::domain::cloud::Clouds;
 use crate::domain::resource;
@@ -15,7 +16,7 @@ use crate::ops::metrics::Stopwatch;
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Swept {
     /// Resources that were judged.
-    pub judged: u64,
+    pub evaluated: u64,
     /// What could not be read, in words; everything else was swept all the same.
     pub failed: Vec<String>,
 }
@@ -28,7 +29,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         for (account, region, kind) in self.beats() {
             for place in self.list(account, region, kind, &mut swept).await {
                 match self.reconcile(&place, None, &self.rules.now()).await {
-                    Ok(()) => swept.judged += 1,
+                    Ok(()) => swept.evaluated += 1,
                     Err(error) => swept.failed(format!("`{}`", place.arn()), &error),
                 }
             }
@@ -37,11 +38,11 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 
     /// What a sweep would do now, changing nothing; resources that are right are left out.
-    pub async fn preview(&self) -> (Vec<Foreseen>, Swept) {
+    pub async fn preview(&self) -> (Vec<DryRun>, Swept) {
         let (mut foreseen, mut swept) = (Vec::new(), Swept::default());
         for (account, region, kind) in self.beats() {
             for place in self.list(account, region, kind, &mut swept).await {
-                match self.foresee_state(&place, account).await {
+                match self.dry_run_resource(&place, account).await {
                     Ok(found) => foreseen.extend(found),
                     Err(error) => swept.failed(format!("`{}`", place.arn()), &error),
                 }
@@ -50,16 +51,16 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         (foreseen, swept)
     }
 
-    async fn foresee_state(&self, place: &Place, account: &Account) -> Result<Option<Foreseen>, HandleError> {
+    async fn dry_run_resource(&self, place: &Place, account: &Account) -> Result<Option<DryRun>, HandleError> {
         let rules = &*self.rules.now();
-        let judged = self.judge(place, account, rules).await?;
-        let Some(judged) = judged.filter(|judged| !judged.findings.is_empty()) else {
+        let evaluation = self.evaluate(place, account, rules).await?;
+        let Some(evaluation) = evaluation.filter(|evaluation| !evaluation.findings.is_empty()) else {
             return Ok(None);
         };
-        let (subject, stopwatch) = (Subject::State(place, None), &Stopwatch::idle());
-        let (findings, live) = (&judged.findings, Some(&judged.live));
-        let it = Occurrence { account, subject, rules, findings, live, stopwatch };
-        self.foresee(&it).await.map(Some)
+        let (subject, stopwatch) = (Subject::Resource(place, None), &Stopwatch::idle());
+        let (findings, live) = (&evaluation.findings, Some(&evaluation.live));
+        let detection = Detection { account, subject, rules, findings, live, stopwatch };
+        self.dry_run(&detection).await.map(Some)
     }
 
     /// Every account, Region and kind, in turn.

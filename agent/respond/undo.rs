@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use super::agent::{Agent, HandleError, report};
 use crate::domain::cloud::Clouds;
-use crate::domain::finding::Verb;
+use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::Reason;
-use crate::ledger::{Case, Consent, Ledger, Repeat, State, Stored};
+use crate::ledger::{Case, Consent, Ledger, PlanRecord, Recurrence, State};
 use crate::notify::context::Context;
-use crate::notify::notice::{Notice, Occasion};
+use crate::notify::notification::{Notification, NotificationKind};
 use crate::ops::metrics::Stopwatch;
 
 /// Why a plan was not taken back or approved.
@@ -53,14 +53,14 @@ impl From<crate::ledger::LedgerError> for UndoError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Undoable {
     /// What was done.
-    pub stored: Stored,
+    pub stored: PlanRecord,
     /// What takes it back.
     pub plan: Plan,
 }
 
 /// The plan that takes back what was changed, last change first.
 #[must_use]
-pub fn inverse(stored: &Stored) -> Plan {
+pub fn inverse(stored: &PlanRecord) -> Plan {
     let outcomes = stored.outcome.iter().flat_map(|outcome| &outcome.steps);
     let changed = stored.plan.steps.iter().zip(outcomes).filter(|(_, outcome)| outcome.changed());
     let mut steps: Vec<Step> = changed.filter_map(|(step, _)| step.inverse()).collect();
@@ -128,17 +128,23 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let plans = undoable.iter().map(|one| one.stored.id.clone()).collect();
         let consent = Consent { target: target.to_owned(), plans, person: person.to_owned() };
         let now = self.clock.now();
-        let notice = wanting(&first.stored, &consent, now);
-        let people = self.ledger.consent(&consent, &first.stored.incident, &notice, now).await?;
+        let notification = wanting(&first.stored, &consent, now);
+        let people = self.ledger.consent(&consent, &first.stored.incident, &notification, now).await?;
         self.told.notify_one();
         Ok(if are_two(&people) { Agreed::By(people) } else { Agreed::Waits })
     }
 
     async fn undo_one(&self, Undoable { stored, plan }: &Undoable, people: &[String]) -> Result<Outcome, UndoError> {
         let now = self.clock.now();
-        let case = Case { key: format!("undo:{}", stored.id), repeat: Repeat::Once, incident: stored.incident.clone() };
-        let notice = Notice { occasion: Occasion::Undo, at: now, people: people.to_vec(), ..stored.notice.clone() };
-        let claimed = self.ledger.claim(&case, plan, &notice, now).await?;
+        let case =
+            Case { key: format!("undo:{}", stored.id), repeat: Recurrence::Once, incident: stored.incident.clone() };
+        let notification = Notification {
+            kind: NotificationKind::Undo,
+            at: now,
+            people: people.to_vec(),
+            ..stored.notification.clone()
+        };
+        let claimed = self.ledger.claim(&case, plan, &notification, now).await?;
         let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was taken back already"))?;
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
         self.finish(&claimed, &outcome).await?;
@@ -151,7 +157,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When it does not wait, or a step cannot be taken now.
-    pub async fn approve(&self, id: &str, person: &str) -> Result<(Stored, Outcome), UndoError> {
+    pub async fn approve(&self, id: &str, person: &str) -> Result<(PlanRecord, Outcome), UndoError> {
         let stored = self.proposed(id).await?;
         not_by_the_actor(&stored, person)?;
         let mut taken = self
@@ -159,11 +165,11 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             .take_proposed(id, person, self.clock.now())
             .await?
             .ok_or_else(|| wrong_state(&stored, "somebody else approved it a moment ago"))?;
-        taken.notice = Notice {
-            occasion: Occasion::Approval,
+        taken.notification = Notification {
+            kind: NotificationKind::Approval,
             at: self.clock.now(),
             people: vec![person.to_owned()],
-            ..taken.notice
+            ..taken.notification
         };
         let outcome = self.execute(&taken, &taken.plan, &Stopwatch::idle()).await;
         self.finish(&taken, &outcome).await?;
@@ -174,13 +180,17 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When it does not wait, or the person is who it is about.
-    pub async fn deny(&self, id: &str, person: &str) -> Result<Stored, UndoError> {
+    pub async fn deny(&self, id: &str, person: &str) -> Result<PlanRecord, UndoError> {
         let mut stored = self.proposed(id).await?;
         not_by_the_actor(&stored, person)?;
         let now = self.clock.now();
-        let notice =
-            Notice { occasion: Occasion::Denial, at: now, people: vec![person.to_owned()], ..stored.notice.clone() };
-        stored.notice = notice;
+        let notification = Notification {
+            kind: NotificationKind::Denial,
+            at: now,
+            people: vec![person.to_owned()],
+            ..stored.notification.clone()
+        };
+        stored.notification = notification;
         let told = report(&stored, &Outcome::default());
         self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&told), now).await?;
         self.told.notify_one();
@@ -192,7 +202,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When there is none with this id, or it does not wait.
-    pub async fn proposed(&self, id: &str) -> Result<Stored, UndoError> {
+    pub async fn proposed(&self, id: &str) -> Result<PlanRecord, UndoError> {
         let stored = self.stored(id).await?;
         if stored.state == State::Proposed {
             Ok(stored)
@@ -202,7 +212,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 
     /// The finished plans that an id means: one by its own id, or an incident's, newest first.
-    async fn plans_of(&self, id: &str) -> Result<Vec<Stored>, UndoError> {
+    async fn plans_of(&self, id: &str) -> Result<Vec<PlanRecord>, UndoError> {
         if let Some(stored) = self.ledger.plan(id).await? {
             return match stored.state {
                 State::Done => Ok(vec![stored]),
@@ -214,7 +224,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let incidents = self.ledger.incidents().await?;
         let plans = incidents.into_iter().find(|(incident, _)| incident.id == id).map(|(_, plans)| plans);
         let mut plans = plans.ok_or_else(|| UndoError::Unknown(id.to_owned()))?;
-        plans.retain(|stored| stored.state == State::Done && stored.notice.occasion != Occasion::Undo);
+        plans.retain(|stored| stored.state == State::Done && stored.notification.kind != NotificationKind::Undo);
         plans.reverse();
         Ok(plans)
     }
@@ -223,12 +233,12 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When there is none of this id.
-    pub async fn stored(&self, id: &str) -> Result<Stored, UndoError> {
+    pub async fn stored(&self, id: &str) -> Result<PlanRecord, UndoError> {
         self.ledger.plan(id).await?.ok_or_else(|| UndoError::Unknown(id.to_owned()))
     }
 }
 
-fn wrong_state(stored: &Stored, hint: &'static str) -> UndoError {
+fn wrong_state(stored: &PlanRecord, hint: &'static str) -> UndoError {
     let state = match stored.state {
         State::Claimed => "being carried out",
         State::Proposed => "waiting for approval",
@@ -240,22 +250,22 @@ fn wrong_state(stored: &Stored, hint: &'static str) -> UndoError {
 }
 
 /// What people are told of the first of two words.
-fn wanting(stored: &Stored, consent: &Consent, now: Timestamp) -> Notice {
+fn wanting(stored: &PlanRecord, consent: &Consent, now: Timestamp) -> Notification {
     let Consent { target, plans, person } = consent;
     let because = format!(
         "`{person}` wants to take back `{target}` ({} plan(s)); releasing an actor or a vault takes two people: \
          another one must say so within 30 minutes",
         plans.len()
     );
-    Notice {
-        occasion: Occasion::Consent,
+    Notification {
+        kind: NotificationKind::Consent,
         at: now,
         findings: Vec::new(),
         reasons: vec![Reason::failure(because)],
         people: vec![person.clone()],
         at_stake: Vec::new(),
         context: Context::default(),
-        ..stored.notice.clone()
+        ..stored.notification.clone()
     }
 }
 
@@ -264,8 +274,8 @@ fn wanting(stored: &Stored, consent: &Consent, now: Timestamp) -> Notice {
 ///
 /// # Errors
 /// When the person is.
-pub fn not_by_the_actor(stored: &Stored, person: &str) -> Result<(), UndoError> {
-    let Some(principal) = stored.notice.event.as_ref().map(|event| &event.principal) else { return Ok(()) };
+pub fn not_by_the_actor(stored: &PlanRecord, person: &str) -> Result<(), UndoError> {
+    let Some(principal) = stored.notification.event.as_ref().map(|event| &event.principal) else { return Ok(()) };
     let plain = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
     let names = [&principal.name, &principal.session, &principal.source_identity];
     let is_actor = names.into_iter().flatten().any(|name| plain(name) == plain(person));
@@ -279,8 +289,8 @@ fn takes_two(undoable: &[Undoable]) -> bool {
 /// Whether a step gives an actor back its rights, or lets recovery points be deleted again.
 const fn releases(step: &Step) -> bool {
     match step.verb {
-        Verb::Contain | Verb::ContainHard | Verb::Hold => true,
-        Verb::Restore | Verb::Rearm | Verb::Copy => false,
+        ResponseKind::Contain | ResponseKind::ContainHard | ResponseKind::Freeze => true,
+        ResponseKind::Restore | ResponseKind::Copy => false,
     }
 }
 

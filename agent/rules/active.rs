@@ -13,16 +13,16 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::strategy::{Strategies, StrategyError};
-use crate::domain::cloud::{CloudError, Object, Shelf};
+use crate::domain::cloud::{CloudError, Object, ObjectStore};
 use crate::domain::finding::Finding;
 use crate::domain::resource::Kind;
 use crate::ledger::shadow::Watched;
 use crate::policy::bundle::signature::Trust;
-use crate::policy::bundle::source::{Found, Look, Source};
-use crate::policy::catalogue::{Entry, Name, Wants};
+use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
+use crate::policy::catalogue::{Entry, Name, Subscription};
 use crate::policy::engine::Failure;
 use crate::policy::engine::compiler::Compiler;
-use crate::policy::input::{ActInput, StateInput};
+use crate::policy::input::{EventInput, ResourceInput};
 use crate::policy::{Policies, PolicyError};
 
 /// Why rules cannot be put in force.
@@ -36,7 +36,7 @@ pub enum RulesError {
     Strategy(#[from] StrategyError),
     /// A rule fails on the simplest document.
     #[error("rule `{rule}` cannot be judged at all: {failure}")]
-    Unfit {
+    NotALogFile {
         /// The rule's id.
         rule: String,
         /// What happened.
@@ -75,7 +75,7 @@ pub struct RuleSet {
     /// What should be true.
     pub strategies: Strategies,
     shadow: BTreeSet<String>,
-    beside: Option<Policies>,
+    candidate: Option<Policies>,
 }
 
 /// A rule in shadow that a document concerns.
@@ -86,7 +86,7 @@ pub struct Watch {
     /// The rule.
     pub entry: Entry,
     /// Whether that is the bundle beside the active one.
-    pub beside: bool,
+    pub candidate: bool,
 }
 
 impl RuleSet {
@@ -95,21 +95,16 @@ impl RuleSet {
     /// # Errors
     /// When a strategy is not right, or a rule cannot be judged at all.
     pub fn new(policies: Policies) -> Result<Self, RulesError> {
-        prove(&policies)?;
+        smoke_test(&policies)?;
         let strategies = Strategies::from_data(policies.data())?;
         let shadow = asking(&policies);
-        Ok(Self { policies, strategies, shadow, beside: None })
+        Ok(Self { policies, strategies, shadow, candidate: None })
     }
 
     /// The same rules, where besides those that ask for it these are in shadow, those that people
     /// promoted are not, and those that people demoted are.
     #[must_use]
-    pub fn shadowing(
-        self,
-        chosen: &BTreeSet<String>,
-        promoted: &BTreeSet<String>,
-        demoted: &BTreeSet<String>,
-    ) -> Self {
+    pub fn shadowing(self, chosen: &BTreeSet<String>, promoted: &BTreeSet<String>, demoted: &BTreeSet<String>) -> Self {
         let mut shadow = asking(&self.policies);
         shadow.extend(chosen.iter().cloned());
         shadow.retain(|rule| !promoted.contains(rule));
@@ -119,70 +114,79 @@ impl RuleSet {
 
     /// The same rules with a bundle beside them that is only watched.
     #[must_use]
-    pub fn beside(self, beside: Option<Policies>) -> Self {
-        Self { beside, ..self }
+    pub fn with_candidate(self, candidate: Option<Policies>) -> Self {
+        Self { candidate, ..self }
     }
 
     /// The bundle beside them.
     #[must_use]
-    pub const fn bundle_beside(&self) -> Option<&Policies> {
-        self.beside.as_ref()
+    pub const fn candidate(&self) -> Option<&Policies> {
+        self.candidate.as_ref()
     }
 
     /// Ids among these that no rule has.
-    pub fn strangers<'a>(&self, ids: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
+    pub fn unknown_ids<'a>(&self, ids: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
         ids.iter().filter(|id| !self.policies.rules().iter().any(|entry| entry.rule.id == **id))
     }
 
     /// Every rule that is in shadow.
     #[must_use]
     pub fn watched(&self) -> Vec<Watched> {
-        let watched = |policies: &Policies, entry: &Entry, beside| Watched {
+        let watched = |policies: &Policies, entry: &Entry, candidate| Watched {
             rule: entry.rule.id.clone(),
-            beside,
+            candidate,
             bundle: policies.digest().to_owned(),
             title: entry.rule.title.clone(),
         };
         let own = self.policies.rules().iter().filter(|entry| !self.acts(entry));
-        let other = self.beside.iter().flat_map(|beside| beside.rules().iter().map(move |entry| (beside, entry)));
+        let other =
+            self.candidate.iter().flat_map(|candidate| candidate.rules().iter().map(move |entry| (candidate, entry)));
         let own = own.map(|entry| watched(&self.policies, entry, false));
-        own.chain(other.map(|(beside, entry)| watched(beside, entry, true))).collect()
+        own.chain(other.map(|(candidate, entry)| watched(candidate, entry, true))).collect()
     }
 
     /// Judges what somebody did, by the rules that are acted on.
     #[must_use]
-    pub fn judge_act(&self, act: &ActInput<'_>) -> Vec<Finding> {
-        self.policies.judge_among(self.policies.of_act(act).filter(|entry| self.acts(entry)), act, act.now)
+    pub fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
+        self.policies.evaluate_entries(
+            self.policies.subscribers_of_event(act).filter(|entry| self.acts(entry)),
+            act,
+            act.now,
+        )
     }
 
     /// Judges what is true of a resource, by the rules that are acted on.
     #[must_use]
-    pub fn judge_state(&self, state: &StateInput<'_>) -> Vec<Finding> {
-        let entries = self.policies.of_state(state.resource.kind).filter(|entry| self.acts(entry));
-        self.policies.judge_among(entries, state, state.now)
+    pub fn evaluate_resource(&self, state: &ResourceInput<'_>) -> Vec<Finding> {
+        let entries = self.policies.rules_of_kind(state.resource.kind).filter(|entry| self.acts(entry));
+        self.policies.evaluate_entries(entries, state, state.now)
     }
 
     /// The rules in shadow that an act concerns.
     #[must_use]
-    pub fn watches_of_act(&self, act: &ActInput<'_>) -> Vec<Watch> {
-        let own = self.policies.of_act(act).filter(|entry| !self.acts(entry));
-        let beside = self.beside.iter().flat_map(|beside| beside.of_act(act));
-        self.watches(own, beside)
+    pub fn watches_of_event(&self, act: &EventInput<'_>) -> Vec<Watch> {
+        let own = self.policies.subscribers_of_event(act).filter(|entry| !self.acts(entry));
+        let candidate = self.candidate.iter().flat_map(|candidate| candidate.subscribers_of_event(act));
+        self.watches(own, candidate)
     }
 
     /// The rules in shadow for a kind of resource.
     #[must_use]
-    pub fn watches_of_state(&self, kind: Kind) -> Vec<Watch> {
-        let own = self.policies.of_state(kind).filter(|entry| !self.acts(entry));
-        let beside = self.beside.iter().flat_map(|beside| beside.of_state(kind));
-        self.watches(own, beside)
+    pub fn watches_of_kind(&self, kind: Kind) -> Vec<Watch> {
+        let own = self.policies.rules_of_kind(kind).filter(|entry| !self.acts(entry));
+        let candidate = self.candidate.iter().flat_map(|candidate| candidate.rules_of_kind(kind));
+        self.watches(own, candidate)
     }
 
-    fn watches<'a>(&self, own: impl Iterator<Item = &'a Entry>, beside: impl Iterator<Item = &'a Entry>) -> Vec<Watch> {
-        let own = own.map(|entry| Watch { policies: self.policies.clone(), entry: entry.clone(), beside: false });
-        let other = self.beside.as_ref();
-        let watch = |entry: &Entry| Some(Watch { policies: other?.clone(), entry: entry.clone(), beside: true });
-        own.chain(beside.filter_map(watch)).collect()
+    fn watches<'a>(
+        &self,
+        own: impl Iterator<Item = &'a Entry>,
+        candidate: impl Iterator<Item = &'a Entry>,
+    ) -> Vec<Watch> {
+        let own = own.map(|entry| Watch { policies: self.policies.clone(), entry: entry.clone(), candidate: false });
+        let other = self.candidate.as_ref();
+        let watch = |entry: &Entry| Some(Watch { policies: other?.clone(), entry: entry.clone(), candidate: true });
+        own.chain(candidate.filter_map(watch)).collect()
     }
 
     /// Whether what a rule finds is acted on.
@@ -197,20 +201,20 @@ fn asking(policies: &Policies) -> BTreeSet<String> {
 }
 
 /// How often a rule may miss its deadline before it is put in force.
-const PATIENCE: u32 = 5;
+const SMOKE_TEST_ATTEMPTS: u32 = 5;
 
 /// Tries every rule on a document that is as small as can be. What it finds does not matter,
 /// only that it comes to an end.
-fn prove(policies: &Policies) -> Result<(), RulesError> {
+fn smoke_test(policies: &Policies) -> Result<(), RulesError> {
     for entry in policies.rules() {
         let document = smallest(entry);
         let attempt = || policies.evaluate(entry, &document, Timestamp::UNIX_EPOCH);
         // A deadline is the wall's time: a machine that is busy starting is no reason to refuse.
-        let tried = (1..PATIENCE).fold(attempt(), |tried, _| match tried {
+        let tried = (1..SMOKE_TEST_ATTEMPTS).fold(attempt(), |tried, _| match tried {
             Err(Failure::Deadline(_)) => attempt(),
             other @ (Ok(_) | Err(_)) => other,
         });
-        tried.map_err(|failure| RulesError::Unfit { rule: entry.rule.id.clone(), failure })?;
+        tried.map_err(|failure| RulesError::NotALogFile { rule: entry.rule.id.clone(), failure })?;
     }
     Ok(())
 }
@@ -220,7 +224,7 @@ fn smallest(entry: &Entry) -> Value {
     let account = json!({"id": "000000000000", "name": "none", "class": "production", "mode": "observe", "tags": {}});
     let now = Timestamp::UNIX_EPOCH;
     match &entry.wants {
-        Wants::Acts(patterns) => {
+        Subscription::Events(patterns) => {
             let source = patterns.first().map(|pattern| pattern.source.as_str());
             let name = patterns.first().map(|pattern| match &pattern.name {
                 Name::Is(name) | Name::BeginsWith(name) => name.as_str(),
@@ -228,7 +232,7 @@ fn smallest(entry: &Entry) -> Value {
             let event = json!({"eventSource": source, "eventName": name, "requestParameters": {}});
             json!({"event": event, "principal": {"kind": "unknown", "flags": {}}, "account": account, "now": now})
         }
-        Wants::States(kind) => {
+        Subscription::Resources(kind) => {
             let resource =
                 json!({"kind": kind, "arn": "", "account": "000000000000", "region": "", "tags": {}, "live": {}});
             json!({"resource": resource, "desired": null, "account": account, "now": now})
@@ -238,28 +242,32 @@ fn smallest(entry: &Entry) -> Value {
 
 /// What a look at a source brought.
 #[derive(Debug)]
-pub struct Seen {
+pub struct Fetched {
     /// How the source looked.
-    pub look: Look,
+    pub fingerprint: Fingerprint,
     /// What is there; `None` when it looks as it did before.
-    pub found: Option<Found>,
+    pub content: Option<PolicyContent>,
 }
 
 /// Looks at a source, and brings what is there unless it looks as it is known to look.
 ///
 /// # Errors
 /// When it cannot be looked at or fetched.
-pub async fn see(source: &Source, known: &[&Look], shelf: &impl Shelf) -> Result<Seen, RulesError> {
+pub async fn fetch_if_changed(
+    source: &Source,
+    known: &[&Fingerprint],
+    shelf: &impl ObjectStore,
+) -> Result<Fetched, RulesError> {
     match source {
-        Source::Path(path) => see_path(path.clone(), known).await,
+        Source::Path(path) => fetch_path_if_changed(path.clone(), known).await,
         Source::S3 { bucket, key } => {
             let failed = |error| RulesError::Fetch { from: source.clone(), source: Box::new(error) };
-            let look = Look::of_object(&shelf.tag(bucket, key).await.map_err(failed)?);
-            if known.contains(&&look) {
-                return Ok(Seen { look, found: None });
+            let fingerprint = Fingerprint::of_object(&shelf.tag(bucket, key).await.map_err(failed)?);
+            if known.contains(&&fingerprint) {
+                return Ok(Fetched { fingerprint, content: None });
             }
             let Object { tag, bytes } = shelf.object(bucket, key).await.map_err(failed)?;
-            Ok(Seen { look: Look::of_object(&tag), found: Some(Found::Bytes(bytes)) })
+            Ok(Fetched { fingerprint: Fingerprint::of_object(&tag), content: Some(PolicyContent::Bytes(bytes)) })
         }
     }
 }
@@ -268,11 +276,11 @@ pub async fn see(source: &Source, known: &[&Look], shelf: &impl Shelf) -> Result
 ///
 /// # Errors
 /// When it cannot be looked at.
-pub async fn see_path(path: PathBuf, known: &[&Look]) -> Result<Seen, RulesError> {
+pub async fn fetch_path_if_changed(path: PathBuf, known: &[&Fingerprint]) -> Result<Fetched, RulesError> {
     let of = path.clone();
-    let look = tokio::task::spawn_blocking(move || Look::of_path(&of)).await??;
-    let found = (!known.contains(&&look)).then_some(Found::Path(path));
-    Ok(Seen { look, found })
+    let fingerprint = tokio::task::spawn_blocking(move || Fingerprint::of_path(&of)).await??;
+    let content = (!known.contains(&&fingerprint)).then_some(PolicyContent::Path(path));
+    Ok(Fetched { fingerprint, content })
 }
 
 /// Makes a set of what was found, on a thread that may take its time.
@@ -280,24 +288,24 @@ pub async fn see_path(path: PathBuf, known: &[&Look]) -> Result<Seen, RulesError
 /// # Errors
 /// When it is not trusted, or cannot be put in force.
 pub async fn compile(
-    found: Found,
+    content: PolicyContent,
     source: &Source,
     trust: Option<&Trust>,
     compiler: Compiler,
 ) -> Result<RuleSet, RulesError> {
     let (source, trust) = (source.clone(), trust.cloned());
-    let make = move || RuleSet::new(found.compile(&source, trust.as_ref(), compiler)?);
+    let make = move || RuleSet::new(content.compile(&source, trust.as_ref(), compiler)?);
     tokio::task::spawn_blocking(make).await?
 }
 
 /// The set that is judged by now.
 #[derive(Debug)]
-pub struct InForce {
+pub struct ActiveRules {
     set: RwLock<Arc<RuleSet>>,
     refused_before: AtomicU64,
 }
 
-impl InForce {
+impl ActiveRules {
     /// Begins with a set.
     #[must_use]
     pub fn new(set: RuleSet) -> Self {

@@ -11,21 +11,21 @@ use serde_json::Value;
 use tracing::{error, info, warn};
 
 use super::active;
-use super::active::{RuleSet, RulesError, Seen};
+use super::active::{Fetched, RuleSet, RulesError};
 use crate::domain::account::{AccountId, Mode};
-use crate::domain::cloud::{Clouds, Shelf};
+use crate::domain::cloud::{Clouds, ObjectStore};
 use crate::domain::finding::{Finding, Rule, Severity};
 use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::Plan;
 use crate::ledger::shadow::Watched;
-use crate::ledger::{Adopted, Case, Incident, Ledger, LedgerError, Repeat, State};
+use crate::ledger::{Adopted, Case, Incident, Ledger, LedgerError, Recurrence, State};
 use crate::notify::context::Context;
-use crate::notify::notice::{Notice, Occasion};
+use crate::notify::notification::{Notification, NotificationKind};
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::bundle::signature::Trust;
-use crate::policy::bundle::source::{Look, Source};
+use crate::policy::bundle::source::{Fingerprint, Source};
 use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
 
@@ -33,7 +33,7 @@ use crate::respond::agent::Agent;
 const RULE: &str = "KW-POLICIES";
 
 /// How often it is noted that rules in shadow are still watched.
-const TENDING: SignedDuration = SignedDuration::from_mins(10);
+const CLEAN_TIME_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 /// The most that counts as watched from one note to the next: longer ones mean that the
 /// machine slept.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
@@ -72,20 +72,20 @@ pub struct Refresher {
     /// The account that the agent itself is in, for what people are told.
     pub home: AccountId,
     /// A bundle that is only watched.
-    pub beside: Option<Source>,
-    seen_beside: Option<Look>,
+    pub candidate: Option<Source>,
+    seen_beside: Option<Fingerprint>,
     noted: Option<Vec<Watched>>,
     tended: Timestamp,
-    seen: Option<Look>,
-    doubted: Option<Look>,
-    refused: Option<Look>,
+    seen: Option<Fingerprint>,
+    doubted: Option<Fingerprint>,
+    refused: Option<Fingerprint>,
     good: Timestamp,
 }
 
 impl Refresher {
     /// Begins at a moment at which what was seen at the source is in force.
     #[must_use]
-    pub const fn new(source: Source, home: AccountId, seen: Look, now: Timestamp) -> Self {
+    pub const fn new(source: Source, home: AccountId, seen: Fingerprint, now: Timestamp) -> Self {
         let max_age = Duration::from_secs(24 * 3600);
         Self {
             source,
@@ -93,7 +93,7 @@ impl Refresher {
             compiler: Compiler::Here,
             max_age,
             home,
-            beside: None,
+            candidate: None,
             seen_beside: None,
             noted: None,
             tended: now,
@@ -110,21 +110,21 @@ impl Refresher {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn look<C: Clouds, L: Ledger>(
+    pub async fn refresh<C: Clouds, L: Ledger>(
         &mut self,
         agent: &Agent<C, L>,
-        shelf: &impl Shelf,
+        shelf: &impl ObjectStore,
     ) -> Result<Looked, LedgerError> {
-        let known: Vec<&Look> = self.seen.iter().chain(&self.refused).collect();
-        let looked = match active::see(&self.source, &known, shelf).await {
-            Ok(Seen { look, found: None }) if self.refused.as_ref() == Some(&look) => {
+        let known: Vec<&Fingerprint> = self.seen.iter().chain(&self.refused).collect();
+        let looked = match active::fetch_if_changed(&self.source, &known, shelf).await {
+            Ok(Fetched { fingerprint, content: None }) if self.refused.as_ref() == Some(&fingerprint) => {
                 Looked::Refused("it is still the one that was refused".to_owned())
             }
-            Ok(Seen { found: None, .. }) => Looked::Same,
-            Ok(Seen { look, found: Some(found) }) => {
-                match active::compile(found, &self.source, self.trust.as_ref(), self.compiler).await {
-                    Ok(set) => self.take(agent, look, set).await?,
-                    Err(problem) => self.refuse(agent, look, &problem).await?,
+            Ok(Fetched { content: None, .. }) => Looked::Same,
+            Ok(Fetched { fingerprint, content: Some(content) }) => {
+                match active::compile(content, &self.source, self.trust.as_ref(), self.compiler).await {
+                    Ok(set) => self.take(agent, fingerprint, set).await?,
+                    Err(problem) => self.refuse(agent, fingerprint, &problem).await?,
                 }
             }
             Err(problem) => {
@@ -148,14 +148,14 @@ impl Refresher {
     async fn shadow<C: Clouds, L: Ledger>(
         &mut self,
         agent: &Agent<C, L>,
-        shelf: &impl Shelf,
+        shelf: &impl ObjectStore,
     ) -> Result<(), LedgerError> {
         let before = agent.rules.now();
         let mut set = agent.shadowing(RuleSet::clone(&before)).await?;
-        if let Some(source) = self.beside.clone()
+        if let Some(source) = self.candidate.clone()
             && let Some(policies) = self.look_beside(&source, shelf, &agent.metrics).await
         {
-            set = set.beside(Some(policies));
+            set = set.with_candidate(Some(policies));
         }
         let watched = set.watched();
         if watched != before.watched() {
@@ -168,10 +168,10 @@ impl Refresher {
             self.noted = Some(watched.clone());
         }
         let elapsed = now.duration_since(self.tended);
-        if elapsed >= TENDING && !watched.is_empty() {
+        if elapsed >= CLEAN_TIME_INTERVAL && !watched.is_empty() {
             agent.ledger.went_on(elapsed.min(LONGEST).as_secs(), now).await?;
         }
-        if elapsed >= TENDING {
+        if elapsed >= CLEAN_TIME_INTERVAL {
             self.tended = now;
         }
         Ok(())
@@ -179,14 +179,14 @@ impl Refresher {
 
     /// The bundle beside, when there is a new one that can be used. One that cannot be is
     /// logged and counted; it would not have acted anyway.
-    async fn look_beside(&mut self, source: &Source, shelf: &impl Shelf, metrics: &Metrics) -> Option<Policies> {
-        let known: Vec<&Look> = self.seen_beside.iter().collect();
-        let seen = active::see(source, &known, shelf).await;
+    async fn look_beside(&mut self, source: &Source, shelf: &impl ObjectStore, metrics: &Metrics) -> Option<Policies> {
+        let known: Vec<&Fingerprint> = self.seen_beside.iter().collect();
+        let seen = active::fetch_if_changed(source, &known, shelf).await;
         let compiled = match seen {
-            Ok(Seen { found: None, .. }) => return None,
-            Ok(Seen { look, found: Some(found) }) => {
-                self.seen_beside = Some(look);
-                active::compile(found, source, self.trust.as_ref(), self.compiler).await
+            Ok(Fetched { content: None, .. }) => return None,
+            Ok(Fetched { fingerprint, content: Some(content) }) => {
+                self.seen_beside = Some(fingerprint);
+                active::compile(content, source, self.trust.as_ref(), self.compiler).await
             }
             Err(problem) => Err(problem),
         };
@@ -202,16 +202,16 @@ impl Refresher {
     async fn take<C: Clouds, L: Ledger>(
         &mut self,
         agent: &Agent<C, L>,
-        look: Look,
+        fingerprint: Fingerprint,
         set: RuleSet,
     ) -> Result<Looked, LedgerError> {
         let (from, to) = (agent.rules.now().policies.digest().to_owned(), set.policies.digest().to_owned());
-        (self.seen, self.doubted, self.refused) = (Some(look), None, None);
+        (self.seen, self.doubted, self.refused) = (Some(fingerprint), None, None);
         if from == to {
             return Ok(Looked::Same);
         }
-        let beside = agent.rules.now().bundle_beside().cloned();
-        let set = agent.shadowing(set).await?.beside(beside);
+        let candidate = agent.rules.now().candidate().cloned();
+        let set = agent.shadowing(set).await?.with_candidate(candidate);
         // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
         agent.adopt(&set, &self.source).await?;
         agent.rules.swap(set);
@@ -223,21 +223,21 @@ impl Refresher {
     async fn refuse<C: Clouds, L: Ledger>(
         &mut self,
         agent: &Agent<C, L>,
-        look: Look,
+        fingerprint: Fingerprint,
         problem: &RulesError,
     ) -> Result<Looked, LedgerError> {
         let problem = problem.chain();
-        if self.doubted.as_ref() != Some(&look) {
+        if self.doubted.as_ref() != Some(&fingerprint) {
             warn!("policies at `{}` cannot be used, looking again soon: {problem}", self.source);
-            self.doubted = Some(look);
+            self.doubted = Some(fingerprint);
             return Ok(Looked::Doubtful(problem));
         }
         error!("policies at `{}` are refused, the ones before stay in force: {problem}", self.source);
         Metrics::add(&agent.metrics.count.policy_refusals, 1);
         let message = format!("the policies at `{}` are refused, those before stay in force: {problem}", self.source);
-        let case = format!("policies:refused:{}:{look}", self.source);
-        self.tell(agent, case, ("The policy bundle was refused", message)).await?;
-        self.refused = Some(look);
+        let case = format!("policies:refused:{}:{fingerprint}", self.source);
+        self.notify(agent, case, ("The policy bundle was refused", message)).await?;
+        self.refused = Some(fingerprint);
         Ok(Looked::Refused(problem))
     }
 
@@ -257,11 +257,11 @@ impl Refresher {
             self.good, self.source
         );
         let case = format!("policies:old:{}:{}", self.source, self.good);
-        self.tell(agent, case, ("The policies may be out of date", message)).await
+        self.notify(agent, case, ("The policies may be out of date", message)).await
     }
 
     /// Tells people through the same outbox as everything else; a case is told once.
-    async fn tell<C: Clouds, L: Ledger>(
+    async fn notify<C: Clouds, L: Ledger>(
         &self,
         agent: &Agent<C, L>,
         key: String,
@@ -277,18 +277,18 @@ impl Refresher {
             opened: now,
         };
         let plan = Plan { account: self.home.clone(), steps: Vec::new(), proposed: false };
-        let notice = self.notice(agent, finding(title, message));
-        let case = Case { key, repeat: Repeat::Once, incident };
-        if let Some(stored) = agent.ledger.claim(&case, &plan, &notice, now).await? {
-            agent.ledger.record(&stored, &Outcome::default(), State::Done, Some(&notice), now).await?;
+        let notification = self.notification(agent, finding(title, message));
+        let case = Case { key, repeat: Recurrence::Once, incident };
+        if let Some(stored) = agent.ledger.claim(&case, &plan, &notification, now).await? {
+            agent.ledger.record(&stored, &Outcome::default(), State::Done, Some(&notification), now).await?;
             agent.told.notify_one();
         }
         Ok(())
     }
 
-    fn notice<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, finding: Finding) -> Notice {
-        Notice {
-            occasion: Occasion::Policies,
+    fn notification<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, finding: Finding) -> Notification {
+        Notification {
+            kind: NotificationKind::Policies,
             at: agent.clock.now(),
             account: self.home.clone(),
             account_name: "keepwatch".to_owned(),

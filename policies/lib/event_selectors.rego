@@ -3,7 +3,7 @@
 # description: Basic and advanced selectors say the same things in two ways. A trail records what any of its selectors records.
 package lib.event_selectors
 
-import data.lib.act
+import data.lib.event
 
 # METADATA
 # title: The record shows the selectors
@@ -50,14 +50,14 @@ left_out contains filter if {
 	some filter in selector.filters
 }
 
-_basic := act.parameters.eventSelectors if {
-	is_array(act.parameters.eventSelectors)
+_basic := event.parameters.eventSelectors if {
+	is_array(event.parameters.eventSelectors)
 	not _advanced
 }
 
-_advanced := act.parameters.advancedEventSelectors if {
-	is_array(act.parameters.advancedEventSelectors)
-	count(act.parameters.advancedEventSelectors) > 0
+_advanced := event.parameters.advancedEventSelectors if {
+	is_array(event.parameters.advancedEventSelectors)
+	count(event.parameters.advancedEventSelectors) > 0
 }
 
 _passes(selector, value) if {

@@ -2,7 +2,7 @@
 # title: Who is given rights by a call to IAM
 package lib.grant
 
-import data.lib.act
+import data.lib.event
 
 # METADATA
 # title: The call writes a policy document
@@ -20,16 +20,16 @@ attaches if {
 
 # METADATA
 # title: The receiver, for a sentence
-grantee := $"user `{act.parameters.userName}`" if {
-	is_string(act.parameters.userName)
-} else := $"group `{act.parameters.groupName}`" if {
-	is_string(act.parameters.groupName)
-} else := $"role `{act.parameters.roleName}`" if {
-	is_string(act.parameters.roleName)
-} else := $"policy `{act.parameters.policyName}`" if {
-	is_string(act.parameters.policyName)
-} else := $"policy `{act.parameters.policyArn}`" if {
-	is_string(act.parameters.policyArn)
+grantee := $"user `{event.parameters.userName}`" if {
+	is_string(event.parameters.userName)
+} else := $"group `{event.parameters.groupName}`" if {
+	is_string(event.parameters.groupName)
+} else := $"role `{event.parameters.roleName}`" if {
+	is_string(event.parameters.roleName)
+} else := $"policy `{event.parameters.policyName}`" if {
+	is_string(event.parameters.policyName)
+} else := $"policy `{event.parameters.policyArn}`" if {
+	is_string(event.parameters.policyArn)
 } else := $"`{input.event.denied.resource}`" if {
 	is_string(input.event.denied.resource)
 } else := "somebody"
@@ -42,4 +42,4 @@ response := [] if {
 	not _takes_effect
 } else := ["contain"]
 
-_takes_effect if act.parameters.setAsDefault in {true, "true"}
+_takes_effect if event.parameters.setAsDefault in {true, "true"}

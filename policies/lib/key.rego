@@ -3,7 +3,7 @@
 # description: What a call to KMS is about, from the record's resources, its parameters or the message of a denied call.
 package lib.key
 
-import data.lib.act
+import data.lib.event
 
 # METADATA
 # title: The key may protect a backup
@@ -19,11 +19,11 @@ protected if arn in data.protected.keys
 # description: Undefined when the record names an alias, or nothing.
 arn := input.event.resources[0].ARN if {
 	contains(input.event.resources[0].ARN, ":key/")
-} else := act.parameters.keyId if {
-	startswith(act.parameters.keyId, "arn:")
-	contains(act.parameters.keyId, ":key/")
-} else := act.arn("kms", $"key/{act.parameters.keyId}") if {
-	_bare(act.parameters.keyId)
+} else := event.parameters.keyId if {
+	startswith(event.parameters.keyId, "arn:")
+	contains(event.parameters.keyId, ":key/")
+} else := event.arn("kms", $"key/{event.parameters.keyId}") if {
+	_bare(event.parameters.keyId)
 } else := input.event.denied.resource if {
 	contains(input.event.denied.resource, ":key/")
 }
@@ -32,8 +32,8 @@ arn := input.event.resources[0].ARN if {
 # title: The key, for a sentence
 named := $"key `{arn}`" if {
 	arn
-} else := $"key `{act.parameters.keyId}`" if {
-	is_string(act.parameters.keyId)
+} else := $"key `{event.parameters.keyId}`" if {
+	is_string(event.parameters.keyId)
 } else := "a key"
 
 # METADATA

@@ -2,7 +2,7 @@
 # title: Who outside the accounts we trust a key's policy or grant lets in
 package lib.key_policy
 
-import data.lib.act
+import data.lib.event
 import data.lib.iam_policy
 
 # METADATA
@@ -17,8 +17,8 @@ foreign_principals(statements) := {principal |
 
 # METADATA
 # title: An account is ours
-# description: The account that the act was done to, and those in `data.approved.accounts`.
-trusted(account) if account == act.account
+# description: The account that the event is about, and those in `data.approved.accounts`.
+trusted(account) if account == event.account
 
 trusted(account) if account in data.approved.accounts
 

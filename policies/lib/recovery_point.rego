@@ -3,16 +3,16 @@
 # description: What a call to AWS Backup is about, from its parameters or from the message of a denied call.
 package lib.recovery_point
 
-import data.lib.act
+import data.lib.event
 
 # METADATA
 # title: The name of the vault
-vault_name := act.parameters.backupVaultName if is_string(act.parameters.backupVaultName)
+vault_name := event.parameters.backupVaultName if is_string(event.parameters.backupVaultName)
 
 # METADATA
 # title: The vault as the resource of a finding
 # description: Empty when the record does not name it.
-target := {"resource": act.arn("backup", $"backup-vault:{vault_name}")} if {
+target := {"resource": event.arn("backup", $"backup-vault:{vault_name}")} if {
 	vault_name
 } else := {"resource": input.event.denied.resource} if {
 	contains(input.event.denied.resource, ":backup-vault:")
@@ -20,8 +20,8 @@ target := {"resource": act.arn("backup", $"backup-vault:{vault_name}")} if {
 
 # METADATA
 # title: The ARN of the recovery point, or `null`
-arn := act.parameters.recoveryPointArn if {
-	is_string(act.parameters.recoveryPointArn)
+arn := event.parameters.recoveryPointArn if {
+	is_string(event.parameters.recoveryPointArn)
 } else := input.event.denied.resource if {
 	is_string(input.event.denied.resource)
 	not contains(input.event.denied.resource, ":backup-vault:")

@@ -3,15 +3,15 @@
 # description: What a call to CloudTrail is about, from its parameters or from the message of a denied call.
 package lib.trail
 
-import data.lib.act
+import data.lib.event
 
 # METADATA
 # title: What the call names the trail by
 # description: A name or an ARN. Undefined when the record does not say.
-name := act.parameters.name if {
-	is_string(act.parameters.name)
-} else := act.parameters.trailName if {
-	is_string(act.parameters.trailName)
+name := event.parameters.name if {
+	is_string(event.parameters.name)
+} else := event.parameters.trailName if {
+	is_string(event.parameters.trailName)
 } else := input.event.denied.resource if {
 	contains(input.event.denied.resource, ":trail/")
 }
@@ -27,6 +27,6 @@ named := $"trail `{name}`" if {
 # description: Empty when the record does not name it.
 target := {"resource": name} if {
 	startswith(name, "arn:")
-} else := {"resource": act.arn("cloudtrail", $"trail/{name}")} if {
+} else := {"resource": event.arn("cloudtrail", $"trail/{name}")} if {
 	name
 } else := {}

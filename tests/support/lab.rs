@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
 pub const PRODUCTION: &str = "111122223333";
 pub const BACKUP: &str = "222233334444";
@@ -153,7 +153,7 @@ impl Lab {
     }
 
     /// Calls of write operations that the agent made, by CloudTrail's names.
-    pub fn deeds(&self) -> Vec<String> {
+    pub fn responses(&self) -> Vec<String> {
         let records = self.control("records?since=0", None);
         let by_agent = |record: &&Value| {
             record.pointer("/userIdentity/sessionContext/sessionIssuer/userName") == Some(&json!("KeepwatchRespond"))
@@ -240,7 +240,7 @@ impl Lab {
     pub fn eventually(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let began = Instant::now();
         while !holds() {
-            assert!(began.elapsed() < PATIENCE, "never came true: {what}\n{}", self.log());
+            assert!(began.elapsed() < WAIT_TIMEOUT, "never came true: {what}\n{}", self.log());
             sleep(Duration::from_millis(50));
         }
     }

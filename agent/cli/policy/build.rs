@@ -12,7 +12,7 @@ use crate::rules::active::RuleSet;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The folder: acts/, states/, lib/, data/.
+    /// The folder: events/, resources/, lib/, data/.
     #[arg(default_value = "policies")]
     folder: PathBuf,
     /// The bundle to write.

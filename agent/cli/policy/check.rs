@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Meant, report, stored};
 use crate::cli::{Verdict, load_config, say, say_json};
-use crate::policy::author::{Flaw, Work, check, nearest};
+use crate::policy::author::{Lint, Work, check, nearest};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -57,27 +57,29 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
 }
 
 /// The flaws with their files as a path from here, the same in every format.
-pub(super) fn named_from_here(work: &Work, flaws: Vec<Flaw>) -> Vec<Flaw> {
-    let named = |flaw: Flaw| Flaw { file: work.folder.join(&flaw.file).display().to_string(), ..flaw };
+pub(super) fn named_from_here(work: &Work, flaws: Vec<Lint>) -> Vec<Lint> {
+    let named = |flaw: Lint| Lint { file: work.folder.join(&flaw.file).display().to_string(), ..flaw };
     flaws.into_iter().map(named).collect()
 }
 
 /// The ids in an accounts.toml that no rule has.
-fn unknown_rules(config: &std::path::Path, work: &Work) -> anyhow::Result<Vec<Flaw>> {
+fn unknown_rules(config: &std::path::Path, work: &Work) -> anyhow::Result<Vec<Lint>> {
     let settings = load_config(config)?.policies;
     let text = std::fs::read_to_string(config).with_context(|| format!("cannot read `{}`", config.display()))?;
     let ids = check::ids(work)?;
     let unknown = settings.shadow_rules.iter().filter(|id| !ids.contains(*id));
     let flaw = |id: &String| {
         let at = text.lines().zip(1..).find(|(line, _)| line.contains(&format!("\"{id}\"")));
-        Flaw {
+        Lint {
             file: config.display().to_string(),
             line: at.map_or(1, |(_, line)| line),
             column: 1,
             lint: "shadow-rules".to_owned(),
             what: format!("`shadow_rules` names `{id}`, and no rule has that id"),
             why: "the rule that is meant acts".to_owned(),
-            next: nearest(id, ids.iter().map(String::as_str)).map(|id| format!("did you mean `{id}`?")).unwrap_or_default(),
+            next: nearest(id, ids.iter().map(String::as_str))
+                .map(|id| format!("did you mean `{id}`?"))
+                .unwrap_or_default(),
         }
     };
     Ok(unknown.map(flaw).collect())

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cli::{Verdict, load_policies, say, say_json};
-use crate::policy::author::{Work, documents};
 use crate::policy::author::explain;
 use crate::policy::author::explain::{Explanation, Reason};
+use crate::policy::author::{Work, documents};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -66,7 +66,9 @@ fn document(path: &Path) -> anyhow::Result<Value> {
     } else {
         read = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     }
-    let mut found = documents::read(&read).map_err(|problem| anyhow!(problem)).with_context(|| format!("cannot use `{}`", path.display()))?;
+    let mut found = documents::read(&read)
+        .map_err(|problem| anyhow!(problem))
+        .with_context(|| format!("cannot use `{}`", path.display()))?;
     match (found.pop(), found.len()) {
         (Some(document), 0) => Ok(document),
         (None, _) => bail!("`{}` holds no event", path.display()),

@@ -51,7 +51,7 @@ pub(super) enum Command {
 /// Which rules are meant.
 #[derive(Debug, Args)]
 struct Meant {
-    /// A folder of policies, or one rule: its place `acts/<service>/<rule>`, its folder, or the
+    /// A folder of policies, or one rule: its place `events/<service>/<rule>`, its folder, or the
     /// last part of its place.
     what: Option<String>,
     /// The folder of policies in which a rule is looked for.

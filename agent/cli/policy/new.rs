@@ -11,7 +11,7 @@ use crate::cli::{Verdict, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Where: `acts/<service>/<rule>` or `states/<service>/<rule>`.
+    /// Where: `events/<service>/<rule>` or `resources/<service>/<rule>`.
     rule: String,
     /// The folder of policies.
     #[arg(long, default_value = "policies")]
@@ -21,8 +21,8 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let Arguments { rule, folder } = arguments;
     let parts: Vec<&str> = rule.split('/').collect();
-    let [kind @ ("acts" | "states"), service, name] = parts.as_slice() else {
-        bail!("`{rule}` is no place for a rule: say `acts/<service>/<rule>` or `states/<service>/<rule>`");
+    let [kind @ ("events" | "resources"), service, name] = parts.as_slice() else {
+        bail!("`{rule}` is no place for a rule: say `events/<service>/<rule>` or `resources/<service>/<rule>`");
     };
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let plain = |word: &str| !word.is_empty() && word.bytes().all(letter);
@@ -51,15 +51,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
 /// The files of a new rule, with names still to be filled in.
 fn files(kind: &str, name: &str) -> [(String, &'static str); 4] {
     let [text, tests, input] = match kind {
-        "acts" => [
-            include_str!("../../policy/template/act.rego"),
-            include_str!("../../policy/template/act_test.rego"),
-            include_str!("../../policy/template/act.json"),
+        "events" => [
+            include_str!("../../policy/template/event.rego"),
+            include_str!("../../policy/template/event_test.rego"),
+            include_str!("../../policy/template/event.json"),
         ],
         _ => [
-            include_str!("../../policy/template/state.rego"),
-            include_str!("../../policy/template/state_test.rego"),
-            include_str!("../../policy/template/state.json"),
+            include_str!("../../policy/template/resource.rego"),
+            include_str!("../../policy/template/resource_test.rego"),
+            include_str!("../../policy/template/resource.json"),
         ],
     };
     [
@@ -80,7 +80,7 @@ fn event(folder: &Path, service: &str) -> String {
 
 fn recorded(kind: &str) -> &'static str {
     match kind {
-        "acts" => "CloudTrail record of each event that it declares",
+        "events" => "CloudTrail record of each event that it declares",
         _ => "resource as `keepwatch sweep` reads it",
     }
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::policy::author::Flaw;
+use crate::policy::author::Lint;
 
 /// One line for each, as GitHub Actions reads it from a job's output.
-pub(super) fn github(flaws: &[Flaw]) -> Vec<String> {
-    let line = |flaw: &Flaw| {
-        let Flaw { file, line, column, lint, what, why, next } = flaw;
-        let said: Vec<&str> = [what, why, next].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+pub(super) fn github(flaws: &[Lint]) -> Vec<String> {
+    let line = |flaw: &Lint| {
+        let Lint { file, line, column, lint, what, why, next } = flaw;
+        let said: Vec<&str> =
+            [what, why, next].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
         let (file, said) = (property(file), escaped(&said.join("\n")));
         format!("::error file={file},line={line},col={column},title={}::{said}", property(lint))
     };
@@ -28,8 +29,8 @@ fn property(text: &str) -> String {
 }
 
 /// A log of one run, which code scanning takes.
-pub(super) fn sarif(flaws: &[Flaw]) -> Value {
-    let lints: BTreeMap<&str, &Flaw> = flaws.iter().rev().map(|flaw| (flaw.lint.as_str(), flaw)).collect();
+pub(super) fn sarif(flaws: &[Lint]) -> Value {
+    let lints: BTreeMap<&str, &Lint> = flaws.iter().rev().map(|flaw| (flaw.lint.as_str(), flaw)).collect();
     let rules: Vec<Value> = lints
         .iter()
         .map(|(lint, flaw)| {
@@ -47,8 +48,8 @@ pub(super) fn sarif(flaws: &[Flaw]) -> Value {
     })
 }
 
-fn result(flaw: &Flaw) -> Value {
-    let Flaw { file, line, column, lint, what, next, .. } = flaw;
+fn result(flaw: &Lint) -> Value {
+    let Lint { file, line, column, lint, what, next, .. } = flaw;
     let text = if next.is_empty() { what.clone() } else { format!("{what}: {next}") };
     json!({
         "ruleId": lint,
@@ -65,8 +66,8 @@ fn result(flaw: &Flaw) -> Value {
 mod tests {
     use super::*;
 
-    fn flaw() -> Flaw {
-        Flaw {
+    fn flaw() -> Lint {
+        Lint {
             file: "policies/events/a,b/c.rego".to_owned(),
             line: 3,
             column: 7,

@@ -77,7 +77,7 @@ pub(super) async fn list(arguments: &ShadowArguments) -> anyhow::Result<Verdict>
 fn line(standing: &Standing) -> String {
     let Standing { watched, since, findings, last, clean_seconds } = standing;
     let last = last.map_or_else(|| "none".to_owned(), |last| last.to_string());
-    let of = if watched.beside { "  (of the bundle beside)" } else { "" };
+    let of = if watched.candidate { "  (of the bundle beside)" } else { "" };
     let hours = clean_seconds / 3600;
     format!(
         "{}  since {since}  {findings} finding(s), last {last}, clean for {hours} h  {}{of}",
@@ -100,7 +100,7 @@ pub(super) async fn promote(arguments: &PromoteArguments) -> anyhow::Result<Verd
     ensure!(!by.trim().is_empty(), "`--by` names who takes the rule out of shadow");
     let looked = look_into_store(store)?;
     let standings = looked.standings().await?;
-    let own = standings.iter().find(|standing| standing.watched.rule == *rule && !standing.watched.beside);
+    let own = standings.iter().find(|standing| standing.watched.rule == *rule && !standing.watched.candidate);
     let Some(standing) = own else {
         if standings.iter().any(|standing| standing.watched.rule == *rule) {
             bail!("`{rule}` is in shadow with its whole bundle: publish that bundle as the active one instead");

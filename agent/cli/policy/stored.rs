@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::policy::author::Flaw;
+use crate::policy::author::Lint;
 use crate::rules::strategy::Strategies;
 
 /// What is wrong with the files below `data/`.
-pub(super) fn flaws(folder: &Path) -> Vec<Flaw> {
+pub(super) fn flaws(folder: &Path) -> Vec<Lint> {
     let mut files = Vec::new();
     collect(&folder.join("data"), &mut files);
     files.sort();
@@ -25,8 +25,8 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-fn flaw(folder: &Path, path: &Path) -> Option<Flaw> {
-    let said = |line: usize, column: usize, what: String, next: &str| Flaw {
+fn flaw(folder: &Path, path: &Path) -> Option<Lint> {
+    let said = |line: usize, column: usize, what: String, next: &str| Lint {
         file: path.strip_prefix(folder).unwrap_or(path).display().to_string(),
         line: line.max(1) as u64,
         column: column.max(1) as u64,
@@ -41,7 +41,9 @@ fn flaw(folder: &Path, path: &Path) -> Option<Flaw> {
     };
     let value: Value = match serde_json::from_str(&text) {
         Ok(value) => value,
-        Err(error) => return Some(said(error.line(), error.column(), format!("it is no JSON: {error}"), "correct it there")),
+        Err(error) => {
+            return Some(said(error.line(), error.column(), format!("it is no JSON: {error}"), "correct it there"));
+        }
     };
     let refused = strategies(folder, path, value).into_iter().find_map(|(name, strategy)| {
         let refused = Strategies::from_data(&json!({"strategies": {name: strategy}})).err()?;

@@ -24,7 +24,7 @@ use crate::policy::author::check::without_running;
 use crate::policy::author::{Work, documents, explain, trial};
 
 /// The time between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What every rule is built from.
 const SHARED: [&str; 4] = ["lib", "data", "schema", "capabilities.json"];
@@ -54,12 +54,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
 fn watch(work: &Work, events: &[PathBuf], stop: &AtomicBool) -> anyhow::Result<Verdict> {
     let mut events = Events { files: events.to_vec(), read: BTreeMap::new() };
     let mut seen = look(&work.folder, &events.files);
-    judge(work, &mut events)?;
+    evaluate(work, &mut events)?;
     while !stop.load(Ordering::Relaxed) {
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
         let now = look(&work.folder, &events.files);
         for one in touched(work, &seen, &now) {
-            judge(&one, &mut events)?;
+            evaluate(&one, &mut events)?;
         }
         seen = now;
     }
@@ -67,7 +67,7 @@ fn watch(work: &Work, events: &[PathBuf], stop: &AtomicBool) -> anyhow::Result<V
 }
 
 /// Files as they were when last looked at.
-type Seen = BTreeMap<PathBuf, Stamp>;
+type Stamps = BTreeMap<PathBuf, Stamp>;
 
 /// When a file was written, and how long it is.
 type Stamp = (Option<SystemTime>, u64);
@@ -78,9 +78,9 @@ struct Events {
     read: BTreeMap<PathBuf, (Stamp, Vec<Value>)>,
 }
 
-fn look(folder: &Path, events: &[PathBuf]) -> Seen {
-    let mut seen = Seen::new();
-    for part in ["acts", "states"].iter().chain(&SHARED) {
+fn look(folder: &Path, events: &[PathBuf]) -> Stamps {
+    let mut seen = Stamps::new();
+    for part in ["events", "resources"].iter().chain(&SHARED) {
         look_into(&folder.join(part), &mut seen);
     }
     events.iter().for_each(|file| look_into(file, &mut seen));
@@ -88,7 +88,7 @@ fn look(folder: &Path, events: &[PathBuf]) -> Seen {
 }
 
 /// What cannot be read just now, such as a file that an editor puts in place, is not there.
-fn look_into(path: &Path, seen: &mut Seen) {
+fn look_into(path: &Path, seen: &mut Stamps) {
     let Ok(about) = path.metadata() else { return };
     if about.is_dir() {
         let entries = path.read_dir().into_iter().flatten().filter_map(Result::ok);
@@ -100,7 +100,7 @@ fn look_into(path: &Path, seen: &mut Seen) {
 
 /// The rules that what changed belongs to: the rule that is watched, the one whose file was
 /// saved, or all when it is something that they share.
-fn touched(work: &Work, before: &Seen, now: &Seen) -> Vec<Work> {
+fn touched(work: &Work, before: &Stamps, now: &Stamps) -> Vec<Work> {
     let paths: BTreeSet<&PathBuf> = before.keys().chain(now.keys()).collect();
     let changed: Vec<&PathBuf> = paths.into_iter().filter(|path| before.get(*path) != now.get(*path)).collect();
     let places: BTreeSet<Option<String>> = changed.iter().map(|path| place(&work.folder, path)).collect();
@@ -113,11 +113,11 @@ fn touched(work: &Work, before: &Seen, now: &Seen) -> Vec<Work> {
     }
 }
 
-/// The rule that a file belongs to, as `acts/<service>/<rule>`.
+/// The rule that a file belongs to, as `events/<service>/<rule>`.
 fn place(folder: &Path, path: &Path) -> Option<String> {
     let below = path.strip_prefix(folder).ok()?.to_string_lossy().into_owned();
     let parts: Vec<&str> = below.split('/').collect();
-    let [kind @ ("acts" | "states"), service, rule, _, ..] = parts.as_slice() else { return None };
+    let [kind @ ("events" | "resources"), service, rule, _, ..] = parts.as_slice() else { return None };
     // A rule that was deleted is everybody's business: ids and shared files may hang on it.
     let place = format!("{kind}/{service}/{rule}");
     folder.join(&place).is_dir().then_some(place)
@@ -125,7 +125,7 @@ fn place(folder: &Path, path: &Path) -> Option<String> {
 
 /// One verdict, and how long the author waited for it. What cannot be built now may be built
 /// after the next save, so it ends nothing.
-fn judge(work: &Work, events: &mut Events) -> anyhow::Result<()> {
+fn evaluate(work: &Work, events: &mut Events) -> anyhow::Result<()> {
     let started = Instant::now();
     let now = SystemClock.now();
     let (checked, tried) = thread::scope(|scope| {
@@ -149,7 +149,7 @@ fn judge(work: &Work, events: &mut Events) -> anyhow::Result<()> {
         Ok((trial, policies)) => {
             well &= trial.passed(None);
             test::print(&trial)?;
-            policies.iter().try_for_each(|policies| events.judge(policies))?;
+            policies.iter().try_for_each(|policies| events.evaluate(policies))?;
         }
         Err(error) => {
             well = false;
@@ -163,7 +163,7 @@ fn judge(work: &Work, events: &mut Events) -> anyhow::Result<()> {
 
 impl Events {
     /// What the rules find in the events.
-    fn judge(&mut self, policies: &Policies) -> anyhow::Result<()> {
+    fn evaluate(&mut self, policies: &Policies) -> anyhow::Result<()> {
         for file in self.files.clone() {
             match self.documents(&file) {
                 Ok(documents) => judge_file(policies, &file, documents)?,
@@ -189,7 +189,7 @@ fn judge_file(policies: &Policies, file: &Path, documents: &[Value]) -> anyhow::
     for (number, document) in documents.iter().enumerate() {
         let now = document.get("now").and_then(|now| now.as_str()?.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
         for entry in policies.rules().iter().filter(|entry| explain::wants(entry, document)) {
-            for finding in policies.judge_by(entry, document, now) {
+            for finding in policies.evaluate_rule(entry, document, now) {
                 findings += 1;
                 say(format!("{}: event {}: {} {}", file.display(), number + 1, entry.rule.id, finding.message))?;
             }
@@ -210,7 +210,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        let rules = ["acts/a/one", "states/b/two"];
+        let rules = ["events/a/one", "resources/b/two"];
         rules.iter().for_each(|rule| write(&format!("{rule}/x.rego"), "old"));
         let all = Work::all(folder.path());
         let one = Work { rule: Some(rules[0].to_owned()), ..all.clone() };
@@ -219,10 +219,10 @@ mod tests {
             write(path, text);
             touched(work, &before, &look(folder.path(), &[]))
         };
-        assert_eq!(touched_by(&all, "acts/a/one/x.rego", "newer"), std::slice::from_ref(&one));
-        assert_eq!(touched_by(&one, "acts/a/one/fires.json", "[]"), std::slice::from_ref(&one));
-        assert_eq!(touched_by(&one, "states/b/two/x.rego", "newer"), []);
-        assert_eq!(touched_by(&all, "lib/act.rego", "new"), std::slice::from_ref(&all));
+        assert_eq!(touched_by(&all, "events/a/one/x.rego", "newer"), std::slice::from_ref(&one));
+        assert_eq!(touched_by(&one, "events/a/one/fires.json", "[]"), std::slice::from_ref(&one));
+        assert_eq!(touched_by(&one, "resources/b/two/x.rego", "newer"), []);
+        assert_eq!(touched_by(&all, "lib/event.rego", "new"), std::slice::from_ref(&all));
         assert_eq!(touched_by(&one, "data/x/data.json", "{}"), std::slice::from_ref(&one));
         assert_eq!(touched(&all, &look(folder.path(), &[]), &look(folder.path(), &[])), []);
     }

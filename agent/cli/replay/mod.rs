@@ -5,7 +5,7 @@
 //! ```json
 //! {"file":"a.json.gz","line":7,"event_id":"…","event_name":"StopLogging","event_source":"cloudtrail.amazonaws.com",
 //!  "event_time":"2026-01-02T03:04:05Z","account":"111122223333","region":"eu-west-1","principal":{…},
-//!  "rule":{"id":"LOG-01",…},"message":"…","resource":"…","propose":["rearm"],"evidence":{…}}
+//!  "rule":{"id":"LOG-01",…},"message":"…","resource":"…","propose":["restore"],"evidence":{…}}
 //! ```
 //!
 //! `line` is the line in a file of lines, and otherwise the number of the record in its file.
@@ -34,9 +34,9 @@ use crate::domain::finding::Finding;
 use crate::domain::principal::Principal;
 use crate::policy::Policies;
 use crate::policy::catalogue::Entry;
-use crate::policy::input::ActInput;
+use crate::policy::input::EventInput;
 use crate::recorded::replay::journal::Subject;
-use crate::recorded::replay::{Examiner, Replay, Report, Spot};
+use crate::recorded::replay::{EventSink, RecordLocation, Replay, Report};
 use output::Output;
 use show::{LOST_LIST, Listing, Show, Style, Tally};
 
@@ -77,7 +77,7 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
     let workers = args.events.workers(&source);
     let replay = Replay { source: &source, selection: &selection, config: config.as_ref(), workers };
     let mut written = Ok(());
-    let read = replay.run(&Lines(&policies), |report| {
+    let read = replay.run(&FindingLines(&policies), |report| {
         let tally = tally_of(&report);
         show.file(&report.item.name, &report.notes, &tally);
         written = output.write(&report, &tally);
@@ -98,22 +98,22 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
 }
 
 /// Makes a line of each finding.
-struct Lines<'a>(&'a Policies);
+struct FindingLines<'a>(&'a Policies);
 
 /// One finding, as it is written.
-struct Line {
+struct FindingLine {
     rule: String,
     text: Vec<u8>,
 }
 
 /// What one file held.
-fn tally_of(report: &Report<Line>) -> Tally {
+fn tally_of(report: &Report<FindingLine>) -> Tally {
     Tally::of(report.counts, report.found.iter().map(|line| line.rule.as_str()))
 }
 
 /// What stands in a line.
 #[derive(Debug, Serialize)]
-struct FindingLine<'a> {
+struct FindingFields<'a> {
     file: &'a str,
     line: u64,
     event_id: &'a str,
@@ -127,11 +127,11 @@ struct FindingLine<'a> {
     finding: &'a Finding,
 }
 
-impl Examiner for Lines<'_> {
-    type Found = Line;
+impl EventSink for FindingLines<'_> {
+    type Output = FindingLine;
 
     fn wants(&self, source: &str, name: &str) -> bool {
-        self.0.want(source, name)
+        self.0.is_subscribed(source, name)
     }
 
     fn rules(&self) -> Option<&Policies> {
@@ -139,14 +139,14 @@ impl Examiner for Lines<'_> {
     }
 
     /// Judges at the event's own time, so that a replay finds the same whenever it is run.
-    fn examine(&self, spot: Spot<'_>, event: &Event, account: &Account) -> Vec<Line> {
-        let found = self.0.judge_act(&ActInput::new(event, account, event.time));
-        found.iter().map(|finding| line(spot, event, finding)).collect()
+    fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<FindingLine> {
+        let found = self.0.evaluate_event(&EventInput::new(event, account, event.time));
+        found.iter().map(|finding| line(location, event, finding)).collect()
     }
 }
 
-fn line(Spot { file, line }: Spot<'_>, event: &Event, finding: &Finding) -> Line {
-    let line = FindingLine {
+fn line(RecordLocation { file, line }: RecordLocation<'_>, event: &Event, finding: &Finding) -> FindingLine {
+    let line = FindingFields {
         file,
         line,
         event_id: &event.id,
@@ -160,7 +160,7 @@ fn line(Spot { file, line }: Spot<'_>, event: &Event, finding: &Finding) -> Line
     };
     let mut text = serde_json::to_vec(&line).unwrap_or_default();
     text.push(b'\n');
-    Line { rule: finding.rule.id.clone(), text }
+    FindingLine { rule: finding.rule.id.clone(), text }
 }
 
 #[cfg(test)]

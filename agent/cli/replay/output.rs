@@ -10,9 +10,9 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::show::Tally;
-use super::{Arguments, Line};
+use super::{Arguments, FindingLine};
 use crate::recorded::replay::Report;
-use crate::recorded::replay::journal::{Journal, Past, Subject};
+use crate::recorded::replay::journal::{Journal, Progress, Subject};
 
 /// An open output.
 pub(super) struct Output {
@@ -22,10 +22,10 @@ pub(super) struct Output {
 }
 
 /// The journal, if one is to be kept, and where an earlier run broke off.
-pub(super) fn journal(args: &Arguments, subject: &Subject) -> anyhow::Result<(Option<Journal>, Past<Tally>)> {
+pub(super) fn journal(args: &Arguments, subject: &Subject) -> anyhow::Result<(Option<Journal>, Progress<Tally>)> {
     match &args.resume {
         Some(path) => Journal::open(path, subject).map(|(journal, past)| (Some(journal), past)),
-        None => Ok((None, Past::default())),
+        None => Ok((None, Progress::default())),
     }
 }
 
@@ -40,7 +40,7 @@ impl Output {
     }
 
     /// Writes what was found in a file.
-    pub fn write(&mut self, report: &Report<Line>, tally: &Tally) -> io::Result<()> {
+    pub fn write(&mut self, report: &Report<FindingLine>, tally: &Tally) -> io::Result<()> {
         for line in &report.found {
             self.to.write_all(&line.text)?;
             self.written += line.text.len() as u64;

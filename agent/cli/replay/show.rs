@@ -17,7 +17,7 @@ use crate::recorded::replay::{Counts, Note, NoteKind};
 pub(in crate::cli) const LOST_LIST: &str = "cannot read back the list of files from its temporary file";
 
 /// How often progress is shown.
-const LOOK: SignedDuration = SignedDuration::from_millis(250);
+const REDRAW_INTERVAL: SignedDuration = SignedDuration::from_millis(250);
 /// After how many listed files it is time to look at the clock.
 const LISTED_TOGETHER: u64 = 64;
 
@@ -95,7 +95,7 @@ impl<'a, C: Clock, W: Write> Listing<'a, C, W> {
         self.files += 1;
         if self.style == Style::Terminal && self.files.is_multiple_of(LISTED_TOGETHER) {
             let now = self.clock.now();
-            if now.duration_since(self.shown) >= LOOK {
+            if now.duration_since(self.shown) >= REDRAW_INTERVAL {
                 self.shown = now;
                 let _ = write!(self.notes, "\r\x1b[Klisting: {} files so far", self.files);
                 let _ = self.notes.flush();
@@ -151,7 +151,7 @@ impl<'a, C: Clock, W: Write> Show<'a, C, W> {
 
     fn progress(&mut self) {
         let now = self.clock.now();
-        if self.style != Style::Terminal || now.duration_since(self.shown) < LOOK {
+        if self.style != Style::Terminal || now.duration_since(self.shown) < REDRAW_INTERVAL {
             return;
         }
         self.shown = now;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::clock::Clock;
-use crate::domain::finding::{Rule, Severity, Verb};
+use crate::domain::finding::{ResponseKind, Rule, Severity};
 use crate::event::examples;
 use crate::recorded::replay::Selection;
 use crate::recorded::replay::source::Source;
@@ -23,14 +23,14 @@ impl Clock for StoppedClock {
 /// Finds every event of one name, and wants all.
 struct Named(&'static str);
 
-impl Examiner for Named {
-    type Found = Line;
+impl EventSink for Named {
+    type Output = FindingLine;
 
     fn wants(&self, _: &str, _: &str) -> bool {
         true
     }
 
-    fn examine(&self, spot: Spot<'_>, event: &Event, account: &Account) -> Vec<Line> {
+    fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<FindingLine> {
         let rule = Rule {
             id: "BKP-01".into(),
             title: "No deletion of recovery points".into(),
@@ -41,28 +41,35 @@ impl Examiner for Named {
             runbook: None,
         };
         let message = format!("in {}", account.name);
-        let finding = Finding { rule, message, resource: None, propose: vec![Verb::Contain], evidence: json!(null), approved: None };
-        (event.name == self.0).then(|| line(spot, event, &finding)).into_iter().collect()
+        let finding = Finding {
+            rule,
+            message,
+            resource: None,
+            propose: vec![ResponseKind::Contain],
+            evidence: json!(null),
+            approved: None,
+        };
+        (event.name == self.0).then(|| line(location, event, &finding)).into_iter().collect()
     }
 }
 
 /// Nobody wants anything.
 struct Nobody;
 
-impl Examiner for Nobody {
-    type Found = Line;
+impl EventSink for Nobody {
+    type Output = FindingLine;
 
     fn wants(&self, _: &str, _: &str) -> bool {
         false
     }
 
-    fn examine(&self, _: Spot<'_>, _: &Event, _: &Account) -> Vec<Line> {
+    fn examine(&self, _: RecordLocation<'_>, _: &Event, _: &Account) -> Vec<FindingLine> {
         unreachable!("nobody asked for it")
     }
 }
 
 /// What a replay writes: findings, notes, tally.
-fn replayed_by(examiner: &impl Examiner<Found = Line>, place: &Path, style: Style) -> (String, String, Tally) {
+fn replayed_by(examiner: &impl EventSink<Output = FindingLine>, place: &Path, style: Style) -> (String, String, Tally) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let selection = Selection::default();
     let source = Source::find(&[place.display().to_string()], &selection, &mut |_| true, runtime.handle()).unwrap();

@@ -5,9 +5,9 @@ use rusqlite::{Connection, Transaction, params};
 use serde_json::json;
 
 use super::outbox;
-use super::rows::{Trouble, append, micros, to_json};
+use super::rows::{SqliteError, append, micros, to_json};
 use crate::ledger::{Consent, Incident};
-use crate::notify::notice::Notice;
+use crate::notify::notification::Notification;
 
 /// How long a word holds.
 const HOLDS: SignedDuration = SignedDuration::from_mins(30);
@@ -16,9 +16,9 @@ const HOLDS: SignedDuration = SignedDuration::from_mins(30);
 pub(super) fn consent(
     db: &Transaction<'_>,
     consent: &Consent,
-    (incident, notice): (&Incident, &Notice),
+    (incident, notification): (&Incident, &Notification),
     now: Timestamp,
-) -> Result<Vec<String>, Trouble> {
+) -> Result<Vec<String>, SqliteError> {
     let Consent { target, plans, person } = consent;
     let about = to_json(plans)?;
     let since = now.saturating_sub(HOLDS).unwrap_or(Timestamp::MIN);
@@ -34,13 +34,13 @@ pub(super) fn consent(
     if fresh > 0 {
         append(db, now, "consented", json!({ "target": target, "plans": plans, "people": [person] }))?;
         if people.len() == 1 {
-            outbox::put(db, incident, notice)?;
+            outbox::put(db, incident, notification)?;
         }
     }
     Ok(people)
 }
 
-fn people(db: &Connection, target: &str) -> Result<Vec<String>, Trouble> {
+fn people(db: &Connection, target: &str) -> Result<Vec<String>, SqliteError> {
     let mut statement = db.prepare_cached("SELECT person FROM consents WHERE target = ? ORDER BY at, person")?;
     let found = statement.query_map([target], |row| row.get(0))?;
     Ok(found.collect::<Result<_, _>>()?)

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
-use super::rows::{Trouble, append, from_json, micros, to_json};
+use super::rows::{SqliteError, append, from_json, micros, to_json};
 use crate::domain::reason::Usage;
 use crate::domain::resource::{Desired, Place};
 
 /// See [`crate::ledger::Ledger::usage`]. A claimed plan counts before it is recorded, so
 /// that many at once cannot spend the same allowance.
-pub(super) fn usage(db: &Connection, account: Option<&str>, since: Timestamp) -> Result<Usage, Trouble> {
+pub(super) fn usage(db: &Connection, account: Option<&str>, since: Timestamp) -> Result<Usage, SqliteError> {
     let mut statement = db.prepare_cached(
         "SELECT s.charge, count(*) FROM plans p JOIN steps s ON s.plan = p.id
          WHERE p.claimed >= ?1 AND p.authority = 'agent' AND s.counts AND (?2 IS NULL OR p.account = ?2)
@@ -32,7 +32,7 @@ pub(super) fn usage(db: &Connection, account: Option<&str>, since: Timestamp) ->
 
 /// See [`crate::ledger::Ledger::repairs_of`]. A plan is one repair, however many steps it
 /// takes; taking a repair back is none.
-pub(super) fn repairs_of(db: &Connection, arn: &str, since: Timestamp) -> Result<u32, Trouble> {
+pub(super) fn repairs_of(db: &Connection, arn: &str, since: Timestamp) -> Result<u32, SqliteError> {
     let mut statement = db.prepare_cached(
         "SELECT count(DISTINCT p.id) FROM steps s JOIN plans p ON p.id = s.plan
          WHERE s.resource = ? AND s.counts AND s.charge = 'repair' AND p.claimed >= ?
@@ -43,7 +43,7 @@ pub(super) fn repairs_of(db: &Connection, arn: &str, since: Timestamp) -> Result
 
 /// See [`crate::ledger::Ledger::taken_back`]. It counts from the claim on: the undo's own
 /// changes must not be answered while it is at work.
-pub(super) fn taken_back(db: &Connection, arn: &str, since: Timestamp) -> Result<bool, Trouble> {
+pub(super) fn taken_back(db: &Connection, arn: &str, since: Timestamp) -> Result<bool, SqliteError> {
     let mut statement = db.prepare_cached(
         "SELECT count(*) FROM steps s JOIN plans p ON p.id = s.plan
          WHERE s.resource = ? AND p.authority = 'undo' AND p.claimed >= ?",
@@ -51,7 +51,7 @@ pub(super) fn taken_back(db: &Connection, arn: &str, since: Timestamp) -> Result
     Ok(statement.query_row(params![arn, micros(since)], |row| row.get::<_, u32>(0))? > 0)
 }
 
-pub(super) fn baseline(db: &Connection, place: &Place) -> Result<Option<Desired>, Trouble> {
+pub(super) fn baseline(db: &Connection, place: &Place) -> Result<Option<Desired>, SqliteError> {
     stored_baseline(db, place)?.map(|text| from_json("baseline", &text)).transpose()
 }
 
@@ -61,7 +61,7 @@ pub(super) fn keep_baseline(
     place: &Place,
     desired: &Desired,
     now: Timestamp,
-) -> Result<(), Trouble> {
+) -> Result<(), SqliteError> {
     let text = to_json(desired)?;
     if stored_baseline(db, place)?.as_ref() == Some(&text) {
         return Ok(());
@@ -75,7 +75,7 @@ pub(super) fn keep_baseline(
     append(db, now, "baseline", body)
 }
 
-fn stored_baseline(db: &Connection, place: &Place) -> Result<Option<String>, Trouble> {
+fn stored_baseline(db: &Connection, place: &Place) -> Result<Option<String>, SqliteError> {
     let mut statement = db.prepare_cached("SELECT desired FROM baselines WHERE arn = ? AND account = ?")?;
     Ok(statement.query_row(params![place.arn(), place.account.as_str()], |row| row.get(0)).optional()?)
 }

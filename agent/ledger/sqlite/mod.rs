@@ -21,20 +21,24 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::chain::Entry;
-use super::{Adopted, Case, Consent, Delivery, Incident, Ledger, LedgerError, State, Stored, Thread, Usage};
+use super::{Adopted, Case, Consent, Delivery, Incident, Ledger, LedgerError, PlanRecord, State, Thread, Usage};
 use crate::domain::account::AccountId;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::resource::{Desired, Place};
-use crate::notify::notice::Notice;
-use rows::Trouble;
+use crate::notify::notification::Notification;
+use rows::SqliteError;
 
 /// One script for each version of the schema; `user_version` says how many were run.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("buttons.sql"), include_str!("shadow.sql"),
-    include_str!("demotions.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("buttons.sql"),
+    include_str!("shadow.sql"),
+    include_str!("demotions.sql"),
+];
 
 /// How long a call waits while another process, such as `keepwatch undo`, writes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that one call at a time uses.
 type Shared = Arc<Mutex<Connection>>;
@@ -54,13 +58,13 @@ impl Sqlite {
     /// # Errors
     /// When the file cannot be used, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let deed = "open";
-        keep_private(path).map_err(|error| store(deed, error))?;
-        let writer = connect(path, OpenFlags::default()).map_err(|error| error.at(deed))?;
-        migrate(&writer).map_err(|error| error.at(deed))?;
+        let operation = "open";
+        keep_private(path).map_err(|error| store(operation, error))?;
+        let writer = connect(path, OpenFlags::default()).map_err(|error| error.at(operation))?;
+        migrate(&writer).map_err(|error| error.at(operation))?;
         let read = || connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-        let reader = read().map_err(|error| error.at(deed))?;
-        let scanner = read().map_err(|error| error.at(deed))?;
+        let reader = read().map_err(|error| error.at(operation))?;
+        let scanner = read().map_err(|error| error.at(operation))?;
         Ok(Self::of(writer, reader, scanner))
     }
 
@@ -97,13 +101,13 @@ impl Sqlite {
 
     /// Runs one transaction that may write. What another process commits meanwhile is seen
     /// or waited for, never overwritten.
-    async fn write<T, W>(&self, deed: &'static str, work: W) -> Result<T, LedgerError>
+    async fn write<T, W>(&self, operation: &'static str, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
-        W: FnOnce(&Transaction<'_>) -> Result<T, Trouble> + Send + 'static,
+        W: FnOnce(&Transaction<'_>) -> Result<T, SqliteError> + Send + 'static,
     {
         let writes = Arc::clone(&self.writes);
-        on(&self.writer, deed, move |connection| {
+        on(&self.writer, operation, move |connection| {
             let before = connection.total_changes();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let answer = work(&transaction)?;
@@ -117,30 +121,30 @@ impl Sqlite {
     }
 
     /// Looks something up.
-    async fn read<T, W>(&self, deed: &'static str, work: W) -> Result<T, LedgerError>
+    async fn read<T, W>(&self, operation: &'static str, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     {
-        on(&self.reader, deed, |connection| work(connection)).await
+        on(&self.reader, operation, |connection| work(connection)).await
     }
 
     /// Reads much.
-    async fn scan<T, W>(&self, deed: &'static str, work: W) -> Result<T, LedgerError>
+    async fn scan<T, W>(&self, operation: &'static str, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     {
-        on(&self.scanner, deed, |connection| work(connection)).await
+        on(&self.scanner, operation, |connection| work(connection)).await
     }
 }
 
 /// Runs work on a connection, on a thread that may block. A call that nobody waits for any
 /// more is finished all the same.
-async fn on<T, W>(shared: &Shared, deed: &'static str, work: W) -> Result<T, LedgerError>
+async fn on<T, W>(shared: &Shared, operation: &'static str, work: W) -> Result<T, LedgerError>
 where
     T: Send + 'static,
-    W: FnOnce(&mut Connection) -> Result<T, Trouble> + Send + 'static,
+    W: FnOnce(&mut Connection) -> Result<T, SqliteError> + Send + 'static,
 {
     let shared = Arc::clone(shared);
     let answer = tokio::task::spawn_blocking(move || {
@@ -148,11 +152,11 @@ where
         let mut connection = shared.lock().unwrap_or_else(PoisonError::into_inner);
         work(&mut connection)
     });
-    answer.await.map_err(|error| store(deed, error))?.map_err(|error| error.at(deed))
+    answer.await.map_err(|error| store(operation, error))?.map_err(|error| error.at(operation))
 }
 
-fn store(deed: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> LedgerError {
-    LedgerError::Store { deed, source: Box::new(error) }
+fn store(operation: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> LedgerError {
+    LedgerError::Store { operation, source: Box::new(error) }
 }
 
 /// Makes the file before SQLite does, so that it is never readable by others. SQLite gives
@@ -165,15 +169,15 @@ fn keep_private(path: &Path) -> std::io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Trouble> {
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, SqliteError> {
     let connection = Connection::open_with_flags(path, flags)?;
     tune(&connection)?;
     Ok(connection)
 }
 
 /// FULL: a claim holds the only undo there is, so it must outlive a power cut, too.
-fn tune(connection: &Connection) -> Result<(), Trouble> {
-    connection.busy_timeout(PATIENCE)?;
+fn tune(connection: &Connection) -> Result<(), SqliteError> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "recursive_triggers", "ON")?; // REPLACE deletes, too
@@ -182,7 +186,7 @@ fn tune(connection: &Connection) -> Result<(), Trouble> {
 }
 
 /// Brings the schema up to date.
-fn migrate(connection: &Connection) -> Result<(), Trouble> {
+fn migrate(connection: &Connection) -> Result<(), SqliteError> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let stored: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -194,7 +198,7 @@ fn migrate(connection: &Connection) -> Result<(), Trouble> {
     }
     let newest: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if newest as usize > MIGRATIONS.len() {
-        return Err(Trouble::damaged("schema", "a newer version of keepwatch wrote it"));
+        return Err(SqliteError::damaged("schema", "a newer version of keepwatch wrote it"));
     }
     transaction.commit()?;
     Ok(())
@@ -210,31 +214,31 @@ impl Ledger for Sqlite {
         &self,
         case: &Case,
         plan: &Plan,
-        notice: &Notice,
+        notification: &Notification,
         now: Timestamp,
-    ) -> Result<Option<Stored>, LedgerError> {
-        let (case, plan, notice) = (case.clone(), plan.clone(), notice.clone());
-        self.write("claim a plan", move |db| plans::claim(db, &case, &plans::Claim { plan, notice, now })).await
+    ) -> Result<Option<PlanRecord>, LedgerError> {
+        let (case, plan, notification) = (case.clone(), plan.clone(), notification.clone());
+        self.write("claim a plan", move |db| plans::claim(db, &case, &plans::Claim { plan, notification, now })).await
     }
 
-    async fn extend(&self, stored: &Stored, steps: &[Step], now: Timestamp) -> Result<Stored, LedgerError> {
+    async fn extend(&self, stored: &PlanRecord, steps: &[Step], now: Timestamp) -> Result<PlanRecord, LedgerError> {
         let (id, steps) = (stored.id.clone(), steps.to_vec());
         self.write("extend a plan", move |db| plans::extend(db, &id, &steps, now)).await
     }
 
-    async fn unfinished(&self) -> Result<Vec<Stored>, LedgerError> {
+    async fn unfinished(&self) -> Result<Vec<PlanRecord>, LedgerError> {
         self.scan("list unfinished plans", plans::unfinished).await
     }
 
     async fn record(
         &self,
-        stored: &Stored,
+        stored: &PlanRecord,
         outcome: &Outcome,
         state: State,
-        notice: Option<&Notice>,
+        notification: Option<&Notification>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        let record = plans::Record { outcome: outcome.clone(), state, notice: notice.cloned(), now };
+        let record = plans::Record { outcome: outcome.clone(), state, notification: notification.cloned(), now };
         let id = stored.id.clone();
         self.write("record a plan", move |db| plans::record(db, &id, &record)).await
     }
@@ -254,12 +258,12 @@ impl Ledger for Sqlite {
         self.read("look up undos", move |db| counts::taken_back(db, &arn, since)).await
     }
 
-    async fn plan(&self, id: &str) -> Result<Option<Stored>, LedgerError> {
+    async fn plan(&self, id: &str) -> Result<Option<PlanRecord>, LedgerError> {
         let id = id.to_owned();
         self.read("look up a plan", move |db| plans::by_id(db, &id)).await
     }
 
-    async fn take_proposed(&self, id: &str, person: &str, now: Timestamp) -> Result<Option<Stored>, LedgerError> {
+    async fn take_proposed(&self, id: &str, person: &str, now: Timestamp) -> Result<Option<PlanRecord>, LedgerError> {
         let (id, person) = (id.to_owned(), person.to_owned());
         self.write("take a proposed plan", move |db| plans::take_proposed(db, &id, &person, now)).await
     }
@@ -268,18 +272,19 @@ impl Ledger for Sqlite {
         &self,
         consent: &Consent,
         incident: &Incident,
-        notice: &Notice,
+        notification: &Notification,
         now: Timestamp,
     ) -> Result<Vec<String>, LedgerError> {
-        let (consent, incident, notice) = (consent.clone(), incident.clone(), notice.clone());
-        self.write("note a person's word", move |db| consents::consent(db, &consent, (&incident, &notice), now)).await
+        let (consent, incident, notification) = (consent.clone(), incident.clone(), notification.clone());
+        self.write("note a person's word", move |db| consents::consent(db, &consent, (&incident, &notification), now))
+            .await
     }
 
     fn writes(&self) -> u64 {
         self.writes.load(Ordering::Relaxed)
     }
 
-    async fn incidents(&self) -> Result<Vec<(Incident, Vec<Stored>)>, LedgerError> {
+    async fn incidents(&self) -> Result<Vec<(Incident, Vec<PlanRecord>)>, LedgerError> {
         self.scan("list incidents", plans::incidents).await
     }
 

@@ -5,27 +5,27 @@ use rusqlite::{Connection, Params, Row, Transaction, params};
 use serde_json::Value;
 
 use super::rows;
-use super::rows::{Trouble, micros, to_json};
+use super::rows::{SqliteError, micros, to_json};
 use crate::domain::reason::Reason;
 use crate::ledger::{Delivery, Incident, Thread};
 use crate::notify::context::Context;
-use crate::notify::notice::{Notice, Occasion};
+use crate::notify::notification::{Notification, NotificationKind};
 
 /// Stores a notice for delivery.
-pub(super) fn put(db: &Transaction<'_>, incident: &Incident, notice: &Notice) -> Result<(), Trouble> {
+pub(super) fn put(db: &Transaction<'_>, incident: &Incident, notification: &Notification) -> Result<(), SqliteError> {
     db.prepare_cached("INSERT INTO deliveries (incident, notice) VALUES (?, ?)")?
-        .execute(params![incident.id, readable(notice)?])?;
+        .execute(params![incident.id, readable(notification)?])?;
     Ok(())
 }
 
 /// A notice as JSON that can be read back: evidence nested so deeply that it could not is
 /// left out, or an attacker could make the alert about the attack unreadable.
-pub(super) fn readable(notice: &Notice) -> Result<String, Trouble> {
-    let text = to_json(notice)?;
-    if serde_json::from_str::<Notice>(&text).is_ok() {
+pub(super) fn readable(notification: &Notification) -> Result<String, SqliteError> {
+    let text = to_json(notification)?;
+    if serde_json::from_str::<Notification>(&text).is_ok() {
         return Ok(text);
     }
-    let mut shallow = notice.clone();
+    let mut shallow = notification.clone();
     for finding in &mut shallow.findings {
         finding.evidence = Value::Null;
     }
@@ -36,7 +36,7 @@ const DELIVERIES: &str = "d.number, d.notice, d.tries FROM deliveries d JOIN inc
 
 /// See [`crate::ledger::Ledger::undelivered`]. Of one incident no more than a few messages'
 /// worth, so that a storm does not fill the memory or hide the others.
-pub(super) fn undelivered(db: &Connection) -> Result<Vec<Delivery>, Trouble> {
+pub(super) fn undelivered(db: &Connection) -> Result<Vec<Delivery>, SqliteError> {
     let sql = format!(
         "SELECT {}, {DELIVERIES} JOIN (
              SELECT number, row_number() OVER (PARTITION BY incident ORDER BY number) AS place
@@ -48,12 +48,12 @@ pub(super) fn undelivered(db: &Connection) -> Result<Vec<Delivery>, Trouble> {
 }
 
 /// See [`crate::ledger::Ledger::told`].
-pub(super) fn told(db: &Connection, incident: &str) -> Result<Vec<Delivery>, Trouble> {
+pub(super) fn told(db: &Connection, incident: &str) -> Result<Vec<Delivery>, SqliteError> {
     let sql = format!("SELECT {}, {DELIVERIES} WHERE d.incident = ? ORDER BY d.number", rows::INCIDENT);
     deliveries(db, &sql, [incident])
 }
 
-fn deliveries(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<Delivery>, Trouble> {
+fn deliveries(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<Delivery>, SqliteError> {
     let mut statement = db.prepare_cached(sql)?;
     let mut found = statement.query(parameters)?;
     let mut deliveries = Vec::new();
@@ -63,18 +63,18 @@ fn deliveries(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec
     Ok(deliveries)
 }
 
-fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
+fn delivery(row: &Row<'_>) -> Result<Delivery, SqliteError> {
     let incident = rows::incident(row)?;
     let (number, text): (i64, String) = (row.get(5)?, row.get(6)?);
-    let notice = serde_json::from_str(&text).unwrap_or_else(|error| unreadable(&incident, number, &error));
-    Ok(Delivery { number, incident, notice, tries: row.get(7)? })
+    let notification = serde_json::from_str(&text).unwrap_or_else(|error| unreadable(&incident, number, &error));
+    Ok(Delivery { number, incident, notification, tries: row.get(7)? })
 }
 
 /// What people are told in place of a notice that is damaged: that there was one.
-fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> Notice {
+fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> Notification {
     let because = format!("notice {number} of this incident is damaged in the store and cannot be shown: {error}");
-    Notice {
-        occasion: Occasion::Response,
+    Notification {
+        kind: NotificationKind::Response,
         at: incident.opened,
         account: incident.account.clone(),
         account_name: String::new(),
@@ -91,25 +91,25 @@ fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> No
     }
 }
 
-pub(super) fn trying(db: &Transaction<'_>, numbers: &[i64]) -> Result<(), Trouble> {
+pub(super) fn trying(db: &Transaction<'_>, numbers: &[i64]) -> Result<(), SqliteError> {
     let mut statement = db.prepare_cached("UPDATE deliveries SET tries = tries + 1 WHERE number = ?")?;
     numbers.iter().try_for_each(|number| Ok(statement.execute([number]).map(drop)?))
 }
 
-pub(super) fn delivered(db: &Transaction<'_>, numbers: &[i64], now: Timestamp) -> Result<(), Trouble> {
+pub(super) fn delivered(db: &Transaction<'_>, numbers: &[i64], now: Timestamp) -> Result<(), SqliteError> {
     let sql = "UPDATE deliveries SET delivered = ? WHERE number = ? AND delivered IS NULL";
     let mut statement = db.prepare_cached(sql)?;
     numbers.iter().try_for_each(|number| Ok(statement.execute(params![micros(now), number]).map(drop)?))
 }
 
-pub(super) fn thread(db: &Connection, incident: &str) -> Result<Option<Thread>, Trouble> {
+pub(super) fn thread(db: &Connection, incident: &str) -> Result<Option<Thread>, SqliteError> {
     let mut statement = db.prepare_cached("SELECT channel, ts, shown FROM threads WHERE incident = ?")?;
     let mut found = statement.query([incident])?;
     let read = |row: &Row<'_>| Ok(Thread { channel: row.get(0)?, ts: row.get(1)?, shown: row.get(2)? });
     found.next()?.map(read).transpose()
 }
 
-pub(super) fn keep_thread(db: &Transaction<'_>, incident: &str, thread: &Thread) -> Result<(), Trouble> {
+pub(super) fn keep_thread(db: &Transaction<'_>, incident: &str, thread: &Thread) -> Result<(), SqliteError> {
     db.prepare_cached(
         "INSERT INTO threads (incident, channel, ts, shown) VALUES (?, ?, ?, ?)
          ON CONFLICT (incident) DO UPDATE SET channel = excluded.channel, ts = excluded.ts, shown = excluded.shown",
@@ -119,7 +119,7 @@ pub(super) fn keep_thread(db: &Transaction<'_>, incident: &str, thread: &Thread)
 }
 
 /// See [`crate::ledger::Ledger::stale_threads`].
-pub(super) fn stale_threads(db: &Connection) -> Result<Vec<(Incident, Thread)>, Trouble> {
+pub(super) fn stale_threads(db: &Connection) -> Result<Vec<(Incident, Thread)>, SqliteError> {
     let sql = format!(
         "SELECT {}, t.channel, t.ts, t.shown FROM threads t JOIN incidents i ON i.id = t.incident
          WHERE EXISTS (

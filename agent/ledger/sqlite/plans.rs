@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::outbox;
 use super::rows;
-use super::rows::{Trouble, append, from_json, micros, moment, to_json, word};
+use super::rows::{SqliteError, append, from_json, micros, moment, to_json, word};
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::ledger::charge;
-use crate::ledger::charge::Charge;
-use crate::ledger::{Case, Incident, Repeat, State, Stored, open_since};
-use crate::notify::notice::Notice;
+use crate::ledger::charge::BudgetClass;
+use crate::ledger::{Case, Incident, PlanRecord, Recurrence, State, open_since};
+use crate::notify::notification::Notification;
 
 /// How long after it was proposed a plan that people denied is not proposed again.
 const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -21,7 +21,7 @@ const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// What [`claim`] stores.
 pub(super) struct Claim {
     pub(super) plan: Plan,
-    pub(super) notice: Notice,
+    pub(super) notification: Notification,
     pub(super) now: Timestamp,
 }
 
@@ -29,11 +29,15 @@ pub(super) struct Claim {
 pub(super) struct Record {
     pub(super) outcome: Outcome,
     pub(super) state: State,
-    pub(super) notice: Option<Notice>,
+    pub(super) notification: Option<Notification>,
     pub(super) now: Timestamp,
 }
 
-pub(super) fn open_incident(db: &Connection, correlation: &str, now: Timestamp) -> Result<Option<Incident>, Trouble> {
+pub(super) fn open_incident(
+    db: &Connection,
+    correlation: &str,
+    now: Timestamp,
+) -> Result<Option<Incident>, SqliteError> {
     let sql = format!(
         "SELECT {} FROM incidents i WHERE i.correlation = ? AND i.active > ? ORDER BY i.active DESC LIMIT 1",
         rows::INCIDENT
@@ -45,15 +49,15 @@ pub(super) fn open_incident(db: &Connection, correlation: &str, now: Timestamp) 
 
 /// See [`crate::ledger::Ledger::claim`]. The transaction holds the write lock from its
 /// start, so of two that claim one case the second sees the first one's plan.
-pub(super) fn claim(db: &Transaction<'_>, case: &Case, claim: &Claim) -> Result<Option<Stored>, Trouble> {
+pub(super) fn claim(db: &Transaction<'_>, case: &Case, claim: &Claim) -> Result<Option<PlanRecord>, SqliteError> {
     let latest = one(db, "WHERE p.case_key = ? ORDER BY p.attempt DESC LIMIT 1", [&case.key])?;
     match (latest.as_ref().map(|stored| stored.state), case.repeat) {
         (Some(State::Claimed), _) => return Ok(latest),
-        (Some(State::Proposed), _) | (Some(State::Done | State::Undone | State::Denied), Repeat::Once) => {
+        (Some(State::Proposed), _) | (Some(State::Done | State::Undone | State::Denied), Recurrence::Once) => {
             return Ok(None);
         }
-        (Some(State::Denied), Repeat::WhenFinished) if is_rested(latest.as_ref(), claim.now) => return Ok(None),
-        (Some(State::Done | State::Undone | State::Denied), Repeat::WhenFinished) | (None, _) => {}
+        (Some(State::Denied), Recurrence::WhenFinished) if is_rested(latest.as_ref(), claim.now) => return Ok(None),
+        (Some(State::Done | State::Undone | State::Denied), Recurrence::WhenFinished) | (None, _) => {}
     }
     let incident = settle_incident(db, &case.incident, claim.now)?;
     let id = insert_plan(db, &incident, &case.key, claim)?;
@@ -61,18 +65,18 @@ pub(super) fn claim(db: &Transaction<'_>, case: &Case, claim: &Claim) -> Result<
     let mut body = json!({
         "plan": id,
         "case": case.key,
-        "bundle": claim.notice.bundle,
+        "bundle": claim.notification.bundle,
         "proposed": claim.plan.proposed,
         "steps": claim.plan.steps,
     });
-    name(&mut body, Some(&claim.notice));
+    name(&mut body, Some(&claim.notification));
     append(db, claim.now, "claimed", body)?;
-    Ok(by_id(db, &id)?.map(|stored| Stored { resumed: false, ..stored }))
+    Ok(by_id(db, &id)?.map(|stored| PlanRecord { resumed: false, ..stored }))
 }
 
 /// Names in an entry whoever asked for what it tells of.
-fn name(body: &mut Value, notice: Option<&Notice>) {
-    if let (Some(body), Some(people)) = (body.as_object_mut(), notice.map(|notice| &notice.people))
+fn name(body: &mut Value, notification: Option<&Notification>) {
+    if let (Some(body), Some(people)) = (body.as_object_mut(), notification.map(|notification| &notification.people))
         && !people.is_empty()
     {
         body.insert("people".to_owned(), json!(people));
@@ -80,13 +84,13 @@ fn name(body: &mut Value, notice: Option<&Notice>) {
 }
 
 /// Whether a case was asked about so lately that asking again would only nag.
-fn is_rested(latest: Option<&Stored>, now: Timestamp) -> bool {
+fn is_rested(latest: Option<&PlanRecord>, now: Timestamp) -> bool {
     latest.is_some_and(|stored| now.duration_since(stored.claimed) < DENIED_FOR)
 }
 
 /// The incident that a new plan joins, now active. Two cases of one correlation that began
 /// at the same time become one incident; an id that stands for something else gets a suffix.
-fn settle_incident(db: &Transaction<'_>, wanted: &Incident, now: Timestamp) -> Result<Incident, Trouble> {
+fn settle_incident(db: &Transaction<'_>, wanted: &Incident, now: Timestamp) -> Result<Incident, SqliteError> {
     let incident = match open_incident(db, &wanted.correlation, now)? {
         Some(open) if correlation_of(db, &wanted.id)?.is_none() => open,
         Some(_) | None => Incident { id: free_id(db, wanted)?, ..wanted.clone() },
@@ -106,13 +110,13 @@ fn settle_incident(db: &Transaction<'_>, wanted: &Incident, now: Timestamp) -> R
     Ok(incident)
 }
 
-fn correlation_of(db: &Connection, id: &str) -> Result<Option<String>, Trouble> {
+fn correlation_of(db: &Connection, id: &str) -> Result<Option<String>, SqliteError> {
     let mut statement = db.prepare_cached("SELECT correlation FROM incidents WHERE id = ?")?;
     Ok(statement.query_row([id], |row| row.get(0)).optional()?)
 }
 
 /// The incident's own id, unless an incident of another correlation has it.
-fn free_id(db: &Connection, wanted: &Incident) -> Result<String, Trouble> {
+fn free_id(db: &Connection, wanted: &Incident) -> Result<String, SqliteError> {
     let mut id = wanted.id.clone();
     let mut suffix = 1;
     while correlation_of(db, &id)?.is_some_and(|taken| taken != wanted.correlation) {
@@ -122,8 +126,8 @@ fn free_id(db: &Connection, wanted: &Incident) -> Result<String, Trouble> {
     Ok(id)
 }
 
-fn insert_plan(db: &Transaction<'_>, incident: &Incident, case: &str, claim: &Claim) -> Result<String, Trouble> {
-    let next = |sql: &str, key: &str| -> Result<u32, Trouble> {
+fn insert_plan(db: &Transaction<'_>, incident: &Incident, case: &str, claim: &Claim) -> Result<String, SqliteError> {
+    let next = |sql: &str, key: &str| -> Result<u32, SqliteError> {
         Ok(db.prepare_cached(sql)?.query_row([key], |row| row.get(0))?)
     };
     let number = next("SELECT coalesce(max(number), 0) + 1 FROM plans WHERE incident = ?", &incident.id)?;
@@ -142,7 +146,7 @@ fn insert_plan(db: &Transaction<'_>, incident: &Incident, case: &str, claim: &Cl
         claim.plan.account.as_str(),
         authority(case, &claim.plan),
         to_json(&claim.plan)?,
-        outbox::readable(&claim.notice)?,
+        outbox::readable(&claim.notification)?,
         micros(claim.now)
     ])?;
     Ok(id)
@@ -160,25 +164,30 @@ fn authority(case: &str, plan: &Plan) -> &'static str {
 }
 
 /// Stores steps behind those that the plan has.
-fn insert_steps(db: &Transaction<'_>, plan: &str, steps: &[Step]) -> Result<(), Trouble> {
+fn insert_steps(db: &Transaction<'_>, plan: &str, steps: &[Step]) -> Result<(), SqliteError> {
     let mut statement = db.prepare_cached(
         "INSERT INTO steps (plan, place, charge, resource)
          SELECT ?1, coalesce(max(place), 0) + 1, ?2, ?3 FROM steps WHERE plan = ?1",
     )?;
     for step in steps {
         let resource = charge::resource(&step.action, &step.account);
-        statement.execute(params![plan, Charge::of(&step.action).word(), resource])?;
+        statement.execute(params![plan, BudgetClass::of(&step.action).word(), resource])?;
     }
     Ok(())
 }
 
 /// See [`crate::ledger::Ledger::extend`].
-pub(super) fn extend(db: &Transaction<'_>, id: &str, steps: &[Step], now: Timestamp) -> Result<Stored, Trouble> {
-    let stored = by_id(db, id)?.ok_or_else(|| Trouble::damaged("plan", format!("`{id}` is not stored")))?;
+pub(super) fn extend(
+    db: &Transaction<'_>,
+    id: &str,
+    steps: &[Step],
+    now: Timestamp,
+) -> Result<PlanRecord, SqliteError> {
+    let stored = by_id(db, id)?.ok_or_else(|| SqliteError::damaged("plan", format!("`{id}` is not stored")))?;
     if stored.state != State::Claimed {
-        return Err(Trouble::damaged("plan", format!("`{id}` is {} and takes no more steps", word(stored.state))));
+        return Err(SqliteError::damaged("plan", format!("`{id}` is {} and takes no more steps", word(stored.state))));
     }
-    let mut extended = Stored { resumed: false, ..stored };
+    let mut extended = PlanRecord { resumed: false, ..stored };
     extended.plan.steps.extend_from_slice(steps);
     db.prepare_cached("UPDATE plans SET plan = ? WHERE id = ?")?.execute(params![to_json(&extended.plan)?, id])?;
     insert_steps(db, id, steps)?;
@@ -187,8 +196,8 @@ pub(super) fn extend(db: &Transaction<'_>, id: &str, steps: &[Step], now: Timest
 }
 
 /// See [`crate::ledger::Ledger::record`].
-pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<(), Trouble> {
-    let stored = by_id(db, id)?.ok_or_else(|| Trouble::damaged("plan", format!("`{id}` is not stored")))?;
+pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<(), SqliteError> {
+    let stored = by_id(db, id)?.ok_or_else(|| SqliteError::damaged("plan", format!("`{id}` is not stored")))?;
     if !follows(stored.state, record.state) {
         return Ok(()); // somebody recorded it already
     }
@@ -207,9 +216,9 @@ pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<
         ])?;
     }
     let mut body = json!({ "plan": id, "state": record.state, "outcome": record.outcome.steps });
-    name(&mut body, record.notice.as_ref());
+    name(&mut body, record.notification.as_ref());
     append(db, record.now, kind(record.state), body)?;
-    record.notice.as_ref().map_or(Ok(()), |notice| outbox::put(db, &stored.incident, notice))
+    record.notification.as_ref().map_or(Ok(()), |notification| outbox::put(db, &stored.incident, notification))
 }
 
 /// Whether a plan that stands so may come to stand so.
@@ -242,7 +251,7 @@ pub(super) fn take_proposed(
     id: &str,
     person: &str,
     now: Timestamp,
-) -> Result<Option<Stored>, Trouble> {
+) -> Result<Option<PlanRecord>, SqliteError> {
     let taken = db
         .prepare_cached("UPDATE plans SET state = 'claimed', approved = 1 WHERE id = ? AND state = 'proposed'")?
         .execute([id])?;
@@ -254,14 +263,14 @@ pub(super) fn take_proposed(
 }
 
 /// See [`crate::ledger::Ledger::unfinished`].
-pub(super) fn unfinished(db: &Connection) -> Result<Vec<Stored>, Trouble> {
+pub(super) fn unfinished(db: &Connection) -> Result<Vec<PlanRecord>, SqliteError> {
     let waiting = "WHERE p.state = 'claimed' AND (p.authority <> 'approval' OR p.approved) ORDER BY p.claimed, p.id";
     all(db, waiting, [])
 }
 
 /// See [`crate::ledger::Ledger::incidents`].
-pub(super) fn incidents(db: &Connection) -> Result<Vec<(Incident, Vec<Stored>)>, Trouble> {
-    let mut incidents: Vec<(Incident, Vec<Stored>)> = Vec::new();
+pub(super) fn incidents(db: &Connection) -> Result<Vec<(Incident, Vec<PlanRecord>)>, SqliteError> {
+    let mut incidents: Vec<(Incident, Vec<PlanRecord>)> = Vec::new();
     for stored in all(db, "ORDER BY i.opened DESC, i.id, p.number", [])? {
         match incidents.last_mut() {
             Some((incident, plans)) if *incident == stored.incident => plans.push(stored),
@@ -271,15 +280,15 @@ pub(super) fn incidents(db: &Connection) -> Result<Vec<(Incident, Vec<Stored>)>,
     Ok(incidents)
 }
 
-pub(super) fn by_id(db: &Connection, id: &str) -> Result<Option<Stored>, Trouble> {
+pub(super) fn by_id(db: &Connection, id: &str) -> Result<Option<PlanRecord>, SqliteError> {
     one(db, "WHERE p.id = ?", [id])
 }
 
-fn one(db: &Connection, condition: &str, parameters: impl Params) -> Result<Option<Stored>, Trouble> {
+fn one(db: &Connection, condition: &str, parameters: impl Params) -> Result<Option<PlanRecord>, SqliteError> {
     Ok(all(db, condition, parameters)?.pop())
 }
 
-fn all(db: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Stored>, Trouble> {
+fn all(db: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<PlanRecord>, SqliteError> {
     let sql = format!(
         "SELECT {}, p.id, p.case_key, p.plan, p.notice, p.state, p.outcome, p.claimed
          FROM plans p JOIN incidents i ON i.id = p.incident {condition}",
@@ -294,15 +303,15 @@ fn all(db: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<
     Ok(plans)
 }
 
-fn stored(row: &Row<'_>) -> Result<Stored, Trouble> {
-    let (plan, notice, state): (String, String, String) = (row.get(7)?, row.get(8)?, row.get(9)?);
+fn stored(row: &Row<'_>) -> Result<PlanRecord, SqliteError> {
+    let (plan, notification, state): (String, String, String) = (row.get(7)?, row.get(8)?, row.get(9)?);
     let outcome: Option<String> = row.get(10)?;
-    Ok(Stored {
+    Ok(PlanRecord {
         id: row.get(5)?,
         case: row.get(6)?,
         incident: rows::incident(row)?,
         plan: from_json("plan", &plan)?,
-        notice: from_json("notice", &notice)?,
+        notification: from_json("notice", &notification)?,
         state: rows::state(&state)?,
         outcome: outcome.map(|text| from_json("outcome", &text)).transpose()?,
         claimed: moment(row.get(11)?)?,

@@ -13,7 +13,7 @@ use crate::ledger::{Incident, LedgerError, State};
 
 /// Why a call failed, before it is said what the call was for.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum SqliteError {
     /// SQLite refused.
     Sql(rusqlite::Error),
     /// A row is not what was stored.
@@ -25,17 +25,17 @@ pub(super) enum Trouble {
     },
 }
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-impl Trouble {
+impl SqliteError {
     /// The store's error for this deed.
-    pub(super) fn at(self, deed: &'static str) -> LedgerError {
+    pub(super) fn at(self, operation: &'static str) -> LedgerError {
         match self {
-            Self::Sql(error) => store(deed, error),
+            Self::Sql(error) => store(operation, error),
             Self::Damaged { what, detail } => LedgerError::Damaged { what, detail },
         }
     }
@@ -50,16 +50,16 @@ pub(super) fn micros(moment: Timestamp) -> i64 {
     moment.as_microsecond()
 }
 
-pub(super) fn moment(micros: i64) -> Result<Timestamp, Trouble> {
-    Timestamp::from_microsecond(micros).map_err(|error| Trouble::damaged("moment", error))
+pub(super) fn moment(micros: i64) -> Result<Timestamp, SqliteError> {
+    Timestamp::from_microsecond(micros).map_err(|error| SqliteError::damaged("moment", error))
 }
 
-pub(super) fn to_json(value: &impl Serialize) -> Result<String, Trouble> {
-    serde_json::to_string(value).map_err(|error| Trouble::damaged("value", error))
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, SqliteError> {
+    serde_json::to_string(value).map_err(|error| SqliteError::damaged("value", error))
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Trouble> {
-    serde_json::from_str(text).map_err(|error| Trouble::damaged(what, error))
+pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, SqliteError> {
+    serde_json::from_str(text).map_err(|error| SqliteError::damaged(what, error))
 }
 
 pub(super) const fn word(state: State) -> &'static str {
@@ -72,14 +72,14 @@ pub(super) const fn word(state: State) -> &'static str {
     }
 }
 
-pub(super) fn state(word: &str) -> Result<State, Trouble> {
+pub(super) fn state(word: &str) -> Result<State, SqliteError> {
     match word {
         "claimed" => Ok(State::Claimed),
         "proposed" => Ok(State::Proposed),
         "done" => Ok(State::Done),
         "undone" => Ok(State::Undone),
         "denied" => Ok(State::Denied),
-        other => Err(Trouble::damaged("state", other)),
+        other => Err(SqliteError::damaged("state", other)),
     }
 }
 
@@ -87,9 +87,9 @@ pub(super) fn state(word: &str) -> Result<State, Trouble> {
 pub(super) const INCIDENT: &str = "i.id, i.correlation, i.account, i.title, i.opened";
 
 /// Reads an incident from the first five columns of a row.
-pub(super) fn incident(row: &Row<'_>) -> Result<Incident, Trouble> {
+pub(super) fn incident(row: &Row<'_>) -> Result<Incident, SqliteError> {
     let account: String = row.get(2)?;
-    let account: AccountId = account.parse().map_err(|error| Trouble::damaged("incident", error))?;
+    let account: AccountId = account.parse().map_err(|error| SqliteError::damaged("incident", error))?;
     Ok(Incident {
         id: row.get(0)?,
         correlation: row.get(1)?,
@@ -100,7 +100,7 @@ pub(super) fn incident(row: &Row<'_>) -> Result<Incident, Trouble> {
 }
 
 /// Adds an entry to the chain, in the transaction whose deed it tells of.
-pub(super) fn append(db: &Transaction<'_>, at: Timestamp, kind: &str, body: Value) -> Result<(), Trouble> {
+pub(super) fn append(db: &Transaction<'_>, at: Timestamp, kind: &str, body: Value) -> Result<(), SqliteError> {
     let newest = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1";
     let last: Option<(i64, String)> =
         db.prepare_cached(newest)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -119,7 +119,7 @@ pub(super) fn append(db: &Transaction<'_>, at: Timestamp, kind: &str, body: Valu
 }
 
 /// The whole chain.
-pub(super) fn entries(db: &Connection) -> Result<Vec<Entry>, Trouble> {
+pub(super) fn entries(db: &Connection) -> Result<Vec<Entry>, SqliteError> {
     let mut statement = db.prepare("SELECT number, at, kind, body, previous, hash FROM entries ORDER BY number")?;
     let mut rows = statement.query([])?;
     let mut entries = Vec::new();
@@ -129,11 +129,11 @@ pub(super) fn entries(db: &Connection) -> Result<Vec<Entry>, Trouble> {
     Ok(entries)
 }
 
-fn entry(row: &Row<'_>) -> Result<Entry, Trouble> {
+fn entry(row: &Row<'_>) -> Result<Entry, SqliteError> {
     let (number, at, body): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(3)?);
     Ok(Entry {
         number: number.cast_unsigned(),
-        at: at.parse().map_err(|error| Trouble::damaged("entry", error))?,
+        at: at.parse().map_err(|error| SqliteError::damaged("entry", error))?,
         kind: row.get(2)?,
         body: from_json("entry", &body)?,
         previous: row.get(4)?,

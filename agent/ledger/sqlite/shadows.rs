@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::json;
 
 use super::Sqlite;
-use super::rows::{Trouble, append, from_json, micros, moment, to_json};
+use super::rows::{SqliteError, append, from_json, micros, moment, to_json};
 use crate::ledger::LedgerError;
 use crate::ledger::shadow::{Demotion, Promotion, Shadowed, Shadows, Standing, Watched};
 
@@ -57,13 +57,13 @@ impl Shadows for Sqlite {
     }
 }
 
-fn watch(db: &Transaction<'_>, watched: &[Watched], now: Timestamp) -> Result<(), Trouble> {
+fn watch(db: &Transaction<'_>, watched: &[Watched], now: Timestamp) -> Result<(), SqliteError> {
     let known = standings(db)?;
     for gone in known.iter().filter(|standing| !watched.iter().any(|one| same(one, &standing.watched))) {
         db.prepare_cached("UPDATE shadow_rules SET ended = ? WHERE rule = ? AND beside = ?")?.execute(params![
             micros(now),
             gone.watched.rule,
-            gone.watched.beside
+            gone.watched.candidate
         ])?;
     }
     for one in watched.iter().filter(|one| !known.iter().any(|standing| standing.watched == **one)) {
@@ -75,16 +75,16 @@ fn watch(db: &Transaction<'_>, watched: &[Watched], now: Timestamp) -> Result<()
                  last = iif(ended IS NULL, last, NULL), clean_s = iif(ended IS NULL, clean_s, 0),
                  bundle = excluded.bundle, title = excluded.title, ended = NULL",
         )?
-        .execute(params![one.rule, one.beside, one.bundle, one.title, micros(now)])?;
+        .execute(params![one.rule, one.candidate, one.bundle, one.title, micros(now)])?;
     }
     Ok(())
 }
 
 fn same(one: &Watched, other: &Watched) -> bool {
-    (&one.rule, one.beside) == (&other.rule, other.beside)
+    (&one.rule, one.candidate) == (&other.rule, other.candidate)
 }
 
-fn went_on(db: &Transaction<'_>, seconds: i64, now: Timestamp) -> Result<(), Trouble> {
+fn went_on(db: &Transaction<'_>, seconds: i64, now: Timestamp) -> Result<(), SqliteError> {
     db.prepare_cached(
         "UPDATE shadow_rules SET clean_s = clean_s + min(?1, (?2 - coalesce(last, since)) / 1000000) WHERE ended IS NULL",
     )?
@@ -92,7 +92,7 @@ fn went_on(db: &Transaction<'_>, seconds: i64, now: Timestamp) -> Result<(), Tro
     Ok(())
 }
 
-fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), Trouble> {
+fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), SqliteError> {
     let rule = &one.finding.rule.id;
     // An event is the same one when it is delivered again; a resource is looked at anew.
     let anew = one.subject.starts_with("arn:");
@@ -105,7 +105,7 @@ fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), Trou
         )?
         .execute(params![
             rule,
-            one.beside,
+            one.candidate,
             one.bundle,
             one.subject,
             one.account.as_str(),
@@ -123,18 +123,18 @@ fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), Trou
         "INSERT INTO shadow_rules (rule, beside, bundle, title, since, findings, last) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?5)
          ON CONFLICT (rule, beside) DO UPDATE SET findings = findings + 1, last = excluded.last, clean_s = 0",
     )?
-    .execute(params![rule, one.beside, one.bundle, one.finding.rule.title, micros(now)])?;
+    .execute(params![rule, one.candidate, one.bundle, one.finding.rule.title, micros(now)])?;
     db.prepare_cached(
         "DELETE FROM shadow_findings WHERE number IN (
              SELECT number FROM shadow_findings WHERE rule = ?1 AND beside = ?2
              ORDER BY last DESC, number DESC LIMIT -1 OFFSET ?3
          )",
     )?
-    .execute(params![rule, one.beside, KEPT])?;
+    .execute(params![rule, one.candidate, KEPT])?;
     Ok(())
 }
 
-fn standings(db: &Connection) -> Result<Vec<Standing>, Trouble> {
+fn standings(db: &Connection) -> Result<Vec<Standing>, SqliteError> {
     let mut statement = db.prepare_cached(
         "SELECT rule, beside, bundle, title, since, findings, last, clean_s FROM shadow_rules
          WHERE ended IS NULL ORDER BY rule, beside",
@@ -147,9 +147,9 @@ fn standings(db: &Connection) -> Result<Vec<Standing>, Trouble> {
     Ok(standings)
 }
 
-fn standing(row: &Row<'_>) -> Result<Standing, Trouble> {
+fn standing(row: &Row<'_>) -> Result<Standing, SqliteError> {
     let last: Option<i64> = row.get(6)?;
-    let watched = Watched { rule: row.get(0)?, beside: row.get(1)?, bundle: row.get(2)?, title: row.get(3)? };
+    let watched = Watched { rule: row.get(0)?, candidate: row.get(1)?, bundle: row.get(2)?, title: row.get(3)? };
     Ok(Standing {
         watched,
         since: moment(row.get(4)?)?,
@@ -159,7 +159,7 @@ fn standing(row: &Row<'_>) -> Result<Standing, Trouble> {
     })
 }
 
-fn shadowed(db: &Connection, rule: &str) -> Result<Vec<Shadowed>, Trouble> {
+fn shadowed(db: &Connection, rule: &str) -> Result<Vec<Shadowed>, SqliteError> {
     let mut statement = db.prepare_cached(
         "SELECT beside, bundle, subject, account, principal, finding FROM shadow_findings
          WHERE rule = ? ORDER BY last DESC, number DESC",
@@ -169,10 +169,10 @@ fn shadowed(db: &Connection, rule: &str) -> Result<Vec<Shadowed>, Trouble> {
     while let Some(row) = rows.next()? {
         let (account, finding): (String, String) = (row.get(3)?, row.get(5)?);
         found.push(Shadowed {
-            beside: row.get(0)?,
+            candidate: row.get(0)?,
             bundle: row.get(1)?,
             subject: row.get(2)?,
-            account: account.parse().map_err(|error| Trouble::damaged("shadow finding", error))?,
+            account: account.parse().map_err(|error| SqliteError::damaged("shadow finding", error))?,
             principal: row.get(4)?,
             finding: from_json("shadow finding", &finding)?,
         });
@@ -180,19 +180,19 @@ fn shadowed(db: &Connection, rule: &str) -> Result<Vec<Shadowed>, Trouble> {
     Ok(found)
 }
 
-fn ids(db: &Connection, query: &str) -> Result<BTreeSet<String>, Trouble> {
+fn ids(db: &Connection, query: &str) -> Result<BTreeSet<String>, SqliteError> {
     let mut statement = db.prepare_cached(query)?;
     let rules = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(rules)
 }
 
-fn promote(db: &Transaction<'_>, promotion: &Promotion, now: Timestamp) -> Result<(), Trouble> {
+fn promote(db: &Transaction<'_>, promotion: &Promotion, now: Timestamp) -> Result<(), SqliteError> {
     let Promotion { rule, by, reason, days } = promotion;
     let counted = "SELECT since, findings, bundle FROM shadow_rules WHERE rule = ? AND beside = 0 AND ended IS NULL";
     let counted: Option<(i64, u32, String)> =
         db.prepare_cached(counted)?.query_row([rule], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     let (since, findings, bundle) =
-        counted.ok_or_else(|| Trouble::damaged("rule", format!("`{rule}` is not in shadow")))?;
+        counted.ok_or_else(|| SqliteError::damaged("rule", format!("`{rule}` is not in shadow")))?;
     db.prepare_cached(
         "INSERT INTO promotions (rule, by, reason, at) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (rule) DO UPDATE SET by = excluded.by, reason = excluded.reason, at = excluded.at",
@@ -206,7 +206,7 @@ fn promote(db: &Transaction<'_>, promotion: &Promotion, now: Timestamp) -> Resul
     append(db, now, "promoted", body)
 }
 
-fn demote(db: &Transaction<'_>, demotion: &Demotion, now: Timestamp) -> Result<(), Trouble> {
+fn demote(db: &Transaction<'_>, demotion: &Demotion, now: Timestamp) -> Result<(), SqliteError> {
     let Demotion { rule, by, reason } = demotion;
     db.prepare_cached(
         "INSERT INTO demotions (rule, by, reason, at) VALUES (?1, ?2, ?3, ?4)

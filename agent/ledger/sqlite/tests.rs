@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::account::Mode;
 use crate::domain::action::{Action, Strength, Undo};
-use crate::domain::finding::{Finding, Rule, Severity, Verb};
+use crate::domain::finding::{Finding, ResponseKind, Rule, Severity};
 use crate::domain::outcome::StepOutcome;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
 use crate::domain::reason::Reason;
 use crate::domain::resource::Kind;
 use crate::domain::resource::bucket::Versioning;
-use crate::ledger::{Repeat, chain};
+use crate::ledger::{Recurrence, chain};
 use crate::notify::context::Context;
-use crate::notify::notice::{EventFacts, Occasion, StepReport};
+use crate::notify::notification::{EventFacts, NotificationKind, StepReport};
 
 const ACCOUNT: &str = "111122223333";
 
@@ -37,12 +37,12 @@ fn incident(id: &str) -> Incident {
     }
 }
 
-fn case(key: &str, repeat: Repeat) -> Case {
+fn case(key: &str, repeat: Recurrence) -> Case {
     Case { key: key.to_owned(), repeat, incident: incident("KW-7F3A2C") }
 }
 
 fn once(key: &str) -> Case {
-    case(key, Repeat::Once)
+    case(key, Recurrence::Once)
 }
 
 fn quarantine(strength: Strength) -> Step {
@@ -50,7 +50,7 @@ fn quarantine(strength: Strength) -> Step {
     let release = Action::ReleaseUser { user: "mallory".to_owned(), policy: policy.clone() };
     Step {
         account: account(),
-        verb: Verb::Contain,
+        verb: ResponseKind::Contain,
         action: Action::QuarantineUser { user: "mallory".to_owned(), policy, strength },
         undo: Undo::By { action: release },
     }
@@ -61,7 +61,7 @@ fn versioning(bucket: &str) -> Step {
         |versioning| Action::SetVersioning { region: "eu-west-1".to_owned(), bucket: bucket.to_owned(), versioning };
     Step {
         account: account(),
-        verb: Verb::Restore,
+        verb: ResponseKind::Restore,
         action: set(Versioning::Enabled),
         undo: Undo::By { action: set(Versioning::Suspended) },
     }
@@ -79,9 +79,9 @@ fn outcome(steps: &[StepOutcome]) -> Outcome {
     Outcome { steps: steps.to_vec() }
 }
 
-fn notice() -> Notice {
-    Notice {
-        occasion: Occasion::Response,
+fn notification() -> Notification {
+    Notification {
+        kind: NotificationKind::Response,
         at: at(1),
         account: account(),
         account_name: "payments-prod".to_owned(),
@@ -138,7 +138,7 @@ fn finding(evidence: Value) -> Finding {
         },
         message: "recovery point `1` was deleted".to_owned(),
         resource: None,
-        propose: vec![Verb::Contain],
+        propose: vec![ResponseKind::Contain],
         evidence,
         approved: None,
     }
@@ -148,15 +148,15 @@ fn memory() -> Sqlite {
     Sqlite::open_in_memory().unwrap()
 }
 
-async fn claimed(ledger: &Sqlite, case: &Case, plan: &Plan) -> Stored {
-    ledger.claim(case, plan, &notice(), at(1)).await.unwrap().expect("a plan to carry out")
+async fn claimed(ledger: &Sqlite, case: &Case, plan: &Plan) -> PlanRecord {
+    ledger.claim(case, plan, &notification(), at(1)).await.unwrap().expect("a plan to carry out")
 }
 
 /// Claims and records a plan whose steps were all done.
-async fn finished(ledger: &Sqlite, case: &Case, plan: &Plan) -> Stored {
+async fn finished(ledger: &Sqlite, case: &Case, plan: &Plan) -> PlanRecord {
     let stored = claimed(ledger, case, plan).await;
     let done = outcome(&vec![StepOutcome::Done; plan.steps.len()]);
-    ledger.record(&stored, &done, State::Done, Some(&notice()), at(2)).await.unwrap();
+    ledger.record(&stored, &done, State::Done, Some(&notification()), at(2)).await.unwrap();
     stored
 }
 
@@ -170,13 +170,13 @@ async fn a_new_case_gets_the_plan_that_was_made_for_it() {
     let wanted = plan(vec![quarantine(Strength::Soft)]);
     let stored = claimed(&ledger, &once("act:1"), &wanted).await;
     assert_eq!((stored.id.as_str(), stored.state), ("KW-7F3A2C.1", State::Claimed));
-    assert_eq!((stored.plan, stored.notice, stored.claimed), (wanted, notice(), at(1)));
+    assert_eq!((stored.plan, stored.notification, stored.claimed), (wanted, notification(), at(1)));
     assert_eq!(kinds(&ledger).await, ["claimed"]);
 }
 
 /// A plan as those see it who did not claim it first.
-fn begun(stored: Stored) -> Stored {
-    Stored { resumed: true, ..stored }
+fn begun(stored: PlanRecord) -> PlanRecord {
+    PlanRecord { resumed: true, ..stored }
 }
 
 #[tokio::test]
@@ -194,14 +194,14 @@ async fn a_finished_event_is_not_handled_again_and_writes_nothing() {
     let ledger = memory();
     finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let before = ledger.writes();
-    let again = ledger.claim(&once("act:1"), &plan(Vec::new()), &notice(), at(3)).await.unwrap();
+    let again = ledger.claim(&once("act:1"), &plan(Vec::new()), &notification(), at(3)).await.unwrap();
     assert_eq!((again, ledger.writes()), (None, before));
 }
 
 #[tokio::test]
 async fn drift_that_comes_back_is_repaired_again() {
     let ledger = memory();
-    let drift = case("state:bucket", Repeat::WhenFinished);
+    let drift = case("state:bucket", Recurrence::WhenFinished);
     finished(&ledger, &drift, &plan(vec![versioning("logs")])).await;
     let second = claimed(&ledger, &drift, &plan(vec![versioning("logs")])).await;
     assert_eq!(second.id, "KW-7F3A2C.2");
@@ -210,10 +210,10 @@ async fn drift_that_comes_back_is_repaired_again() {
 #[tokio::test]
 async fn a_proposal_waits_and_is_taken_by_one_person_only() {
     let ledger = memory();
-    let ask = case("ask:bucket", Repeat::WhenFinished);
+    let ask = case("ask:bucket", Recurrence::WhenFinished);
     let stored = claimed(&ledger, &ask, &proposal(vec![versioning("logs")])).await;
-    ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notice()), at(2)).await.unwrap();
-    assert_eq!(ledger.claim(&ask, &plan(Vec::new()), &notice(), at(3)).await.unwrap(), None);
+    ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notification()), at(2)).await.unwrap();
+    assert_eq!(ledger.claim(&ask, &plan(Vec::new()), &notification(), at(3)).await.unwrap(), None);
 
     let taken = ledger.take_proposed(&stored.id, "alice", at(4)).await.unwrap().unwrap();
     assert_eq!((taken.state, taken.outcome), (State::Claimed, None));
@@ -258,7 +258,7 @@ async fn recording_twice_tells_nobody_twice() {
     let ledger = memory();
     let stored = finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let before = ledger.writes();
-    ledger.record(&stored, &Outcome::default(), State::Done, Some(&notice()), at(9)).await.unwrap();
+    ledger.record(&stored, &Outcome::default(), State::Done, Some(&notification()), at(9)).await.unwrap();
     assert_eq!(ledger.writes(), before);
     assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
     assert_eq!(kinds(&ledger).await, ["claimed", "recorded"]);
@@ -369,7 +369,7 @@ async fn a_notice_waits_until_it_was_delivered() {
     let waiting = ledger.undelivered().await.unwrap();
     let numbers: Vec<(i64, u32)> = waiting.iter().map(|delivery| (delivery.number, delivery.tries)).collect();
     assert_eq!(numbers, [(1, 1), (2, 0)]);
-    assert_eq!(waiting[0].notice, notice());
+    assert_eq!(waiting[0].notification, notification());
 
     ledger.delivered(&[1], at(3)).await.unwrap();
     assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
@@ -393,10 +393,10 @@ async fn a_thread_is_stale_until_it_shows_what_was_delivered() {
 async fn evidence_that_could_not_be_read_back_does_not_hide_the_alert() {
     let ledger = memory();
     let deep = (0..126).fold(json!(1), |inner, _| json!([inner]));
-    let loud = Notice { findings: vec![finding(deep)], ..notice() };
+    let loud = Notification { findings: vec![finding(deep)], ..notification() };
     let stored = ledger.claim(&once("act:1"), &plan(Vec::new()), &loud, at(1)).await.unwrap().unwrap();
     ledger.record(&stored, &Outcome::default(), State::Done, Some(&loud), at(2)).await.unwrap();
-    assert_eq!(ledger.undelivered().await.unwrap()[0].notice.findings, [finding(Value::Null)]);
+    assert_eq!(ledger.undelivered().await.unwrap()[0].notification.findings, [finding(Value::Null)]);
 }
 
 #[tokio::test]
@@ -406,9 +406,9 @@ async fn a_damaged_notice_is_told_of_and_stops_no_other() {
     finished(&ledger, &once("act:2"), &plan(Vec::new())).await;
     ledger.writer.lock().unwrap().execute("UPDATE deliveries SET notice = '{' WHERE number = 1", []).unwrap();
     let waiting = ledger.undelivered().await.unwrap();
-    assert!(waiting[0].notice.is_told());
-    assert!(waiting[0].notice.reasons[0].because.starts_with("notice 1 of this incident is damaged"));
-    assert_eq!(waiting[1].notice, notice());
+    assert!(waiting[0].notification.is_told());
+    assert!(waiting[0].notification.reasons[0].because.starts_with("notice 1 of this incident is damaged"));
+    assert_eq!(waiting[1].notification, notification());
 }
 
 #[tokio::test]
@@ -543,7 +543,7 @@ fn a_store_of_a_newer_version_is_refused() {
 #[tokio::test]
 async fn two_words_within_half_an_hour_are_two_people() {
     let store = Sqlite::open_in_memory().unwrap();
-    let done = store.claim(&once("e1"), &plan(vec![quarantine(Strength::Soft)]), &notice(), at(0)).await.unwrap();
+    let done = store.claim(&once("e1"), &plan(vec![quarantine(Strength::Soft)]), &notification(), at(0)).await.unwrap();
     let incident = done.unwrap().incident;
     let word = |person: &str, plans: &[&str]| Consent {
         target: "KW-7F3A2C".to_owned(),
@@ -551,7 +551,7 @@ async fn two_words_within_half_an_hour_are_two_people() {
         person: person.to_owned(),
     };
     let say = async |person, plans, minute| {
-        store.consent(&word(person, plans), &incident, &notice(), at(minute)).await.unwrap()
+        store.consent(&word(person, plans), &incident, &notification(), at(minute)).await.unwrap()
     };
     assert_eq!(say("alice", &["1"], 1).await, ["alice"]);
     assert_eq!(say("alice", &["1"], 20).await, ["alice"], "one person is one word, and it does not last longer");
@@ -567,12 +567,12 @@ async fn two_words_within_half_an_hour_are_two_people() {
 #[tokio::test]
 async fn a_denied_proposal_is_closed_and_not_made_again_for_a_day() {
     let store = Sqlite::open_in_memory().unwrap();
-    let case = case("ask:bucket", Repeat::WhenFinished);
+    let case = case("ask:bucket", Recurrence::WhenFinished);
     let proposal = proposal(vec![versioning("invoices")]);
-    let propose = async |now| store.claim(&case, &proposal, &notice(), now).await.unwrap();
+    let propose = async |now| store.claim(&case, &proposal, &notification(), now).await.unwrap();
     let stored = propose(at(0)).await.unwrap();
     store.record(&stored, &Outcome::default(), State::Proposed, None, at(0)).await.unwrap();
-    store.record(&stored, &Outcome::default(), State::Denied, Some(&notice()), at(1)).await.unwrap();
+    store.record(&stored, &Outcome::default(), State::Denied, Some(&notification()), at(1)).await.unwrap();
     assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Denied);
     assert!(store.take_proposed(&stored.id, "bob", at(2)).await.unwrap().is_none());
     assert!(propose(at(600)).await.is_none());
@@ -583,7 +583,7 @@ async fn a_denied_proposal_is_closed_and_not_made_again_for_a_day() {
 async fn what_has_begun_cannot_be_denied() {
     let store = Sqlite::open_in_memory().unwrap();
     let stored =
-        store.claim(&once("e1"), &plan(vec![versioning("invoices")]), &notice(), at(0)).await.unwrap().unwrap();
+        store.claim(&once("e1"), &plan(vec![versioning("invoices")]), &notification(), at(0)).await.unwrap().unwrap();
     store.record(&stored, &Outcome::default(), State::Denied, None, at(1)).await.unwrap();
     assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Claimed);
 }
@@ -595,11 +595,12 @@ async fn a_store_of_the_first_version_keeps_its_plans_and_takes_the_new_words() 
     let old = Connection::open(&path).unwrap();
     old.execute_batch(MIGRATIONS[0]).unwrap();
     old.pragma_update(None, "user_version", 1).unwrap();
-    let (plan, notice) = (serde_json::to_string(&plan(Vec::new())).unwrap(), serde_json::to_string(&notice()).unwrap());
+    let (plan, notification) =
+        (serde_json::to_string(&plan(Vec::new())).unwrap(), serde_json::to_string(&notification()).unwrap());
     old.execute("INSERT INTO incidents VALUES ('KW-1', 'c', '111122223333', 't', 1, 1)", []).unwrap();
     let row =
         "INSERT INTO plans VALUES ('KW-1.1', 'KW-1', 1, 'k', 1, '111122223333', 'agent', 0, 'done', ?, ?, NULL, 1)";
-    old.execute(row, [plan, notice]).unwrap();
+    old.execute(row, [plan, notification]).unwrap();
     old.execute("INSERT INTO steps VALUES ('KW-1.1', 1, 'soft', NULL, 1)", []).unwrap();
     drop(old);
 

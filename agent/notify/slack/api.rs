@@ -134,8 +134,8 @@ impl Api {
     ///
     /// # Errors
     /// See [`SlackError`].
-    pub async fn whisper(&self, to: &Whisper<'_>, message: &Message) -> Result<(), SlackError> {
-        let Whisper { channel, thread, user } = to;
+    pub async fn whisper(&self, to: &Ephemeral<'_>, message: &Message) -> Result<(), SlackError> {
+        let Ephemeral { channel, thread, user } = to;
         let Message { text, blocks } = message;
         let body = json!({"channel": channel, "user": user, "thread_ts": thread, "text": text, "blocks": blocks});
         self.call("chat.postEphemeral", &body).await.map(drop)
@@ -145,8 +145,8 @@ impl Api {
     ///
     /// # Errors
     /// See [`SlackError`].
-    pub async fn schedule(&self, to: &Whisper<'_>, at: Timestamp, message: &Message) -> Result<(), SlackError> {
-        let Whisper { channel, thread, .. } = to;
+    pub async fn schedule(&self, to: &Ephemeral<'_>, at: Timestamp, message: &Message) -> Result<(), SlackError> {
+        let Ephemeral { channel, thread, .. } = to;
         let Message { text, blocks } = message;
         let post_at = at.as_second();
         let body = json!({"channel": channel, "thread_ts": thread, "post_at": post_at, "text": text, "blocks": blocks});
@@ -184,7 +184,7 @@ impl Api {
 }
 
 /// Whom to tell something alone, and where.
-pub struct Whisper<'a> {
+pub struct Ephemeral<'a> {
     /// The channel's id.
     pub channel: &'a str,
     /// The thread, if it is in one.

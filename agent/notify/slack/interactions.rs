@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::press::{Press, read};
+use super::press::{BlockAction, read};
 use super::signature::SigningSecret;
 
 use super::api::{Api, SetupError, SlackError};
@@ -33,24 +33,24 @@ const SNOOZE: SignedDuration = SignedDuration::from_hours(1);
 const WAITING: usize = 64;
 
 /// Where presses come in. It answers at once and does nothing else.
-pub struct Door {
+pub struct InteractionEndpoint {
     secret: SigningSecret,
     clock: Arc<dyn Clock>,
-    waiting: mpsc::Sender<Press>,
+    waiting: mpsc::Sender<BlockAction>,
 }
 
 /// Where presses are acted on.
-pub struct Desk {
+pub struct InteractionWorker {
     responders: BTreeSet<UserId>,
     api: Api,
-    waiting: mpsc::Receiver<Press>,
+    waiting: mpsc::Receiver<BlockAction>,
 }
 
 /// Why a press did nothing.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error("you are not among the `responders` in accounts.toml: nothing was done")]
-    Stranger,
+    NotAResponder,
     #[error("nothing of `{0}` is left to take back")]
     Nothing(String),
     #[error("your word on `{0}` is noted: another person must press Undo within 30 minutes")]
@@ -75,7 +75,10 @@ enum Answered {
 ///
 /// # Errors
 /// When a secret cannot be read.
-pub fn open(slack: &Slack, clock: Arc<dyn Clock>) -> Result<Option<(Door, Desk)>, SetupError> {
+pub fn open(
+    slack: &Slack,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<(InteractionEndpoint, InteractionWorker)>, SetupError> {
     let Some(secret) = SigningSecret::from_environment(slack.signing_secret_file.as_deref())? else {
         return Ok(None);
     };
@@ -84,15 +87,15 @@ pub fn open(slack: &Slack, clock: Arc<dyn Clock>) -> Result<Option<(Door, Desk)>
         return Ok(None);
     }
     let (sender, waiting) = mpsc::channel(WAITING);
-    let desk = Desk {
+    let desk = InteractionWorker {
         responders: slack.responders.clone(),
         api: Api::from_environment(slack.token_file.as_deref())?,
         waiting,
     };
-    Ok(Some((Door { secret, clock, waiting: sender }, desk)))
+    Ok(Some((InteractionEndpoint { secret, clock, waiting: sender }, desk)))
 }
 
-impl Door {
+impl InteractionEndpoint {
     /// Takes a request in, and says how to answer it.
     #[must_use]
     pub fn receive(&self, headers: &HeaderMap, body: &[u8]) -> StatusCode {
@@ -116,7 +119,7 @@ impl Door {
     }
 }
 
-impl Desk {
+impl InteractionWorker {
     /// Acts on presses until told to stop, and then on those that wait.
     pub async fn attend<C: Clouds, L: Ledger>(mut self, agent: &Agent<C, L>, mut stop: watch::Receiver<bool>) {
         let mut open = true;
@@ -134,8 +137,8 @@ impl Desk {
         }
     }
 
-    async fn answer<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &Press) {
-        let Press { user, button, target, .. } = press;
+    async fn answer<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) {
+        let BlockAction { user, button, target, .. } = press;
         let button = button.label();
         let aside = match self.act(agent, press).await {
             Ok(Answered::Done) => return info!(user, target, "{button} was pressed and done"),
@@ -153,10 +156,10 @@ impl Desk {
         }
     }
 
-    async fn act<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &Press) -> Result<Answered, Refusal> {
-        let Press { target, username, .. } = press;
+    async fn act<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) -> Result<Answered, Refusal> {
+        let BlockAction { target, username, .. } = press;
         if !self.responders.iter().any(|responder| responder.as_str() == press.user) {
-            return Err(Refusal::Stranger);
+            return Err(Refusal::NotAResponder);
         }
         let person = format!("slack:{}", press.user);
         match press.button {
@@ -171,7 +174,7 @@ impl Desk {
             Button::Undo => undo(agent, press, &person).await?,
             Button::Snooze => return self.snooze(agent, press).await,
             Button::Exempt => {
-                let findings = agent.stored(target).await?.notice.findings;
+                let findings = agent.stored(target).await?.notification.findings;
                 let draft = exemption::draft(&findings, &person, press.at);
                 let draft = draft.ok_or_else(|| Refusal::NoResource(target.clone()))?;
                 return Ok(Answered::Told(message::exemption(&draft)));
@@ -181,20 +184,24 @@ impl Desk {
     }
 
     /// Slack keeps the reminder: a restart forgets none.
-    async fn snooze<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &Press) -> Result<Answered, Refusal> {
+    async fn snooze<C: Clouds, L: Ledger>(
+        &self,
+        agent: &Agent<C, L>,
+        press: &BlockAction,
+    ) -> Result<Answered, Refusal> {
         let stored = agent.proposed(&press.target).await?;
         let at = press.at.saturating_add(SNOOZE).unwrap_or(Timestamp::MAX);
-        self.api.schedule(&press.place(), at, &message::reminder(&stored.id, &stored.notice)).await?;
+        self.api.schedule(&press.place(), at, &message::reminder(&stored.id, &stored.notification)).await?;
         Ok(Answered::Told(aside(&format!("you will be reminded of `{}` in this thread at {at}", stored.id))))
     }
 }
 
 impl Refusal {
-    fn log(&self, Press { user, button, target, .. }: &Press) {
+    fn log(&self, BlockAction { user, button, target, .. }: &BlockAction) {
         let button = button.label();
         match self {
             Self::Waits(_) => info!(user, target, "{button} was pressed: {self}"),
-            Self::Stranger | Self::Nothing(_) | Self::NoResource(_) | Self::Undo(_) | Self::Slack(_) => {
+            Self::NotAResponder | Self::Nothing(_) | Self::NoResource(_) | Self::Undo(_) | Self::Slack(_) => {
                 warn!(user, target, "{button} was pressed and refused: {self}");
             }
         }
@@ -203,8 +210,8 @@ impl Refusal {
 
 /// Takes back what had been done when the button was pressed. A press that is sent again is no
 /// word on what was done since.
-async fn undo<C: Clouds, L: Ledger>(agent: &Agent<C, L>, press: &Press, person: &str) -> Result<(), Refusal> {
-    let Press { target, username, at, .. } = press;
+async fn undo<C: Clouds, L: Ledger>(agent: &Agent<C, L>, press: &BlockAction, person: &str) -> Result<(), Refusal> {
+    let BlockAction { target, username, at, .. } = press;
     let mut undoable: Vec<Undoable> = agent.undoable(target).await?;
     undoable.retain(|one| one.stored.claimed <= *at);
     if undoable.is_empty() {

@@ -13,7 +13,7 @@ use crate::config::OnCall;
 use crate::domain::finding::Finding;
 use crate::ledger::Incident;
 use crate::notify::facts::{Way, command, facts, finding_line, heading, headline, owned, reasons, step_line, way, who};
-use crate::notify::notice::{Notice, Occasion};
+use crate::notify::notification::{Notification, NotificationKind};
 
 const HEADER_CHARS: usize = 150;
 const TEXT_CHARS: usize = 2_900;
@@ -31,13 +31,13 @@ pub struct Message {
 
 /// The first message of an incident's thread: how it stands, from everything told so far.
 #[must_use]
-pub fn root(incident: &Incident, told: &[&Notice], answers: Answers) -> Message {
+pub fn root(incident: &Incident, told: &[&Notification], answers: Answers) -> Message {
     let text = headline(incident, told);
     let mut lines: Vec<String> = Vec::new();
     for (state, count) in tally(told) {
         lines.push(format!("{count} × {state}"));
     }
-    let actor = told.iter().find_map(|notice| notice.event.as_ref()).map(|event| who(&event.principal));
+    let actor = told.iter().find_map(|notification| notification.event.as_ref()).map(|event| who(&event.principal));
     let mut blocks = vec![header(&text), section(&lines.join("\n"))];
     blocks.extend(actor.map(|actor| section(&format!("*who* {}", escape(&actor)))));
     blocks.push(context(&format!("all of it: `keepwatch incident show {}` · details in this thread", incident.id)));
@@ -48,9 +48,9 @@ pub fn root(incident: &Incident, told: &[&Notice], answers: Answers) -> Message 
 }
 
 /// Whether fewer plans were taken back than could be.
-fn is_left_to_undo(told: &[&Notice]) -> bool {
-    let undoable = told.iter().filter(|notice| matches!(way(notice), Some(Way::Undo(_)))).count();
-    undoable > told.iter().filter(|notice| notice.occasion == Occasion::Undo).count()
+fn is_left_to_undo(told: &[&Notification]) -> bool {
+    let undoable = told.iter().filter(|notification| matches!(way(notification), Some(Way::Undo(_)))).count();
+    undoable > told.iter().filter(|notification| notification.kind == NotificationKind::Undo).count()
 }
 
 /// What is told to one person alone, who pressed something.
@@ -71,46 +71,50 @@ impl Message {
 
 /// A reply in an incident's thread: one notice in full, or a storm of them in short.
 #[must_use]
-pub fn reply(incident: &Incident, notices: &[&Notice], answers: Answers) -> Message {
-    match notices {
-        [notice] => alone(notice, answers),
-        _ => storm(incident, notices, answers),
+pub fn reply(incident: &Incident, notifications: &[&Notification], answers: Answers) -> Message {
+    match notifications {
+        [notification] => alone(notification, answers),
+        _ => storm(incident, notifications, answers),
     }
 }
 
-fn alone(notice: &Notice, answers: Answers) -> Message {
-    let text = notice.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
-    let text = escape(&format!("{}: {text}", heading(notice)));
-    let mut blocks =
-        vec![section(&format!("*{}*\n{}", heading(notice), escape(&join(notice.findings.iter().map(finding_line)))))];
-    blocks
-        .push(section(&join(facts(notice).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));
-    blocks.extend(done(notice));
-    blocks.extend(why(notice));
-    blocks.extend(ways(notice, answers));
-    blocks.push(context(&escape(&references(notice))));
+fn alone(notification: &Notification, answers: Answers) -> Message {
+    let text = notification.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
+    let text = escape(&format!("{}: {text}", heading(notification)));
+    let mut blocks = vec![section(&format!(
+        "*{}*\n{}",
+        heading(notification),
+        escape(&join(notification.findings.iter().map(finding_line)))
+    ))];
+    blocks.push(section(&join(
+        facts(notification).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))),
+    )));
+    blocks.extend(done(notification));
+    blocks.extend(why(notification));
+    blocks.extend(ways(notification, answers));
+    blocks.push(context(&escape(&references(notification))));
     Message { text, blocks }
 }
 
-fn done(notice: &Notice) -> Option<Value> {
-    let steps = join(notice.steps.iter().map(|step| {
+fn done(notification: &Notification) -> Option<Value> {
+    let steps = join(notification.steps.iter().map(|step| {
         let changes: String =
             step.changes.iter().map(|line| format!("      `{}`\n", escape(line).replace('`', "'"))).collect();
-        format!("• {}\n{changes}      undo: {}", escape(&step_line(step, notice.occasion)), escape(&step.undo))
+        format!("• {}\n{changes}      undo: {}", escape(&step_line(step, notification.kind)), escape(&step.undo))
     }));
     (!steps.is_empty()).then(|| section(&steps))
 }
 
-fn why(notice: &Notice) -> Option<Value> {
-    let why = join(reasons(notice).map(|because| format!("• {}", escape(because))));
+fn why(notification: &Notification) -> Option<Value> {
+    let why = join(reasons(notification).map(|because| format!("• {}", escape(because))));
     (!why.is_empty()).then(|| section(&format!("*because*\n{why}")))
 }
 
 /// What people can do about it: as a command, which works while Slack cannot reach the agent,
 /// and as buttons.
-fn ways(notice: &Notice, answers: Answers) -> Vec<Value> {
-    let command = command(notice).map(|command| section(&format!("`{}`", escape(&command))));
-    let buttons = match (way(notice), answers) {
+fn ways(notification: &Notification, answers: Answers) -> Vec<Value> {
+    let command = command(notification).map(|command| section(&format!("`{}`", escape(&command))));
+    let buttons = match (way(notification), answers) {
         (Some(Way::Approve(plan)), Answers::Buttons) => Some(waiting(plan)),
         (Some(Way::Undo(plan)), Answers::Buttons) => Some(vec![Button::Undo.on(plan), Button::Exempt.on(plan)]),
         (_, Answers::Commands) | (None, Answers::Buttons) => None,
@@ -125,9 +129,9 @@ fn waiting(plan: &str) -> Vec<Value> {
 
 /// A plan that waited when somebody wished to be reminded of it.
 #[must_use]
-pub fn reminder(plan: &str, notice: &Notice) -> Message {
+pub fn reminder(plan: &str, notification: &Notification) -> Message {
     let text = format!("an hour ago {plan} waited for a person's word; if it still does:");
-    let findings = join(notice.findings.iter().map(finding_line));
+    let findings = join(notification.findings.iter().map(finding_line));
     let blocks = vec![section(&format!("{}\n{}", escape(&text), escape(&findings))), actions(&waiting(plan))];
     Message { text: escape(&text), blocks }
 }
@@ -141,30 +145,36 @@ pub fn exemption(draft: &str) -> Message {
 }
 
 /// Many notices at once: counted, with every step that was taken.
-fn storm(incident: &Incident, notices: &[&Notice], answers: Answers) -> Message {
+fn storm(incident: &Incident, notifications: &[&Notification], answers: Answers) -> Message {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for notice in notices {
-        let rules: Vec<&str> = notice.findings.iter().map(|finding| finding.rule.id.as_str()).collect();
-        let what = match (&notice.event, notice.occasion) {
-            (_, Occasion::Undo | Occasion::Approval | Occasion::Denial | Occasion::Consent) => {
-                format!("{}, asked for by {}", heading(notice), notice.people.join(" and "))
+    for notification in notifications {
+        let rules: Vec<&str> = notification.findings.iter().map(|finding| finding.rule.id.as_str()).collect();
+        let what = match (&notification.event, notification.kind) {
+            (
+                _,
+                NotificationKind::Undo
+                | NotificationKind::Approval
+                | NotificationKind::Denial
+                | NotificationKind::Consent,
+            ) => {
+                format!("{}, asked for by {}", heading(notification), notification.people.join(" and "))
             }
-            (Some(event), Occasion::Response) => {
+            (Some(event), NotificationKind::Response) => {
                 format!("{} by {} ({})", event.name, who(&event.principal), rules.join(", "))
             }
-            (_, Occasion::Policies) => heading(notice).to_owned(),
-            (None, Occasion::Response) => format!("drift ({})", rules.join(", ")),
+            (_, NotificationKind::Policies) => heading(notification).to_owned(),
+            (None, NotificationKind::Response) => format!("drift ({})", rules.join(", ")),
         };
         *counts.entry(what).or_default() += 1;
     }
     let lines = join(counts.iter().map(|(what, count)| format!("{count} × {}", escape(what))));
-    let text = format!("{} more notices of {}", notices.len(), incident.id);
+    let text = format!("{} more notices of {}", notifications.len(), incident.id);
     let mut blocks = vec![section(&lines)];
-    for notice in notices {
-        blocks.extend(notice.findings.first().map(|finding| section(&brief(finding, notice))));
-        blocks.extend(done(notice));
-        blocks.extend(if notice.occasion == Occasion::Consent { why(notice) } else { None });
-        blocks.extend(ways(notice, answers));
+    for notification in notifications {
+        blocks.extend(notification.findings.first().map(|finding| section(&brief(finding, notification))));
+        blocks.extend(done(notification));
+        blocks.extend(if notification.kind == NotificationKind::Consent { why(notification) } else { None });
+        blocks.extend(ways(notification, answers));
     }
     if blocks.len() > BLOCKS {
         blocks.truncate(BLOCKS);
@@ -174,22 +184,22 @@ fn storm(incident: &Incident, notices: &[&Notice], answers: Answers) -> Message 
 }
 
 /// A finding and whose resource it is about.
-fn brief(finding: &Finding, notice: &Notice) -> String {
-    let resource = finding.resource.as_deref().map(|arn| format!("\n*resource* {}", escape(&owned(arn, notice))));
+fn brief(finding: &Finding, notification: &Notification) -> String {
+    let resource = finding.resource.as_deref().map(|arn| format!("\n*resource* {}", escape(&owned(arn, notification))));
     format!("{}{}", escape(&finding_line(finding)), resource.unwrap_or_default())
 }
 
 /// How an incident stands: what came of its notices, counted.
-fn tally(told: &[&Notice]) -> BTreeMap<&'static str, usize> {
-    told.iter().fold(BTreeMap::new(), |mut counts, notice| {
-        *counts.entry(heading(notice)).or_default() += 1;
+fn tally(told: &[&Notification]) -> BTreeMap<&'static str, usize> {
+    told.iter().fold(BTreeMap::new(), |mut counts, notification| {
+        *counts.entry(heading(notification)).or_default() += 1;
         counts
     })
 }
 
-fn references(notice: &Notice) -> String {
+fn references(notification: &Notification) -> String {
     let mut words: Vec<String> = Vec::new();
-    for finding in &notice.findings {
+    for finding in &notification.findings {
         words.extend(finding.rule.attack.iter().map(|id| format!("ATT&CK {id}")));
         words.extend(finding.rule.controls.iter().cloned());
         words.extend(finding.rule.runbook.iter().map(|path| format!("runbook {path}")));
@@ -265,18 +275,18 @@ mod tests {
 
     #[test]
     fn names_that_an_attacker_chose_are_no_markup() {
-        let mut notice = examples::contained();
-        notice.findings[0].message = "`<!channel>` did it <https://evil.example|ok> &".to_owned();
-        let said = said(&reply(&examples::incident(), &[&notice], Answers::Commands));
+        let mut notification = examples::contained();
+        notification.findings[0].message = "`<!channel>` did it <https://evil.example|ok> &".to_owned();
+        let said = said(&reply(&examples::incident(), &[&notification], Answers::Commands));
         assert!(!said.contains("<!channel>") && !said.contains("<https"), "{said}");
     }
 
     #[test]
     fn a_mention_is_the_only_markup_in_a_message() {
-        let mut notice = examples::contained();
-        notice.findings[0].message = "<!channel> did it".to_owned();
+        let mut notification = examples::contained();
+        notification.findings[0].message = "<!channel> did it".to_owned();
         let on_call: OnCall = "<!subteam^S0123>".parse().expect("a mention");
-        let message = reply(&examples::incident(), &[&notice], Answers::Commands).waking(&on_call);
+        let message = reply(&examples::incident(), &[&notification], Answers::Commands).waking(&on_call);
         for text in [&message.text, &said(&message)] {
             assert_eq!((text.matches('<').count(), text.matches("<!subteam^S0123>").count()), (1, 1), "{text}");
         }
@@ -285,7 +295,7 @@ mod tests {
     #[test]
     fn what_was_done_can_be_undone_by_a_button_until_it_is() {
         let done = examples::contained();
-        let undone = Notice { occasion: Occasion::Undo, ..examples::contained() };
+        let undone = Notification { kind: NotificationKind::Undo, ..examples::contained() };
         let incident = examples::incident();
         let shown = |message: Message| said(&message).matches("keepwatch_undo").count();
         assert_eq!(shown(reply(&incident, &[&done], Answers::Buttons)), 1);
@@ -307,17 +317,17 @@ mod tests {
 
     #[test]
     fn a_storm_is_one_reply_within_slacks_limits() {
-        let notice = examples::contained();
-        let message = reply(&examples::incident(), &vec![&notice; 127], Answers::Buttons);
+        let notification = examples::contained();
+        let message = reply(&examples::incident(), &vec![&notification; 127], Answers::Buttons);
         assert!(message.blocks.len() <= 50);
         assert!(said(&message).contains("127 × DeleteRecoveryPoint by iam user mallory"));
     }
 
     #[test]
     fn texts_are_cut_to_what_slack_takes() {
-        let mut notice = examples::contained();
-        notice.findings[0].message = "é".repeat(10_000);
-        for block in reply(&examples::incident(), &[&notice], Answers::Commands).blocks {
+        let mut notification = examples::contained();
+        notification.findings[0].message = "é".repeat(10_000);
+        for block in reply(&examples::incident(), &[&notification], Answers::Commands).blocks {
             let text = block.pointer("/text/text").and_then(Value::as_str).unwrap_or_default();
             assert!(text.chars().count() <= 3_000);
         }

@@ -9,5 +9,5 @@ pub mod message;
 mod press;
 mod signature;
 
-pub use press::{NoPress, Press, read};
+pub use press::{BlockAction, NotABlockAction, read};
 pub use signature::{Forgery, SigningSecret};

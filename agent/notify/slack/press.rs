@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::api::Whisper;
+use super::api::Ephemeral;
 use super::button::Button;
 
 /// Somebody pressed a button of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Press {
+pub struct BlockAction {
     /// Slack's id of the person.
     pub user: String,
     /// What Slack calls the person; theirs to choose.
@@ -25,18 +25,18 @@ pub struct Press {
     pub at: Timestamp,
 }
 
-impl Press {
+impl BlockAction {
     /// Where whoever pressed is told something.
     #[must_use]
-    pub fn place(&self) -> Whisper<'_> {
-        Whisper { channel: &self.channel, thread: self.thread.as_deref(), user: &self.user }
+    pub fn place(&self) -> Ephemeral<'_> {
+        Ephemeral { channel: &self.channel, thread: self.thread.as_deref(), user: &self.user }
     }
 }
 
 /// What a request of Slack's is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it is no press of a button: {0}")]
-pub struct NoPress(String);
+pub struct NotABlockAction(String);
 
 #[derive(Deserialize)]
 struct Payload {
@@ -75,10 +75,10 @@ struct Action {
 ///
 /// # Errors
 /// When it is not what Slack sends.
-pub fn read(body: &[u8]) -> Result<Option<Press>, NoPress> {
+pub fn read(body: &[u8]) -> Result<Option<BlockAction>, NotABlockAction> {
     let field = form_urlencoded::parse(body).find(|(name, _)| name == "payload");
-    let (_, payload) = field.ok_or_else(|| NoPress("it has no field `payload`".to_owned()))?;
-    let payload: Payload = serde_json::from_str(&payload).map_err(|error| NoPress(error.to_string()))?;
+    let (_, payload) = field.ok_or_else(|| NotABlockAction("it has no field `payload`".to_owned()))?;
+    let payload: Payload = serde_json::from_str(&payload).map_err(|error| NotABlockAction(error.to_string()))?;
     if payload.r#type != "block_actions" {
         return Ok(None);
     }
@@ -87,9 +87,9 @@ pub fn read(body: &[u8]) -> Result<Option<Press>, NoPress> {
     else {
         return Ok(None);
     };
-    let at = moment(&action.action_ts).ok_or_else(|| NoPress("`action_ts` is no moment".to_owned()))?;
+    let at = moment(&action.action_ts).ok_or_else(|| NotABlockAction("`action_ts` is no moment".to_owned()))?;
     let Container { channel_id, message_ts, thread_ts } = payload.container;
-    Ok(Some(Press {
+    Ok(Some(BlockAction {
         user: payload.user.id,
         username: payload.user.username,
         button,

@@ -32,7 +32,7 @@ pub fn parse(folder: &Path, files: &[String]) -> Result<Vec<Module>, PolicyError
 
 fn parse_one(folder: &Path, file: &str) -> Result<Option<Module>, PolicyError> {
     let path = folder.join(file);
-    let text = fs::read_to_string(&path).map_err(|source| PolicyError::Io { deed: "read", path, source })?;
+    let text = fs::read_to_string(&path).map_err(|source| PolicyError::Io { operation: "read", path, source })?;
     let mut command = build::command(folder, "parse")?;
     command.args(["--format=json", "--json-include=locations,-comments", file]);
     let output = build::output(folder, command)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Flaw;
+use super::Lint;
 use super::ast;
 use super::ast::{Module, list};
 
@@ -19,8 +19,8 @@ const PATTERNS: [&str; 6] =
 const CHEAP: [&str; 3] = ["equal", "eq", "internal.member_2"];
 
 /// The flaws in the rules of a file.
-pub(super) fn flaws(module: &Module) -> Vec<Flaw> {
-    let mut found = Found { module, parameters: parameters(module), flaws: Vec::new() };
+pub(super) fn flaws(module: &Module) -> Vec<Lint> {
+    let mut found = LintCollector { module, parameters: parameters(module), flaws: Vec::new() };
     for rule in module.rules() {
         found.literals(rule);
         found.within(rule, &BTreeSet::new());
@@ -28,23 +28,23 @@ pub(super) fn flaws(module: &Module) -> Vec<Flaw> {
     found.flaws
 }
 
-/// What the file calls `data.lib.act.parameters`.
+/// What the file calls `data.lib.event.parameters`.
 fn parameters(module: &Module) -> Option<String> {
     let imports = module.imports();
-    let name = imports.iter().find(|(_, path)| *path == "lib.act").map(|(name, _)| name)?;
+    let name = imports.iter().find(|(_, path)| *path == "lib.event").map(|(name, _)| name)?;
     Some(format!("{name}.parameters"))
 }
 
-struct Found<'a> {
+struct LintCollector<'a> {
     module: &'a Module,
     parameters: Option<String>,
-    flaws: Vec<Flaw>,
+    flaws: Vec<Lint>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> LintCollector<'a> {
     fn push(&mut self, line: u64, lint: &str, [what, why, next]: [String; 3]) {
         let (file, lint) = (self.module.file.clone(), lint.to_owned());
-        self.flaws.push(Flaw { file, line, column: 1, lint, what, why, next });
+        self.flaws.push(Lint { file, line, column: 1, lint, what, why, next });
     }
 
     fn literals(&mut self, rule: &Value) {
@@ -102,7 +102,7 @@ impl<'a> Found<'a> {
         let what = format!("`not` before a call with `{reference}`");
         let why =
             format!("where `{reference}` is missing the body is undefined, `not` or no `not`: the rule is silent");
-        let next = "put the call into a rule of its own and negate that, as `not act.approved(\"…\")` does; or test \
+        let next = "put the call into a rule of its own and negate that, as `not event.approved(\"…\")` does; or test \
                     first that the field is there";
         self.push(ast::line(expression), "silenced-not", [what, why, next.to_owned()]);
     }

@@ -6,7 +6,7 @@ use super::ast::{self, Module};
 use super::described::{self, Described};
 use super::parameters::{self, Calls};
 use super::{
-    Flaw, Work, at_once, bodies, events, fixtures, formatted, joined, reach, returned, style, tested, trial, typed,
+    Lint, Work, at_once, bodies, events, fixtures, formatted, joined, reach, returned, style, tested, trial, typed,
 };
 use crate::policy::error::PolicyError;
 
@@ -14,7 +14,7 @@ use crate::policy::error::PolicyError;
 #[derive(Debug)]
 pub struct Checked {
     /// What must be mended, in the order of the files.
-    pub flaws: Vec<Flaw>,
+    pub flaws: Vec<Lint>,
     /// How many rules were looked at.
     pub rules: usize,
 }
@@ -74,10 +74,11 @@ pub fn ids(work: &Work) -> Result<BTreeSet<String>, PolicyError> {
 }
 
 /// What is wrong with files by themselves.
-fn of_files(work: &Work, modules: &[Module], tests: &[Module]) -> Vec<Flaw> {
+fn of_files(work: &Work, modules: &[Module], tests: &[Module]) -> Vec<Lint> {
     let builtins = super::allowed(&work.folder);
-    let builtins: BTreeSet<String> = builtins.iter().filter_map(|name| name.split('.').next()).map(str::to_owned).collect();
-    let mut flaws: Vec<Flaw> = modules.iter().chain(tests).flat_map(|module| style::flaws(module, &builtins)).collect();
+    let builtins: BTreeSet<String> =
+        builtins.iter().filter_map(|name| name.split('.').next()).map(str::to_owned).collect();
+    let mut flaws: Vec<Lint> = modules.iter().chain(tests).flat_map(|module| style::flaws(module, &builtins)).collect();
     for module in modules {
         flaws.extend(bodies::flaws(module));
         flaws.extend(returned::flaws(module));
@@ -101,7 +102,7 @@ fn of_files(work: &Work, modules: &[Module], tests: &[Module]) -> Vec<Flaw> {
 }
 
 /// In the order of the files, each once.
-fn sorted(mut flaws: Vec<Flaw>) -> Vec<Flaw> {
+fn sorted(mut flaws: Vec<Lint>) -> Vec<Lint> {
     flaws.sort();
     // One that OPA found too says the same of the same line.
     flaws.dedup_by(|later, one| (&later.file, later.line, &later.next) == (&one.file, one.line, &one.next));
@@ -109,11 +110,11 @@ fn sorted(mut flaws: Vec<Flaw>) -> Vec<Flaw> {
 }
 
 /// What the examples come to in the agent's engine.
-fn tried(work: &Work) -> Result<Vec<Flaw>, PolicyError> {
+fn tried(work: &Work) -> Result<Vec<Lint>, PolicyError> {
     match trial::rules(work) {
         Ok(policies) => Ok(fixtures::check(&work.folder, &policies)),
         Err(error @ (PolicyError::NoCompiler { .. } | PolicyError::Folder { .. })) => Err(error),
-        Err(error) => Ok(vec![Flaw {
+        Err(error) => Ok(vec![Lint {
             file: work.rule.clone().unwrap_or_else(|| "capabilities.json".to_owned()),
             line: 1,
             column: 1,
@@ -126,7 +127,7 @@ fn tried(work: &Work) -> Result<Vec<Flaw>, PolicyError> {
 }
 
 /// The parameters that a rule's files name and its events do not have.
-fn misspelt(rule: &Described, modules: &[Module], calls: &Calls) -> Vec<Flaw> {
+fn misspelt(rule: &Described, modules: &[Module], calls: &Calls) -> Vec<Lint> {
     let Some(parameters) = calls.of(rule) else { return Vec::new() };
     let place = rule.entry.entrypoint.trim_end_matches("/findings");
     let own = modules.iter().filter(|module| module.package() == place);

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::ast;
 use super::ast::Module;
-use super::{Flaw, Work, fixtures};
+use super::{Lint, Work, fixtures};
 use crate::policy::bundle::{Annotation, Entrypoint};
 use crate::policy::catalogue;
-use crate::policy::catalogue::{Entry, EventPattern, Name, Wants};
+use crate::policy::catalogue::{Entry, EventPattern, Name, Subscription};
 
 /// A rule whose METADATA can be read.
 pub(super) struct Described {
@@ -35,7 +35,7 @@ impl Described {
 }
 
 /// Reads the METADATA of every rule that is meant, and tells what is wrong with it.
-pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Flaw>) {
+pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Lint>) {
     let (mut described, mut flaws) = (Vec::new(), Vec::new());
     for place in work.places() {
         let own: Vec<&Module> = modules.iter().filter(|module| module.package() == place).collect();
@@ -52,7 +52,7 @@ pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Flaw
             (None, None) => flaws.extend(misplaced(&place, modules)),
         }
     }
-    flaws.extend(twins(&described));
+    flaws.extend(duplicate_ids(&described));
     (described, flaws)
 }
 
@@ -60,26 +60,26 @@ fn entrypoint(module: &Module) -> Option<&Value> {
     module.annotations().iter().find(|annotation| annotation["entrypoint"] == true)
 }
 
-fn metadata(file: &str, line: u64, what: String, next: &str) -> Flaw {
+fn metadata(file: &str, line: u64, what: String, next: &str) -> Lint {
     let why = "what is not said here the agent does not know: the bundle is refused, or a responder reads nothing";
     let (file, lint) = (file.to_owned(), "metadata".to_owned());
-    Flaw { file, line, column: 1, lint, what, why: why.to_owned(), next: next.to_owned() }
+    Lint { file, line, column: 1, lint, what, why: why.to_owned(), next: next.to_owned() }
 }
 
-fn unmarked(module: &Module) -> Flaw {
+fn unmarked(module: &Module) -> Lint {
     let what = "no METADATA block with `entrypoint: true`".to_owned();
     metadata(&module.file, 1, what, "put one on `findings`; `keepwatch policy new` writes one to copy")
 }
 
 /// A folder for a rule whose files are of another package.
-fn misplaced(place: &str, modules: &[Module]) -> Option<Flaw> {
+fn misplaced(place: &str, modules: &[Module]) -> Option<Lint> {
     let module = modules.iter().find(|module| module.file.starts_with(&format!("{place}/")))?;
     let what = format!("package `{}` in the folder of `{place}`", module.package().replace('/', "."));
     let next = format!("say `package {}`: a rule is found by its place", place.replace('/', "."));
     Some(metadata(&module.file, ast::line(ast::at(&module.tree, "/package")), what, &next))
 }
 
-fn entry(place: &str, module: &Module, annotation: &Value) -> Result<Described, Box<Flaw>> {
+fn entry(place: &str, module: &Module, annotation: &Value) -> Result<Described, Box<Lint>> {
     let line = ast::line(annotation);
     let flawed = |detail: String| {
         let names: Vec<&str> = detail.split('`').filter(|part| is_name(part)).take(2).collect();
@@ -103,7 +103,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What the agent could do without, but its readers and `opa check` could not.
-fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Described) -> Vec<Flaw> {
+fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Described) -> Vec<Lint> {
     let mut flaws = Vec::new();
     let mut miss = |field: &str, what: String, next: &str| {
         let line = module.line_with(&format!("{field}:"), rule.line);
@@ -135,21 +135,21 @@ fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Descr
 }
 
 /// The schema of a rule's input.
-pub(super) fn schema(wants: &Wants) -> String {
+pub(super) fn schema(wants: &Subscription) -> String {
     match wants {
-        Wants::Acts(_) => "act".to_owned(),
-        Wants::States(kind) => kind.to_string(),
+        Subscription::Events(_) => "event".to_owned(),
+        Subscription::Resources(kind) => kind.to_string(),
     }
 }
 
 /// Rules that share an id with an earlier one.
-fn twins(described: &[Described]) -> Vec<Flaw> {
+fn duplicate_ids(described: &[Described]) -> Vec<Lint> {
     let mut first: BTreeMap<&str, &Described> = BTreeMap::new();
     let mut flaws = Vec::new();
     for rule in described {
         let id = rule.entry.rule.id.as_str();
         match first.get(id) {
-            Some(other) => flaws.push(Flaw {
+            Some(other) => flaws.push(Lint {
                 file: rule.file.clone(),
                 line: rule.line,
                 column: 1,
@@ -166,9 +166,9 @@ fn twins(described: &[Described]) -> Vec<Flaw> {
 
 /// The events of a rule that none of its examples is of. What is wrong with an example itself is
 /// told by whoever tries it.
-pub(super) fn examples(folder: &Path, rule: &Described) -> Option<Flaw> {
+pub(super) fn examples(folder: &Path, rule: &Described) -> Option<Lint> {
     let place = rule.entry.entrypoint.trim_end_matches("/findings");
-    let Wants::Acts(patterns) = &rule.entry.wants else { return None };
+    let Subscription::Events(patterns) = &rule.entry.wants else { return None };
     let read = |name| fixtures::read(folder, place, name).unwrap_or_default();
     let documents = [read(fixtures::FIRES), read(fixtures::SILENT)].concat();
     let missing = patterns.iter().filter(|pattern| !documents.iter().any(|one| is_of(&one.document, pattern)));
@@ -176,7 +176,7 @@ pub(super) fn examples(folder: &Path, rule: &Described) -> Option<Flaw> {
     (!missing.is_empty()).then(|| {
         let what = format!("events not covered: {}", missing.join(", "));
         let next = "add a record of each, here or to `silent.json`".to_owned();
-        Flaw { next, ..fixtures::flaw(place, fixtures::FIRES, 1, what) }
+        Lint { next, ..fixtures::flaw(place, fixtures::FIRES, 1, what) }
     })
 }
 

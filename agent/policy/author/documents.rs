@@ -9,11 +9,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::ast::{self, list};
+use super::nearest;
+
 use crate::domain::account::{Account, AccountId};
-use crate::domain::finding::{Finding, Verb};
-use crate::domain::resource::{Desired, Kind, Place};
 use crate::domain::event::Event;
-use crate::policy::input::ActInput;
+use crate::domain::finding::{Finding, ResponseKind};
+use crate::domain::resource::{Desired, Kind, Place};
+use crate::policy::input::{self, EventInput};
 
 /// The account that a resource is taken to be in when its ARN does not say.
 const ACCOUNT: &str = "111122223333";
@@ -40,7 +43,7 @@ pub struct Expectation {
     /// The whole message.
     message: Option<String>,
     /// The responses, in any order.
-    propose: Option<Vec<Verb>>,
+    propose: Option<Vec<ResponseKind>>,
     /// The resource's ARN.
     resource: Option<String>,
     /// Entries of the evidence; it may hold more.
@@ -59,7 +62,7 @@ impl Expectation {
     #[must_use]
     pub fn is_met_by(&self, finding: &Finding) -> bool {
         let Self { message, propose, resource, evidence } = self;
-        let sorted = |verbs: &[Verb]| {
+        let sorted = |verbs: &[ResponseKind]| {
             let mut verbs = verbs.to_vec();
             verbs.sort();
             verbs
@@ -174,7 +177,8 @@ fn document(mut value: Value) -> Result<(Value, Expectation), String> {
 fn of_event(record: Value, account: Map<String, Value>, now: Option<Timestamp>) -> Result<Value, String> {
     let event = Event::parse(record).map_err(|error| error.to_string())?;
     let account = self::account(&event.account, account)?;
-    serde_json::to_value(ActInput::new(&event, &account, now.unwrap_or(event.time))).map_err(|error| error.to_string())
+    serde_json::to_value(EventInput::new(&event, &account, now.unwrap_or(event.time)))
+        .map_err(|error| error.to_string())
 }
 
 fn of_resource(
@@ -185,16 +189,55 @@ fn of_resource(
 ) -> Result<Value, String> {
     let Resource { kind, arn, region, tags, live } = resource;
     let seen_from: AccountId = ACCOUNT.parse().map_err(|_| "no account".to_owned())?;
-    let place = Place::from_arn(&arn, &seen_from).ok_or_else(|| format!("`{arn}` names no resource of a known kind"))?;
+    let place =
+        Place::from_arn(&arn, &seen_from).ok_or_else(|| format!("`{arn}` names no resource of a known kind"))?;
     if let Some(kind) = kind.filter(|kind| *kind != place.kind) {
         return Err(format!("`{arn}` is the ARN of a {}, and `kind` says `{kind}`", place.kind));
     }
-    let region = [region, Some(place.region), Some(REGION.to_owned())].into_iter().flatten().find(|one| !one.is_empty());
+    let mut live = live;
+    let schema = input::schemas().remove(format!("{}.json", place.kind).as_str()).unwrap_or_default();
+    complete(&mut live, ast::at(&schema, "/properties/resource/properties/live"), "live")?;
+    let region =
+        [region, Some(place.region), Some(REGION.to_owned())].into_iter().flatten().find(|one| !one.is_empty());
     let resource = json!({"kind": place.kind, "arn": arn, "account": place.account, "region": region, "tags": tags,
         "live": live});
     let now = now.map_or_else(|| NOW.to_owned(), |now| now.to_string());
     let account = self::account(&place.account, account)?;
     Ok(json!({"resource": resource, "desired": desired, "account": account, "now": now}))
+}
+
+/// Refuses fields that the agent never hands over, and fills in what it always does and the author
+/// left out: `null` or an empty list.
+fn complete(value: &mut Value, schema: &Value, at: &str) -> Result<(), String> {
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| complete(item, &schema["items"], at)),
+        Value::Object(fields) => {
+            let Some(known) = schema["properties"].as_object() else { return Ok(()) };
+            for (name, field) in fields.iter_mut() {
+                let Some(schema) = known.get(name) else {
+                    let meant = nearest(name, known.keys().map(String::as_str));
+                    let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+                    return Err(format!("`{at}` has no `{name}`{meant}"));
+                };
+                complete(field, schema, name)?;
+            }
+            for name in list(&schema["required"]).iter().filter_map(Value::as_str) {
+                if let (false, Some(absent)) = (fields.contains_key(name), known.get(name).and_then(absent)) {
+                    fields.insert(name.to_owned(), absent);
+                }
+            }
+            Ok(())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+/// What stands where nothing is, if the field may be empty.
+fn absent(schema: &Value) -> Option<Value> {
+    if schema["type"] == "array" {
+        return Some(json!([]));
+    }
+    list(&schema["anyOf"]).iter().any(|choice| choice["type"] == "null").then_some(Value::Null)
 }
 
 /// An account of which nothing is known but its id, with what the author says of it.

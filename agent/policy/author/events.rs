@@ -3,10 +3,10 @@
 //! AWS has the calls in its service models (`schema/calls/`), and the events that its services
 //! write without a call. Of a service that has no file there nothing is known, and nothing said.
 
-use super::super::catalogue::{EventPattern, Name, Wants};
+use super::super::catalogue::{EventPattern, Name, Subscription};
 use super::described::Described;
 use super::parameters::Calls;
-use super::{Flaw, nearest};
+use super::{Lint, nearest};
 
 /// Events that services write into a trail without anybody's call.
 const WITHOUT_CALL: [(&str, &[&str]); 3] = [
@@ -31,13 +31,13 @@ const WITHOUT_CALL: [(&str, &[&str]); 3] = [
 ];
 
 /// Tells which events of a rule AWS does not have.
-pub(super) fn flaws(rule: &Described, calls: &Calls) -> Vec<Flaw> {
-    let Wants::Acts(patterns) = &rule.entry.wants else { return Vec::new() };
+pub(super) fn flaws(rule: &Described, calls: &Calls) -> Vec<Lint> {
+    let Subscription::Events(patterns) = &rule.entry.wants else { return Vec::new() };
     patterns.iter().filter_map(|pattern| unknown(rule, pattern, calls)).collect()
 }
 
-fn unknown(rule: &Described, pattern: &EventPattern, calls: &Calls) -> Option<Flaw> {
-    let said = |what: String, next: String| Flaw {
+fn unknown(rule: &Described, pattern: &EventPattern, calls: &Calls) -> Option<Lint> {
+    let said = |what: String, next: String| Lint {
         file: rule.file.clone(),
         line: rule.line_of_event(&pattern.to_string()),
         column: 1,

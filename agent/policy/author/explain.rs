@@ -15,7 +15,7 @@ use super::ast;
 use super::ast::list;
 use crate::policy::Policies;
 use crate::policy::bundle::build;
-use crate::policy::catalogue::{Entry, Name, Wants};
+use crate::policy::catalogue::{Entry, Name, Subscription};
 use crate::policy::error::PolicyError;
 
 /// How long OPA may take to trace a rule.
@@ -100,13 +100,13 @@ struct Step {
     #[serde(rename = "ParentID")]
     parent: u64,
     node: Value,
-    location: Option<Spot>,
+    location: Option<SourceLocation>,
     locals: Option<Vec<Value>>,
     local_metadata: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Deserialize)]
-struct Spot {
+struct SourceLocation {
     file: String,
     row: u64,
 }
@@ -124,11 +124,11 @@ struct Traced {
 pub fn wants(entry: &Entry, document: &Value) -> bool {
     let text = |pointer: &str| ast::at(document, pointer).as_str().unwrap_or_default();
     match &entry.wants {
-        Wants::Acts(patterns) => patterns.iter().any(|pattern| {
+        Subscription::Events(patterns) => patterns.iter().any(|pattern| {
             pattern.source == text("/event/eventSource")
                 && pattern.name.covers(&Name::Is(text("/event/eventName").to_owned()))
         }),
-        Wants::States(kind) => kind.to_string() == text("/resource/kind"),
+        Subscription::Resources(kind) => kind.to_string() == text("/resource/kind"),
     }
 }
 
@@ -148,8 +148,8 @@ pub fn unasked(entry: &Entry) -> Explanation {
 
 fn asks_for(entry: &Entry) -> String {
     match &entry.wants {
-        Wants::Acts(patterns) => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        Wants::States(kind) => format!("the state of a {kind}"),
+        Subscription::Events(patterns) => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Subscription::Resources(kind) => format!("the state of a {kind}"),
     }
 }
 
@@ -202,7 +202,7 @@ fn trace(work: &Work, entry: &Entry, document: &Value) -> Result<Traced, PolicyE
         Ok(file)
     });
     let input = workshop.map_err(|source| PolicyError::Io {
-        deed: "write the document in",
+        operation: "write the document in",
         path: std::env::temp_dir(),
         source,
     })?;
@@ -283,14 +283,14 @@ impl Trace<'_> {
         };
         let package = package.replace('.', "/");
         let of_rule = |step: &&Step| {
-            let here = step.location.as_ref().is_some_and(|spot| spot.file.starts_with(&package));
+            let here = step.location.as_ref().is_some_and(|location| location.file.starts_with(&package));
             here && step.op == "Enter" && ast::at(&step.node, "/head/name") == name
         };
         self.steps.iter().filter(of_rule).collect()
     }
 
     fn place(&self, step: &Step) -> Option<Place> {
-        let Spot { file, row } = step.location.as_ref().filter(|spot| !spot.file.is_empty())?;
+        let SourceLocation { file, row } = step.location.as_ref().filter(|location| !location.file.is_empty())?;
         let text = fs::read_to_string(self.work.folder.join(file)).unwrap_or_default();
         let line = text.lines().nth(usize::try_from(*row).ok()?.saturating_sub(1)).unwrap_or_default();
         Some(Place { file: file.clone(), line: *row, text: line.trim().to_owned() })
@@ -299,8 +299,9 @@ impl Trace<'_> {
     /// What stands behind the names on an expression's line: the author's variables, and what
     /// it reads of the document. OPA reads arguments in expressions of its own on that line.
     fn values(&self, failed: &Step) -> BTreeMap<String, Value> {
-        let row = failed.location.as_ref().map(|spot| spot.row);
-        let same = |step: &&Step| step.query == failed.query && step.location.as_ref().map(|spot| spot.row) == row;
+        let row = failed.location.as_ref().map(|location| location.row);
+        let same =
+            |step: &&Step| step.query == failed.query && step.location.as_ref().map(|location| location.row) == row;
         let mut names = BTreeSet::new();
         for step in self.steps.iter().filter(same).filter(|step| step.op == "Eval" || step.op == "Fail") {
             ast::walk(&step.node, &mut |node| {
@@ -319,7 +320,7 @@ impl Trace<'_> {
     /// What a reference to the document stands for; nothing of other references.
     fn read(&self, name: &str) -> Option<Value> {
         let parameters =
-            name.strip_prefix("data.lib.act.parameters.").map(|rest| format!("event.requestParameters.{rest}"));
+            name.strip_prefix("data.lib.event.parameters.").map(|rest| format!("event.requestParameters.{rest}"));
         let path = parameters.or_else(|| name.strip_prefix("input.").map(str::to_owned))?;
         let found = self.document.pointer(&format!("/{}", path.replace('.', "/")));
         Some(found.map_or_else(|| json!("(undefined)"), Clone::clone))

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::Policies;
 use super::super::catalogue::Entry;
-use super::Flaw;
+use super::Lint;
 use super::documents::{self, Example};
 
 /// The file of what a rule must find.
@@ -19,7 +19,7 @@ pub const SILENT: &str = "silent.json";
 
 /// Tries the examples of every rule in the agent's engine, and tells which ones are wrong.
 #[must_use]
-pub fn check(folder: &Path, policies: &Policies) -> Vec<Flaw> {
+pub fn check(folder: &Path, policies: &Policies) -> Vec<Lint> {
     policies.rules().iter().flat_map(|entry| wrong(folder, policies, entry)).collect()
 }
 
@@ -27,15 +27,16 @@ pub fn check(folder: &Path, policies: &Policies) -> Vec<Flaw> {
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn read(folder: &Path, place: &str, name: &str) -> Result<Vec<Example>, Flaw> {
+pub fn read(folder: &Path, place: &str, name: &str) -> Result<Vec<Example>, Lint> {
     let path = folder.join(place).join(name);
-    let text = fs::read_to_string(&path).map_err(|error| flaw(place, name, 1, format!("it cannot be read: {error}")))?;
+    let text =
+        fs::read_to_string(&path).map_err(|error| flaw(place, name, 1, format!("it cannot be read: {error}")))?;
     documents::examples(&text).map_err(|(line, problem)| flaw(place, name, line, problem))
 }
 
 /// A flaw in an example.
-pub(super) fn flaw(place: &str, name: &str, line: u64, what: String) -> Flaw {
-    Flaw {
+pub(super) fn flaw(place: &str, name: &str, line: u64, what: String) -> Lint {
+    Lint {
         file: format!("{place}/{name}"),
         line,
         column: 1,
@@ -46,7 +47,7 @@ pub(super) fn flaw(place: &str, name: &str, line: u64, what: String) -> Flaw {
     }
 }
 
-fn wrong(folder: &Path, policies: &Policies, entry: &Entry) -> Vec<Flaw> {
+fn wrong(folder: &Path, policies: &Policies, entry: &Entry) -> Vec<Lint> {
     let place = entry.entrypoint.trim_end_matches("/findings");
     let mut wrong = Vec::new();
     for name in [FIRES, SILENT] {
@@ -63,7 +64,7 @@ fn wrong(folder: &Path, policies: &Policies, entry: &Entry) -> Vec<Flaw> {
         for (example, number) in examples.iter().zip(1..) {
             if let Some((what, next)) = problem(policies, entry, example, name == FIRES) {
                 let what = format!("document {number} {what}");
-                wrong.push(Flaw { next, ..flaw(place, name, example.line, what) });
+                wrong.push(Lint { next, ..flaw(place, name, example.line, what) });
             }
         }
     }

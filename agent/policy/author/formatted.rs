@@ -2,14 +2,14 @@
 
 use super::super::bundle::build;
 use super::super::error::PolicyError;
-use super::{Flaw, Work, trial};
+use super::{Lint, Work, trial};
 
 /// The files that `opa fmt` would write otherwise. One that it cannot read is left to `opa check`.
-pub(super) fn flaws(work: &Work) -> Result<Vec<Flaw>, PolicyError> {
+pub(super) fn flaws(work: &Work) -> Result<Vec<Lint>, PolicyError> {
     let mut command = build::command(&work.folder, "fmt")?;
     command.arg("--list").args(trial::parts(work).iter().filter(|part| *part != "data"));
     let output = build::output(&work.folder, command)?;
-    let flaw = |file: &str| Flaw {
+    let flaw = |file: &str| Lint {
         file: file.to_owned(),
         line: 1,
         column: 1,

@@ -29,9 +29,9 @@ use super::bundle::build::{names, places};
 /// A folder of policies, and which of its rules are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
-    /// The folder: acts/, states/, lib/, data/.
+    /// The folder: events/, resources/, lib/, data/.
     pub folder: PathBuf,
-    /// The one rule that is meant, as `acts/<service>/<rule>`; all of them without it.
+    /// The one rule that is meant, as `events/<service>/<rule>`; all of them without it.
     pub rule: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Work {
     pub fn find(folder: &Path, what: Option<&str>) -> Result<Self, String> {
         let Some(what) = what else { return Ok(Self::all(folder)) };
         let path = Path::new(what.trim_end_matches('/'));
-        if path.join("acts").is_dir() || path.join("states").is_dir() {
+        if path.join("events").is_dir() || path.join("resources").is_dir() {
             return Ok(Self::all(path));
         }
         let places = places(folder);
@@ -63,7 +63,7 @@ impl Work {
                 let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
                 Err(format!("no rule `{what}` in `{}`{near}", folder.display()))
             }
-            several => Err(format!("`{what}` is any of {several:?}: say which, as `acts/<service>/<rule>`")),
+            several => Err(format!("`{what}` is any of {several:?}: say which, as `events/<service>/<rule>`")),
         }
     }
 
@@ -76,7 +76,7 @@ impl Work {
 
 /// Something about a rule that its author must mend.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Flaw {
+pub struct Lint {
     /// The file, from the folder of policies.
     pub file: String,
     /// Its line, from 1.
@@ -93,7 +93,7 @@ pub struct Flaw {
     pub next: String,
 }
 
-impl Flaw {
+impl Lint {
     /// A flaw in what a node of a file stands for: what is wrong, why that matters, what to do.
     fn of(module: &ast::Module, node: &serde_json::Value, lint: &str, [what, why, next]: [String; 3]) -> Self {
         let (file, line, column) = (module.file.clone(), ast::line(node), ast::column(node));
@@ -101,7 +101,7 @@ impl Flaw {
     }
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, lint, what, why, next } = self;
         write!(f, "{file}:{line}:{column}: {what} [{lint}]")?;
@@ -186,14 +186,14 @@ mod tests {
     #[test]
     fn a_rule_is_found_by_its_place_its_folder_or_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        for place in ["acts/kms/key_disabled", "states/s3/versioning", "acts/s3/versioning"] {
+        for place in ["events/kms/key_disabled", "resources/s3/versioning", "events/s3/versioning"] {
             std::fs::create_dir_all(folder.path().join(place)).unwrap();
         }
         let find = |what: &str| Work::find(folder.path(), Some(what)).map(|work| work.rule);
-        let key = Ok(Some("acts/kms/key_disabled".to_owned()));
-        assert_eq!(find("acts/kms/key_disabled"), key);
+        let key = Ok(Some("events/kms/key_disabled".to_owned()));
+        assert_eq!(find("events/kms/key_disabled"), key);
         assert_eq!(find("key_disabled"), key);
-        assert_eq!(find("policies/acts/kms/key_disabled/"), key);
+        assert_eq!(find("policies/events/kms/key_disabled/"), key);
         assert!(find("key_disabeld").unwrap_err().ends_with("did you mean `key_disabled`?"));
         assert!(find("versioning").unwrap_err().contains("say which"));
         assert_eq!(find(folder.path().to_str().unwrap()), Ok(None));

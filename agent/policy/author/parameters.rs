@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use super::ast;
 use super::ast::{Module, list};
 use super::described::Described;
-use super::{Flaw, nearest};
-use crate::policy::catalogue::{EventPattern, Name, Wants};
+use super::{Lint, nearest};
+use crate::policy::catalogue::{EventPattern, Name, Subscription};
 
 /// What CloudTrail writes instead of parameters of more than 100 KB.
 const OMITTED: [&str; 3] = ["omitted", "originalSize", "reason"];
@@ -31,8 +31,8 @@ impl Calls {
     /// Reads the services that these rules declare.
     pub(super) fn read(folder: &Path, rules: &[Described]) -> Self {
         let patterns = rules.iter().flat_map(|rule| match &rule.entry.wants {
-            Wants::Acts(patterns) => patterns.as_slice(),
-            Wants::States(_) => &[],
+            Subscription::Events(patterns) => patterns.as_slice(),
+            Subscription::Resources(_) => &[],
         });
         let mut calls = BTreeMap::new();
         for EventPattern { source, .. } in patterns {
@@ -58,7 +58,7 @@ impl Calls {
 
     /// The parameters that any of a rule's events has; nothing when they may have any.
     pub(super) fn of(&self, rule: &Described) -> Option<Value> {
-        let Wants::Acts(patterns) = &rule.entry.wants else { return None };
+        let Subscription::Events(patterns) = &rule.entry.wants else { return None };
         let mut union = json!({});
         for pattern in patterns {
             let calls = self.calls.get(&pattern.source)?;
@@ -107,9 +107,9 @@ pub(super) fn schema(parameters: &Value) -> Value {
 }
 
 /// References in a file to parameters that none of the rule's events has.
-pub(super) fn flaws(module: &Module, rule: &Described, parameters: &Value) -> Vec<Flaw> {
+pub(super) fn flaws(module: &Module, rule: &Described, parameters: &Value) -> Vec<Lint> {
     let imports = module.imports();
-    let act = imports.iter().find(|(_, path)| *path == "lib.act").map(|(name, _)| name.as_str());
+    let act = imports.iter().find(|(_, path)| *path == "lib.event").map(|(name, _)| name.as_str());
     let mut flaws = Vec::new();
     for body in module.rules() {
         ast::walk(body, &mut |node| {
@@ -123,7 +123,7 @@ pub(super) fn flaws(module: &Module, rule: &Described, parameters: &Value) -> Ve
     flaws
 }
 
-/// What stands behind `input.event.requestParameters` or `act.parameters` in a reference.
+/// What stands behind `input.event.requestParameters` or `event.parameters` in a reference.
 fn below_parameters<'a>(parts: &'a [Value], act: Option<&str>) -> Option<&'a [Value]> {
     let names: Vec<&str> = parts.iter().take(3).map(|part| part["value"].as_str().unwrap_or_default()).collect();
     match names.as_slice() {
@@ -150,13 +150,13 @@ fn first_unknown<'a>(parts: &'a [Value], known: &'a Value) -> Option<(&'a str, &
     }
 }
 
-fn flaw(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Flaw {
+fn flaw(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
     let names = || known.keys().map(String::as_str).filter(|name| !OMITTED.contains(name));
     let next = match nearest(misspelt, names()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("there are {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
     };
-    Flaw {
+    Lint {
         file: module.file.clone(),
         line,
         column: 1,

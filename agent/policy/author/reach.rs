@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::ast;
 use super::ast::list;
 use super::described::Described;
-use super::{Flaw, Work};
+use super::{Lint, Work};
 use crate::policy::bundle::build;
-use crate::policy::catalogue::{EventPattern, Name, Wants};
+use crate::policy::catalogue::{EventPattern, Name, Subscription};
 use crate::policy::error::PolicyError;
 
 /// How long OPA may take to work a rule out: one that takes longer is told by its examples.
@@ -53,10 +53,10 @@ struct Conjunction {
 ///
 /// # Errors
 /// When `opa` is missing.
-pub(super) fn flaws(work: &Work, rule: &Described) -> Result<Vec<Flaw>, PolicyError> {
-    let Wants::Acts(declared) = &rule.entry.wants else { return Ok(Vec::new()) };
+pub(super) fn flaws(work: &Work, rule: &Described) -> Result<Vec<Lint>, PolicyError> {
+    let Subscription::Events(declared) = &rule.entry.wants else { return Ok(Vec::new()) };
     let Some(conjunctions) = conjunctions(work, &rule.entry.entrypoint)? else { return Ok(Vec::new()) };
-    let flaw = |lint: &str, what: String, why: &str, next: String| Flaw {
+    let flaw = |lint: &str, what: String, why: &str, next: String| Lint {
         file: rule.file.clone(),
         line: rule.events_line,
         column: 1,

@@ -6,14 +6,14 @@
 use serde_json::Value;
 
 use super::ast::{self, Module, list};
-use super::{Flaw, nearest, style};
-use crate::domain::finding::Verb;
+use super::{Lint, nearest, style};
+use crate::domain::finding::ResponseKind;
 
 /// What a finding may hold.
 const KEYS: [&str; 4] = ["evidence", "message", "propose", "resource"];
 
 /// The flaws in the findings that a file writes down.
-pub(super) fn flaws(module: &Module) -> Vec<Flaw> {
+pub(super) fn flaws(module: &Module) -> Vec<Lint> {
     let mut flaws = Vec::new();
     for rule in module.rules().filter(|rule| style::name(rule) == Some("findings")) {
         ast::walk(rule, &mut |node| {
@@ -39,27 +39,27 @@ fn has(object: &Value, key: &str) -> bool {
     entries(object).any(|(name, _)| name["value"] == key)
 }
 
-fn keys(module: &Module, finding: &Value, into: &mut Vec<Flaw>) {
+fn keys(module: &Module, finding: &Value, into: &mut Vec<Lint>) {
     let unknown = entries(finding).filter_map(|(key, _)| Some((key, key["value"].as_str()?)));
     for (node, key) in unknown.filter(|(_, key)| !KEYS.contains(key)) {
         let what = format!("a finding has no `{key}`");
         let why = "the agent refuses a finding with a key that it does not know: nothing would come of it";
-        into.push(Flaw::of(module, node, "finding", [what, why.to_owned(), meant(key, &KEYS)]));
+        into.push(Lint::of(module, node, "finding", [what, why.to_owned(), meant(key, &KEYS)]));
     }
 }
 
-fn responses(module: &Module, finding: &Value, into: &mut Vec<Flaw>) {
+fn responses(module: &Module, finding: &Value, into: &mut Vec<Lint>) {
     let proposed = entries(finding).filter(|(key, _)| key["value"] == "propose");
     let proposed = proposed.filter(|(_, value)| value["type"] == "array" || value["type"] == "set");
     for response in proposed.flat_map(|(_, value)| list(&value["value"])).filter(|one| one["type"] == "string") {
         let Some(word) = response["value"].as_str() else { continue };
-        let Err(refused) = serde_json::from_value::<Verb>(response["value"].clone()) else { continue };
+        let Err(refused) = serde_json::from_value::<ResponseKind>(response["value"].clone()) else { continue };
         // The error lists what there is, so that the list stands in one place.
         let refused = refused.to_string();
         let known: Vec<&str> = refused.split('`').skip(3).step_by(2).collect();
         let what = format!("`{word}` is no response");
         let why = "the agent refuses a finding that proposes it: nothing would come of it".to_owned();
-        into.push(Flaw::of(module, response, "finding", [what, why, meant(word, &known)]));
+        into.push(Lint::of(module, response, "finding", [what, why, meant(word, &known)]));
     }
 }
 

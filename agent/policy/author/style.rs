@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Flaw;
+use super::Lint;
 use super::ast::{self, Module, list};
 
 /// How long a line may be; tests may hold longer ones.
@@ -28,7 +28,7 @@ const PATTERNS: [(&str, usize); 7] = [
 ];
 
 /// The flaws in a file. `builtins` are the names that rules may call.
-pub(super) fn flaws(module: &Module, builtins: &BTreeSet<String>) -> Vec<Flaw> {
+pub(super) fn flaws(module: &Module, builtins: &BTreeSet<String>) -> Vec<Lint> {
     let mut style = Style { module, flaws: Vec::new() };
     style.calls();
     style.hiding(builtins);
@@ -42,12 +42,12 @@ pub(super) fn flaws(module: &Module, builtins: &BTreeSet<String>) -> Vec<Flaw> {
 
 struct Style<'a> {
     module: &'a Module,
-    flaws: Vec<Flaw>,
+    flaws: Vec<Lint>,
 }
 
 impl Style<'_> {
     fn push(&mut self, node: &Value, lint: &str, said: [String; 3]) {
-        self.flaws.push(Flaw::of(self.module, node, lint, said));
+        self.flaws.push(Lint::of(self.module, node, lint, said));
     }
 
     /// Prints that were forgotten, and patterns that are hard to read.
@@ -138,7 +138,7 @@ impl Style<'_> {
         let found: Vec<u64> = lines.filter(|(line, _)| todo(line)).map(|(_, number)| number).collect();
         for line in found {
             let said = ["a comment about work to be done", "what is unfinished is not in force", "do it, or file it"];
-            self.flaws.push(Flaw { line, ..Flaw::of(self.module, &Value::Null, "todo", said.map(str::to_owned)) });
+            self.flaws.push(Lint { line, ..Lint::of(self.module, &Value::Null, "todo", said.map(str::to_owned)) });
         }
         for rule in self.module.rules().filter(|rule| name(rule).is_some_and(|name| name.starts_with("todo_test_"))) {
             let said = ["a test that is put off", "what it would show nobody knows", "finish it, or delete it"];
@@ -152,8 +152,8 @@ impl Style<'_> {
         for (line, characters) in long.iter().filter(|(_, characters)| *characters > LINE_CHARACTERS) {
             let what = format!("a line of {characters} characters, the most is {LINE_CHARACTERS}");
             let said = [what, "nobody reads its end".to_owned(), "give a part of it a name".to_owned()];
-            let at = Flaw::of(self.module, &Value::Null, "line-length", said);
-            self.flaws.push(Flaw { line: *line, column: LINE_CHARACTERS as u64 + 1, ..at });
+            let at = Lint::of(self.module, &Value::Null, "line-length", said);
+            self.flaws.push(Lint { line: *line, column: LINE_CHARACTERS as u64 + 1, ..at });
         }
         if long.len() > RULE_LINES && !self.module.is_library() {
             let what = format!("a rule of {} lines, the most is {RULE_LINES}", long.len());
@@ -165,7 +165,7 @@ impl Style<'_> {
 }
 
 /// Private rules of a package that nothing in it refers to.
-pub(super) fn unused(package: &[&Module]) -> Vec<Flaw> {
+pub(super) fn unused(package: &[&Module]) -> Vec<Lint> {
     let mut used = BTreeSet::new();
     for rule in package.iter().flat_map(|module| module.rules()) {
         uses(rule, &mut used);
@@ -176,7 +176,7 @@ pub(super) fn unused(package: &[&Module]) -> Vec<Flaw> {
         for rule in module.rules().filter(private) {
             let what = format!("nothing refers to `{}`", name(rule).unwrap_or_default());
             let why = "what is never asked is not in force, whatever it looks like".to_owned();
-            flaws.push(Flaw::of(module, rule, "unused-rule", [what, why, "use it, or delete it".to_owned()]));
+            flaws.push(Lint::of(module, rule, "unused-rule", [what, why, "use it, or delete it".to_owned()]));
         }
     }
     flaws

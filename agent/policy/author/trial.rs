@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::ast::{self, Module, list};
 use super::fixtures;
-use super::{Flaw, Work, joined};
+use super::{Lint, Work, joined};
 use crate::policy::Policies;
 use crate::policy::bundle::Bundle;
 use crate::policy::bundle::build;
@@ -29,7 +29,7 @@ pub struct Trial {
     /// Every test, in the order of the files.
     pub tests: Vec<Test>,
     /// What is wrong with the rules' examples.
-    pub examples: Vec<Flaw>,
+    pub examples: Vec<Lint>,
     /// The rules and libraries that have no test.
     pub untested: Vec<String>,
     /// Percent of the lines that tests and examples reach, by file.
@@ -222,7 +222,7 @@ fn coverage(work: &Work) -> Result<BTreeMap<String, f64>, PolicyError> {
     let workshop = workshop()?;
     let examples = workshop.path().join("examples_test.rego");
     std::fs::write(&examples, as_tests(work)).map_err(|source| PolicyError::Io {
-        deed: "write",
+        operation: "write",
         path: examples.clone(),
         source,
     })?;
@@ -244,7 +244,8 @@ fn as_tests(work: &Work) -> String {
         let read = |name| fixtures::read(&work.folder, &place, name).unwrap_or_default();
         for (example, number) in [read(fixtures::FIRES), read(fixtures::SILENT)].concat().iter().zip(1..) {
             let (findings, document) = (place.replace('/', "."), &example.document);
-            text += &format!("\ntest_{rule}_{number} if count(data.{findings}.findings) >= 0 with input as {document}\n");
+            text +=
+                &format!("\ntest_{rule}_{number} if count(data.{findings}.findings) >= 0 with input as {document}\n");
         }
     }
     text
@@ -252,7 +253,7 @@ fn as_tests(work: &Work) -> String {
 
 fn workshop() -> Result<TempDir, PolicyError> {
     tempfile::tempdir().map_err(|source| PolicyError::Io {
-        deed: "write a bundle in",
+        operation: "write a bundle in",
         path: std::env::temp_dir(),
         source,
     })

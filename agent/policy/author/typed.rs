@@ -16,7 +16,7 @@ use super::described;
 use super::described::Described;
 use super::parameters;
 use super::parameters::Calls;
-use super::{Flaw, Work};
+use super::{Lint, Work};
 use crate::policy::bundle::build;
 use crate::policy::error::PolicyError;
 use crate::policy::refused;
@@ -27,9 +27,9 @@ pub(super) fn flaws(
     rules: &[Described],
     modules: &[Module],
     calls: &Calls,
-) -> Result<Vec<Flaw>, PolicyError> {
+) -> Result<Vec<Lint>, PolicyError> {
     let workshop = lay_out(work, rules, modules, calls).map_err(|source| PolicyError::Io {
-        deed: "write schemas in",
+        operation: "write schemas in",
         path: std::env::temp_dir(),
         source,
     })?;
@@ -94,7 +94,7 @@ fn speaks_for_package(module: &Module) -> bool {
     module.annotations().iter().any(|annotation| annotation["scope"] == "package")
 }
 
-fn mistake(error: &Value, folder: &Path) -> Flaw {
+fn mistake(error: &Value, folder: &Path) -> Lint {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let names = ast::list(ast::at(error, "/details/oneOf")).iter().filter_map(Value::as_str);
     let position = ast::at(error, "/details/pos").as_u64();
@@ -111,7 +111,7 @@ fn mistake(error: &Value, folder: &Path) -> Flaw {
         return builtin_refused(error, builtin, folder);
     }
     let why = if misspelt.is_some() { "nothing that a rule sees has it, so it is always undefined" } else { "" };
-    Flaw {
+    Lint {
         file: text(ast::at(error, "/location/file")),
         line: ast::line(error),
         column: ast::column(error),
@@ -127,7 +127,7 @@ fn at_message(error: &Value) -> &str {
 }
 
 /// A builtin that OPA has and rules may not call, or a name that nothing has.
-fn builtin_refused(error: &Value, builtin: &str, folder: &Path) -> Flaw {
+fn builtin_refused(error: &Value, builtin: &str, folder: &Path) -> Lint {
     let text = |pointer: &str| ast::at(error, pointer).as_str().unwrap_or_default().to_owned();
     let is_opa_s = builtins(folder).iter().any(|name| name == builtin);
     let allowed = super::allowed(folder);
@@ -140,12 +140,13 @@ fn builtin_refused(error: &Value, builtin: &str, folder: &Path) -> Flaw {
         [text("/message"), String::new(), next]
     };
     let (line, column) = (ast::line(error), ast::column(error));
-    Flaw { file: text("/location/file"), line, column, lint: text("/code"), what, why, next }
+    Lint { file: text("/location/file"), line, column, lint: text("/code"), what, why, next }
 }
 
 /// The names of all builtins that OPA has.
 fn builtins(folder: &Path) -> Vec<String> {
-    let said = std::process::Command::new(build::opa()).args(["capabilities", "--current"]).current_dir(folder).output();
+    let said =
+        std::process::Command::new(build::opa()).args(["capabilities", "--current"]).current_dir(folder).output();
     let listed: Value = said.ok().and_then(|said| serde_json::from_slice(&said.stdout).ok()).unwrap_or_default();
     super::builtins_in(&listed)
 }

@@ -22,7 +22,7 @@ use crate::policy::error::PolicyError;
 
 /// The folders of a policies folder that go into a bundle. Each is a root of its own, so that
 /// `data/strategies/x.json` becomes `data.strategies` and not `data.data.strategies`.
-const PARTS: [&str; 4] = ["acts", "states", "lib", "data"];
+const PARTS: [&str; 4] = ["events", "resources", "lib", "data"];
 
 /// A rule's tests, which stand beside it.
 const TESTS: &str = "*_test.rego";
@@ -58,10 +58,10 @@ pub fn build_accepted(
     signing: Option<&Signing>,
     accept: impl FnOnce(Policies) -> Result<(), PolicyError>,
 ) -> Result<(), PolicyError> {
-    let write = |source| PolicyError::Io { deed: "write", path: output.to_owned(), source };
+    let write = |source| PolicyError::Io { operation: "write", path: output.to_owned(), source };
     // In the folder of the output, so that the last step is a rename.
-    let beside = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let workshop = tempfile::tempdir_in(beside).map_err(write)?;
+    let candidate = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let workshop = tempfile::tempdir_in(candidate).map_err(write)?;
     let made = workshop.path().join("bundle.tar.gz");
     compile(folder, &made)?;
     accept(loaded(folder, &made)?)?;
@@ -73,7 +73,9 @@ pub fn build_accepted(
 /// over one without METADATA.
 fn loaded(folder: &Path, bundle: &Path) -> Result<Policies, PolicyError> {
     let policies = Policies::of(Bundle::read(bundle)?, Limits::default(), Compiler::Here)?;
-    for place in places(folder).into_iter().filter(|place| names(&folder.join(place)).iter().any(|name| name.ends_with(".rego"))) {
+    for place in
+        places(folder).into_iter().filter(|place| names(&folder.join(place)).iter().any(|name| name.ends_with(".rego")))
+    {
         let entrypoint = format!("{place}/findings");
         if !policies.rules().iter().any(|entry| entry.entrypoint == entrypoint) {
             let detail = "it has no METADATA with `entrypoint: true` on `findings`, so it is no rule".to_owned();
@@ -83,10 +85,10 @@ fn loaded(folder: &Path, bundle: &Path) -> Result<Policies, PolicyError> {
     Ok(policies)
 }
 
-/// Where the rules of a folder are: `acts/<service>/<rule>`, in order.
+/// Where the rules of a folder are: `events/<service>/<rule>`, in order.
 pub(crate) fn places(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for kind in ["acts", "states"] {
+    for kind in ["events", "resources"] {
         for service in names(&folder.join(kind)) {
             for rule in names(&folder.join(kind).join(&service)) {
                 if folder.join(kind).join(&service).join(&rule).is_dir() {
@@ -109,7 +111,7 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 /// Compiles a policies folder and reads the bundle, leaving nothing behind.
 pub(crate) fn in_passing(folder: &Path) -> Result<Bundle, PolicyError> {
     let workshop = tempfile::tempdir().map_err(|source| PolicyError::Io {
-        deed: "write a bundle in",
+        operation: "write a bundle in",
         path: env::temp_dir(),
         source,
     })?;
@@ -145,7 +147,7 @@ fn compile(folder: &Path, output: &Path) -> Result<(), PolicyError> {
 
 /// Puts into a bundle what each of its rules reads.
 fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
-    let failed = |source| PolicyError::Io { deed: "write", path: bundle.to_owned(), source };
+    let failed = |source| PolicyError::Io { operation: "write", path: bundle.to_owned(), source };
     let damaged = |detail| PolicyError::Bundle { path: bundle.to_owned(), detail };
     let planned = bundle.with_extension("plan");
     let mut command = command(folder, "build")?;
@@ -166,8 +168,8 @@ fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
 /// `opa`, about to work in a policies folder.
 pub(crate) fn command(folder: &Path, verb: &str) -> Result<Command, PolicyError> {
     let parts = parts(folder);
-    if !parts.contains(&"acts") && !parts.contains(&"states") {
-        return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `acts` nor `states`" });
+    if !parts.contains(&"events") && !parts.contains(&"resources") {
+        return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `events` nor `resources`" });
     }
     if !folder.join("capabilities.json").is_file() {
         return Err(PolicyError::Folder {
@@ -217,7 +219,7 @@ pub(crate) fn output(folder: &Path, mut command: Command) -> Result<Output, Poli
         if source.kind() == io::ErrorKind::NotFound && folder.is_dir() {
             return PolicyError::NoCompiler { tried: command.get_program().to_string_lossy().into_owned() };
         }
-        PolicyError::Io { deed: "run `opa` on", path: folder.to_owned(), source }
+        PolicyError::Io { operation: "run `opa` on", path: folder.to_owned(), source }
     })
 }
 
@@ -252,8 +254,8 @@ mod tests {
     fn a_folder_says_what_it_lacks_before_opa_is_asked() {
         let folder = tempfile::tempdir().unwrap();
         let refuse = || compile(folder.path(), Path::new("unused")).unwrap_err().to_string();
-        assert!(refuse().ends_with("it has neither `acts` nor `states`"), "{}", refuse());
-        fs::create_dir(folder.path().join("acts")).unwrap();
+        assert!(refuse().ends_with("it has neither `events` nor `resources`"), "{}", refuse());
+        fs::create_dir(folder.path().join("events")).unwrap();
         assert!(refuse().ends_with("it has no `capabilities.json`, the builtins it may call"), "{}", refuse());
     }
 

@@ -52,7 +52,7 @@ pub struct Manifest {
 /// A rule that can be called from outside the module.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Entrypoint {
-    /// Its path, such as `acts/backup/recovery_point_deleted/findings`.
+    /// Its path, such as `events/backup/recovery_point_deleted/findings`.
     #[serde(rename = "entrypoint")]
     pub path: String,
     /// The METADATA blocks that stand on it.
@@ -81,7 +81,7 @@ impl Bundle {
     /// When the file cannot be read, is damaged, or lacks a part.
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let packed =
-            fs::read(path).map_err(|source| PolicyError::Io { deed: "read", path: path.to_owned(), source })?;
+            fs::read(path).map_err(|source| PolicyError::Io { operation: "read", path: path.to_owned(), source })?;
         Self::open(path, &packed, None)
     }
 

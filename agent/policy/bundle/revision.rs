@@ -52,5 +52,5 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), PolicyError> {
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> PolicyError {
-    PolicyError::Io { deed: "read", path: path.to_owned(), source }
+    PolicyError::Io { operation: "read", path: path.to_owned(), source }
 }

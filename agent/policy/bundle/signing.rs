@@ -30,9 +30,9 @@ impl Signing {
     /// Signs a bundle where it lies. What `opa` is told and what it answers goes through a
     /// folder that must be there until then.
     pub(super) fn sign(&self, bundle: &Path, workshop: &Path) -> Result<(), PolicyError> {
-        let failed = |deed, path: &Path| {
+        let failed = |operation, path: &Path| {
             let path = path.to_owned();
-            move |source| PolicyError::Io { deed, path, source }
+            move |source| PolicyError::Io { operation, path, source }
         };
         fs::metadata(&self.key).map_err(failed("read the signing key", &self.key))?;
         let (claims, answer) = (workshop.join("claims.json"), workshop.join(SIGNATURES));

@@ -89,9 +89,9 @@ impl<'de> Deserialize<'de> for Source {
 /// How a source looked; while it looks the same, it need not be read. Of a file it is time,
 /// length and inode, of a folder those of every file in it, of an object its entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look(String);
+pub struct Fingerprint(String);
 
-impl Look {
+impl Fingerprint {
     /// How an object in S3 looks.
     #[must_use]
     pub fn of_object(tag: &str) -> Self {
@@ -104,18 +104,22 @@ impl Look {
     /// When it cannot be looked at.
     pub fn of_path(path: &Path) -> Result<Self, PolicyError> {
         let mut hasher = Sha256::new();
-        look(path, &mut hasher).map_err(|source| PolicyError::Io { deed: "read", path: path.to_owned(), source })?;
+        fingerprint(path, &mut hasher).map_err(|source| PolicyError::Io {
+            operation: "read",
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(Self(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 }
 
-impl fmt::Display for Look {
+impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-fn look(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+fn fingerprint(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
     hasher.update(path.to_string_lossy().as_bytes());
     if !metadata.is_dir() {
@@ -126,19 +130,19 @@ fn look(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
     }
     let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
-    entries.iter().try_for_each(|entry| look(&entry.path(), hasher))
+    entries.iter().try_for_each(|entry| fingerprint(&entry.path(), hasher))
 }
 
 /// What was found at a source, and still has to be understood.
 #[derive(Debug, Clone)]
-pub enum Found {
+pub enum PolicyContent {
     /// A file or a folder.
     Path(PathBuf),
     /// The bytes of a bundle.
     Bytes(Vec<u8>),
 }
 
-impl Found {
+impl PolicyContent {
     /// Verifies and compiles what was found. It takes a while and may run `opa`.
     ///
     /// # Errors
@@ -149,7 +153,7 @@ impl Found {
             Self::Path(path) if path.is_dir() && trust.is_some() => return Err(PolicyError::UnsignedFolder(path)),
             Self::Path(path) if path.is_dir() => build::in_passing(&path)?,
             Self::Path(path) => {
-                let packed = fs::read(&path).map_err(|source| PolicyError::Io { deed: "read", path, source })?;
+                let packed = fs::read(&path).map_err(|source| PolicyError::Io { operation: "read", path, source })?;
                 Bundle::open(&place, &packed, trust)?
             }
             Self::Bytes(packed) => Bundle::open(&place, &packed, trust)?,
@@ -167,14 +171,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("b.tar.gz");
         fs::write(&file, "one").unwrap();
-        let (before, folder_before) = (Look::of_path(&file).unwrap(), Look::of_path(folder.path()).unwrap());
-        assert_eq!(before, Look::of_path(&file).unwrap());
+        let (before, folder_before) =
+            (Fingerprint::of_path(&file).unwrap(), Fingerprint::of_path(folder.path()).unwrap());
+        assert_eq!(before, Fingerprint::of_path(&file).unwrap());
         // The same length, put there by a rename, as builds do it.
         fs::write(folder.path().join("new"), "two").unwrap();
         fs::rename(folder.path().join("new"), &file).unwrap();
-        assert_ne!(before, Look::of_path(&file).unwrap());
-        assert_ne!(folder_before, Look::of_path(folder.path()).unwrap());
+        assert_ne!(before, Fingerprint::of_path(&file).unwrap());
+        assert_ne!(folder_before, Fingerprint::of_path(folder.path()).unwrap());
         fs::remove_file(&file).unwrap();
-        assert!(Look::of_path(&file).is_err());
+        assert!(Fingerprint::of_path(&file).is_err());
     }
 }

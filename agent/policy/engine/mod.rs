@@ -129,8 +129,8 @@ impl Engine {
     /// Begins to judge a document. It must be valid JSON: of anything else OPA's parser makes
     /// what it can.
     #[must_use]
-    pub const fn judge(&self, document: Vec<u8>, now_ns: i64) -> Judging<'_> {
-        Judging { engine: self, document, now_ns, instance: None }
+    pub const fn evaluation(&self, document: Vec<u8>, now_ns: i64) -> Evaluation<'_> {
+        Evaluation { engine: self, document, now_ns, instance: None }
     }
 
     /// How many calls of builtins were refused, and so undefined, since the start.
@@ -155,14 +155,14 @@ impl Engine {
 }
 
 /// One document under judgement: read once, evaluated by as many rules as asked for it.
-pub struct Judging<'a> {
+pub struct Evaluation<'a> {
     engine: &'a Engine,
     document: Vec<u8>,
     now_ns: i64,
     instance: Option<Instance>,
 }
 
-impl Judging<'_> {
+impl Evaluation<'_> {
     /// Evaluates a rule: OPA's result set as JSON, `[]` when the rule is undefined.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl Judging<'_> {
     }
 }
 
-impl Drop for Judging<'_> {
+impl Drop for Evaluation<'_> {
     fn drop(&mut self) {
         if let Some(instance) = self.instance.take() {
             self.engine.take_back(instance);

@@ -14,7 +14,7 @@ pub(super) fn sprintf(format: &str, values: &[Value]) -> Option<String> {
     let mut rest = format;
     while let Some((before, after)) = rest.split_once('%') {
         text.push_str(before);
-        let (verb, after) = Verb::read(after)?;
+        let (verb, after) = Directive::read(after)?;
         text.push_str(&verb.write(&mut arguments)?);
         rest = after;
     }
@@ -74,7 +74,7 @@ impl Argument {
 }
 
 /// A verb of the format.
-enum Verb {
+enum Directive {
     /// `%%`.
     Percent,
     /// A `%` at the end.
@@ -85,7 +85,7 @@ enum Verb {
     Letter(char),
 }
 
-impl Verb {
+impl Directive {
     /// The verb after a `%`, and what follows it.
     fn read(after: &str) -> Option<(Self, &str)> {
         if let Some(precise) = after.strip_prefix('.') {

@@ -117,12 +117,12 @@ fn differences(old: &Finding, new: &Finding) -> Vec<Field> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::finding::{Severity, Verb};
+    use crate::domain::finding::{ResponseKind, Severity};
     use crate::recorded::backtest::tests::finding;
 
     #[test]
     fn what_both_sides_say_is_the_same() {
-        let both = [finding("A-1", Some("arn:x"), &[Verb::Contain]), finding("B-1", None, &[])];
+        let both = [finding("A-1", Some("arn:x"), &[ResponseKind::Contain]), finding("B-1", None, &[])];
         assert_eq!(pairs(&both, &both), [Pair::Same(&both[0]), Pair::Same(&both[1])]);
         assert_eq!(pairs(&[], &[]), []);
     }
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn what_is_different_about_a_finding_is_named() {
-        let old = finding("A-1", Some("arn:x"), &[Verb::Contain]);
-        let mut new = finding("A-1", Some("arn:x"), &[Verb::ContainHard]);
+        let old = finding("A-1", Some("arn:x"), &[ResponseKind::Contain]);
+        let mut new = finding("A-1", Some("arn:x"), &[ResponseKind::ContainHard]);
         new.rule.severity = Severity::Low;
         new.message = "other words".to_owned();
         let (old, new) = ([old], [new]);

@@ -13,7 +13,7 @@ pub const MOST_NAMES: usize = 100_000;
 
 /// How many findings there were and what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Movement {
+pub struct Delta {
     /// With the old policies.
     pub old: u64,
     /// With the new ones.
@@ -26,7 +26,7 @@ pub struct Movement {
     pub changed: u64,
 }
 
-impl Movement {
+impl Delta {
     /// What one finding counts.
     #[must_use]
     pub const fn of(pair: &Pair<'_>) -> Self {
@@ -46,7 +46,7 @@ impl Movement {
     }
 }
 
-impl AddAssign for Movement {
+impl AddAssign for Delta {
     fn add_assign(&mut self, Self { old, new, appeared, vanished, changed }: Self) {
         self.old += old;
         self.new += new;
@@ -63,7 +63,7 @@ pub struct Row {
     pub name: String,
     /// Its findings.
     #[serde(flatten)]
-    pub findings: Movement,
+    pub findings: Delta,
 }
 
 /// The most important rows, and what all others sum up to.
@@ -78,14 +78,14 @@ pub struct Table {
 /// Findings by name.
 #[derive(Debug, Default)]
 pub struct Tallies {
-    of: BTreeMap<String, Movement>,
+    of: BTreeMap<String, Delta>,
     /// Those of names beyond the limit.
-    others: Movement,
+    others: Delta,
 }
 
 impl Tallies {
     /// Counts a finding.
-    pub fn add(&mut self, name: &str, movement: Movement) {
+    pub fn add(&mut self, name: &str, movement: Delta) {
         let has_room = self.of.len() < MOST_NAMES;
         match self.of.get_mut(name) {
             Some(sum) => *sum += movement,
@@ -106,13 +106,13 @@ impl Tallies {
         self.table(most, |findings| (findings.new, findings.old))
     }
 
-    fn table(&self, most: usize, weight: impl Fn(&Movement) -> (u64, u64)) -> Table {
-        let mut rows: Vec<(&String, &Movement)> = self.of.iter().collect();
+    fn table(&self, most: usize, weight: impl Fn(&Delta) -> (u64, u64)) -> Table {
+        let mut rows: Vec<(&String, &Delta)> = self.of.iter().collect();
         rows.sort_by_key(|(_, findings)| std::cmp::Reverse(weight(findings)));
         let left_out = rows.len().saturating_sub(most) as u64;
-        let row = |(name, findings): (&String, &Movement)| Row { name: name.clone(), findings: *findings };
+        let row = |(name, findings): (&String, &Delta)| Row { name: name.clone(), findings: *findings };
         let mut rows: Vec<Row> = rows.into_iter().take(most).map(row).collect();
-        if self.others != Movement::default() {
+        if self.others != Delta::default() {
             rows.push(Row { name: "(further names, counted together)".to_owned(), findings: self.others });
         }
         Table { rows, left_out }
@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn the_most_moved_comes_first_and_the_rest_is_counted() {
         let mut tallies = Tallies::default();
-        let same = Movement { old: 1, new: 1, ..Movement::default() };
-        let appeared = Movement { new: 1, appeared: 1, ..Movement::default() };
+        let same = Delta { old: 1, new: 1, ..Delta::default() };
+        let appeared = Delta { new: 1, appeared: 1, ..Delta::default() };
         (0..5).for_each(|_| tallies.add("steady", same));
         tallies.add("moved", appeared);
         tallies.add("still", same);
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn names_beyond_the_limit_are_counted_together_and_none_is_lost() {
         let mut tallies = Tallies::default();
-        let one = Movement { new: 1, appeared: 1, ..Movement::default() };
+        let one = Delta { new: 1, appeared: 1, ..Delta::default() };
         (0..MOST_NAMES + 7).for_each(|number| tallies.add(&number.to_string(), one));
         let table = tallies.most_moved(3);
         assert_eq!(table.rows.last().map(|row| row.findings.new), Some(7));

@@ -21,7 +21,7 @@ pub struct Limits {
 
 /// A limit, and what there was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gate {
+pub struct LimitCheck {
     /// The option that set it, without its dashes.
     pub limit: &'static str,
     /// What is limited.
@@ -37,7 +37,7 @@ pub struct Gate {
 impl Limits {
     /// Measures a report.
     #[must_use]
-    pub fn measure(&self, report: &Report) -> Vec<Gate> {
+    pub fn measure(&self, report: &Report) -> Vec<LimitCheck> {
         let movement = &report.findings.all;
         let more_threads = report.new.answers.threads.saturating_sub(report.old.answers.threads);
         let gates = [
@@ -47,13 +47,13 @@ impl Limits {
             ("max-vanished", "vanished findings", self.vanished, movement.vanished),
         ];
         let measured = gates.into_iter().filter_map(|(limit, what, allowed, found)| {
-            allowed.map(|allowed| Gate { limit, what, allowed, found, holds: found <= allowed })
+            allowed.map(|allowed| LimitCheck { limit, what, allowed, found, holds: found <= allowed })
         });
         measured.collect()
     }
 }
 
-impl fmt::Display for Gate {
+impl fmt::Display for LimitCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, what, allowed, found, holds } = self;
         if *holds {

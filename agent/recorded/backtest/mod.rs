@@ -25,20 +25,20 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::replay::{Examiner, Spot};
+use super::replay::{EventSink, RecordLocation};
 use crate::config::Config;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::event::Event;
 use crate::domain::finding::{Finding, Rule};
 use crate::domain::principal::Principal;
 use crate::policy::Policies;
-use crate::policy::input::ActInput;
+use crate::policy::input::EventInput;
 use crate::respond::agent::Subject;
 
 use compare::{Pair, pairs};
-use count::{Movement, Tallies};
+use count::{Delta, Tallies};
 use report::{Example, Group, Groups};
-use simulation::Rehearsal;
+use simulation::Simulation;
 
 /// Both sides, side by side.
 #[derive(Debug)]
@@ -51,16 +51,16 @@ pub struct Bench<'a> {
 
 /// An event that at least one side wanted.
 #[derive(Debug)]
-pub struct Judged {
+pub struct ComparedEvent {
     /// The account it happened in, as the rules saw it.
     pub account: Account,
     /// What came of it, if anything did.
-    pub case: Option<Box<Case>>,
+    pub case: Option<Box<EventComparison>>,
 }
 
 /// An event about which at least one side found something.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Case {
+pub struct EventComparison {
     /// The file it stands in.
     pub file: String,
     /// Its line there, or the number of the record.
@@ -87,35 +87,40 @@ pub struct Case {
     pub new: Vec<Finding>,
 }
 
-impl Examiner for Bench<'_> {
-    type Found = Judged;
+impl EventSink for Bench<'_> {
+    type Output = ComparedEvent;
 
     fn wants(&self, source: &str, name: &str) -> bool {
-        self.old.want(source, name) || self.new.want(source, name)
+        self.old.is_subscribed(source, name) || self.new.is_subscribed(source, name)
     }
 
     /// Both judge at the event's own time, so that a backtest says the same whenever it is run.
-    fn examine(&self, spot: Spot<'_>, event: &Event, account: &Account) -> Vec<Judged> {
-        let input = ActInput::new(event, account, event.time);
-        let judge = |policies: &Policies| policies.judge_act(&input).into_iter().map(lean).collect();
-        let case = Case::of(spot, event, account, (judge(self.old), judge(self.new)));
+    fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<ComparedEvent> {
+        let input = EventInput::new(event, account, event.time);
+        let judge = |policies: &Policies| policies.evaluate_event(&input).into_iter().map(lean).collect();
+        let case = EventComparison::of(location, event, account, (judge(self.old), judge(self.new)));
         let case = (!case.old.is_empty() || !case.new.is_empty()).then(|| Box::new(case));
-        vec![Judged { account: account.clone(), case }]
+        vec![ComparedEvent { account: account.clone(), case }]
     }
 }
 
-impl Case {
-    fn of(spot: Spot<'_>, event: &Event, account: &Account, (old, new): (Vec<Finding>, Vec<Finding>)) -> Self {
+impl EventComparison {
+    fn of(
+        location: RecordLocation<'_>,
+        event: &Event,
+        account: &Account,
+        (old, new): (Vec<Finding>, Vec<Finding>),
+    ) -> Self {
         Self {
-            file: spot.file.to_owned(),
-            line: spot.line,
+            file: location.file.to_owned(),
+            line: location.line,
             id: event.id.clone(),
             name: event.name.clone(),
             time: event.time,
             region: event.region.clone(),
             account: event.account.clone(),
             principal: event.principal.clone(),
-            correlation: Subject::Act(event).correlation(account),
+            correlation: Subject::Event(event).correlation(account),
             key: event.key(),
             old,
             new,
@@ -154,13 +159,13 @@ fn lean(finding: Finding) -> Finding {
 #[derive(Debug)]
 pub struct Backtest<'a> {
     config: &'a Config,
-    old: Rehearsal<'a>,
-    new: Rehearsal<'a>,
-    findings: Movement,
+    old: Simulation<'a>,
+    new: Simulation<'a>,
+    findings: Delta,
     rules: Tallies,
     accounts: Tallies,
     principals: Tallies,
-    days: BTreeMap<Date, Movement>,
+    days: BTreeMap<Date, Delta>,
     groups: Groups,
     /// The first and the last event with a finding.
     period: Option<(Timestamp, Timestamp)>,
@@ -186,9 +191,9 @@ impl<'a> Backtest<'a> {
     pub fn new(config: &'a Config) -> Self {
         Self {
             config,
-            old: Rehearsal::new(config),
-            new: Rehearsal::new(config),
-            findings: Movement::default(),
+            old: Simulation::new(config),
+            new: Simulation::new(config),
+            findings: Delta::default(),
             rules: Tallies::default(),
             accounts: Tallies::default(),
             principals: Tallies::default(),
@@ -202,7 +207,7 @@ impl<'a> Backtest<'a> {
 
     /// Takes in the next case. INVARIANT: cases come in the order of their time, and records
     /// of one event one after the other.
-    pub fn take(&mut self, mut case: Case) {
+    pub fn take(&mut self, mut case: EventComparison) {
         self.period = Some((self.period.map_or(case.time, |(first, _)| first), case.time));
         for pair in pairs(&case.old, &case.new) {
             self.count(&case, &pair);
@@ -223,8 +228,8 @@ impl<'a> Backtest<'a> {
         }
     }
 
-    fn count(&mut self, case: &Case, pair: &Pair<'_>) {
-        let movement = Movement::of(pair);
+    fn count(&mut self, case: &EventComparison, pair: &Pair<'_>) {
+        let movement = Delta::of(pair);
         let finding = pair.finding();
         self.findings += movement;
         self.rules.add(&finding.rule.id, movement);

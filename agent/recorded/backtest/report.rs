@@ -8,14 +8,14 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::compare::{Change, Field};
-use super::count::{Movement, Table};
-use super::gates::Gate;
+use super::count::{Delta, Table};
+use super::gates::LimitCheck;
 use super::rules::RuleChanges;
-use super::simulation::{Actors, Held, Repaired, Resources, Sums};
+use super::simulation::{Actors, Repaired, Resources, SimulatedContainment, Sums};
 use super::{Backtest, Skipped};
 use crate::domain::account::AccountId;
 use crate::domain::action::Strength;
-use crate::domain::finding::Verb;
+use crate::domain::finding::ResponseKind;
 use crate::recorded::replay::Counts;
 
 /// The format of [`Report`] as JSON.
@@ -49,7 +49,7 @@ pub struct Report {
     /// Events with findings that the agent would not have answered.
     pub not_answered: Skipped,
     /// The limits that were set, and whether they hold.
-    pub gates: Vec<Gate>,
+    pub gates: Vec<LimitCheck>,
 }
 
 /// One set of policies.
@@ -97,7 +97,7 @@ pub struct Read {
 #[derive(Debug, Clone, Serialize)]
 pub struct Findings {
     /// All of them.
-    pub all: Movement,
+    pub all: Delta,
     /// By rule, most moved first.
     pub by_rule: Table,
     /// By account.
@@ -109,7 +109,7 @@ pub struct Findings {
     /// The principals about whom most would be found.
     pub noisiest_principals: Table,
     /// By day, in UTC. Days without findings are left out.
-    pub by_day: BTreeMap<Date, Movement>,
+    pub by_day: BTreeMap<Date, Delta>,
     /// What appeared, vanished and changed, by rule, with the first examples.
     pub groups: Vec<NamedGroup>,
 }
@@ -185,7 +185,7 @@ pub struct Changes<R> {
 /// How a deed differs from one side to the other. In the order in which it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Turn {
+pub enum Trend {
     /// Only with the new policies.
     Appeared,
     /// With both, and with the new ones harder.
@@ -197,7 +197,7 @@ pub enum Turn {
     /// With both.
     Same,
     /// With neither: people would have been asked.
-    Asked,
+    LookupThrottle,
 }
 
 /// What would have become of an actor.
@@ -206,22 +206,22 @@ pub struct ContainmentRow {
     /// The user's ARN, or the role's with its session.
     pub principal: String,
     /// How it differs.
-    pub change: Turn,
+    pub change: Trend,
     /// With the old policies.
-    pub old: Option<Held>,
+    pub old: Option<SimulatedContainment>,
     /// With the new ones.
-    pub new: Option<Held>,
+    pub new: Option<SimulatedContainment>,
 }
 
 /// What would have been done to a resource.
 #[derive(Debug, Clone, Serialize)]
 pub struct ResourceRow {
     /// What.
-    pub deed: Verb,
+    pub response: ResponseKind,
     /// The resource's ARN.
     pub resource: String,
     /// How it differs.
-    pub change: Turn,
+    pub change: Trend,
     /// With the old policies.
     pub old: Option<Repaired>,
     /// With the new ones.
@@ -292,49 +292,49 @@ fn containments(old: &Actors, new: &Actors) -> Changes<ContainmentRow> {
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let row = |name: &String| {
         let (old, new) = (old.get(name).cloned(), new.get(name).cloned());
-        let strength = |held: &Option<Held>| held.as_ref().and_then(|held| held.strength);
+        let strength = |held: &Option<SimulatedContainment>| held.as_ref().and_then(|held| held.strength);
         let change = turn(strength(&old), strength(&new));
         ContainmentRow { principal: name.clone(), change, old, new }
     };
-    let times = |held: &Option<Held>| held.as_ref().map_or(0, |held| held.times + held.asked);
+    let times = |held: &Option<SimulatedContainment>| held.as_ref().map_or(0, |held| held.times + held.asked);
     let weight = |row: &ContainmentRow| (row.change, Reverse(times(&row.new).max(times(&row.old))));
     changes(names.into_iter().map(row).collect(), |row| row.change, weight)
 }
 
-fn turn(old: Option<Strength>, new: Option<Strength>) -> Turn {
+fn turn(old: Option<Strength>, new: Option<Strength>) -> Trend {
     match (old, new) {
-        (None, None) => Turn::Asked,
-        (None, Some(_)) => Turn::Appeared,
-        (Some(_), None) => Turn::Vanished,
-        (Some(old), Some(new)) if new > old => Turn::Harder,
-        (Some(old), Some(new)) if new < old => Turn::Softer,
-        (Some(_), Some(_)) => Turn::Same,
+        (None, None) => Trend::LookupThrottle,
+        (None, Some(_)) => Trend::Appeared,
+        (Some(_), None) => Trend::Vanished,
+        (Some(old), Some(new)) if new > old => Trend::Harder,
+        (Some(old), Some(new)) if new < old => Trend::Softer,
+        (Some(_), Some(_)) => Trend::Same,
     }
 }
 
 fn resources(old: &Resources, new: &Resources) -> Changes<ResourceRow> {
-    let keys: BTreeSet<&(Verb, String)> = old.keys().chain(new.keys()).collect();
-    let row = |key: &(Verb, String)| {
+    let keys: BTreeSet<&(ResponseKind, String)> = old.keys().chain(new.keys()).collect();
+    let row = |key: &(ResponseKind, String)| {
         let (old, new) = (old.get(key).copied(), new.get(key).copied());
         let is_done = |side: Option<Repaired>| side.is_some_and(|repaired| repaired.times > 0);
         let change = match (is_done(old), is_done(new)) {
-            (false, false) => Turn::Asked,
-            (false, true) => Turn::Appeared,
-            (true, false) => Turn::Vanished,
-            (true, true) => Turn::Same,
+            (false, false) => Trend::LookupThrottle,
+            (false, true) => Trend::Appeared,
+            (true, false) => Trend::Vanished,
+            (true, true) => Trend::Same,
         };
-        ResourceRow { deed: key.0, resource: key.1.clone(), change, old, new }
+        ResourceRow { response: key.0, resource: key.1.clone(), change, old, new }
     };
     let times = |side: Option<Repaired>| side.map_or(0, |repaired| repaired.times + repaired.asked);
     let weight = |row: &ResourceRow| (row.change, Reverse(times(row.new).max(times(row.old))));
     changes(keys.into_iter().map(row).collect(), |row| row.change, weight)
 }
 
-fn changes<R, W: Ord>(mut rows: Vec<R>, turn: impl Fn(&R) -> Turn, weight: impl Fn(&R) -> W) -> Changes<R> {
-    let count = |turns: &[Turn]| rows.iter().filter(|row| turns.contains(&turn(row))).count() as u64;
-    let both = count(&[Turn::Same, Turn::Harder, Turn::Softer]);
-    let (appeared, vanished) = (count(&[Turn::Appeared]), count(&[Turn::Vanished]));
-    let (harder, softer) = (count(&[Turn::Harder]), count(&[Turn::Softer]));
+fn changes<R, W: Ord>(mut rows: Vec<R>, turn: impl Fn(&R) -> Trend, weight: impl Fn(&R) -> W) -> Changes<R> {
+    let count = |locks: &[Trend]| rows.iter().filter(|row| locks.contains(&turn(row))).count() as u64;
+    let both = count(&[Trend::Same, Trend::Harder, Trend::Softer]);
+    let (appeared, vanished) = (count(&[Trend::Appeared]), count(&[Trend::Vanished]));
+    let (harder, softer) = (count(&[Trend::Harder]), count(&[Trend::Softer]));
     let left_out = rows.len().saturating_sub(ROWS) as u64;
     rows.sort_by_key(weight);
     rows.truncate(ROWS);

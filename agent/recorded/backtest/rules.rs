@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::policy::catalogue::{Entry, EventPattern, Name, Wants};
+use crate::policy::catalogue::{Entry, EventPattern, Name, Subscription};
 
 /// How the rules of one set differ from another's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -68,7 +68,9 @@ pub fn compare(old: &[Entry], new: &[Entry]) -> RuleChanges {
     let touched = changes.added.iter().chain(&changes.removed).map(|rule| &rule.id);
     let touched = touched.chain(changes.changed.iter().map(|rule| &rule.id));
     let judges_states = |id: &&String| {
-        [&old, &new].iter().any(|side| side.get(*id).is_some_and(|entry| matches!(entry.wants, Wants::States(_))))
+        [&old, &new]
+            .iter()
+            .any(|side| side.get(*id).is_some_and(|entry| matches!(entry.wants, Subscription::Resources(_))))
     };
     changes.not_replayed = touched.filter(judges_states).cloned().collect();
     changes
@@ -99,8 +101,8 @@ fn named(entry: &Entry) -> Named {
 fn described(entry: &Entry) -> [(&'static str, String); 10] {
     let Entry { rule, description, entrypoint, wants, .. } = entry;
     let (events, kind) = match wants {
-        Wants::Acts(patterns) => (patterns.iter().map(spelt).collect::<Vec<_>>().join(", "), String::new()),
-        Wants::States(kind) => (String::new(), kind.to_string()),
+        Subscription::Events(patterns) => (patterns.iter().map(spelt).collect::<Vec<_>>().join(", "), String::new()),
+        Subscription::Resources(kind) => (String::new(), kind.to_string()),
     };
     [
         ("mode", rule.mode.to_string()),

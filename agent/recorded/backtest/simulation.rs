@@ -9,23 +9,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Case;
+use super::EventComparison;
 use super::count::MOST_NAMES;
 use crate::config::Config;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::action::Strength;
-use crate::domain::finding::{Finding, Verb};
+use crate::domain::finding::{Finding, ResponseKind};
 use crate::domain::principal::Principal;
 use crate::domain::reason::{Reason, Usage};
 use crate::domain::resource::Place;
-use crate::domain::response::Deed;
+use crate::domain::response::Response;
 use crate::ledger::open_since;
 use crate::respond::agent::HOUR;
-use crate::respond::decision::{Circumstances, Past, decide};
+use crate::respond::decision::{DecisionContext, RecentRepairs, decide};
 
 /// One side's answers so far.
 #[derive(Debug)]
-pub struct Rehearsal<'a> {
+pub struct Simulation<'a> {
     config: &'a Config,
     /// What was spent of the budgets within the hour, oldest first.
     spent: VecDeque<Spent>,
@@ -33,8 +33,8 @@ pub struct Rehearsal<'a> {
     open: HashMap<String, Open>,
     /// How many incidents are kept before the closed ones are looked for.
     roomy: usize,
-    actors: BTreeMap<String, Held>,
-    resources: BTreeMap<(Verb, String), Repaired>,
+    actors: BTreeMap<String, SimulatedContainment>,
+    resources: BTreeMap<(ResponseKind, String), Repaired>,
     sums: Sums,
 }
 
@@ -53,7 +53,7 @@ pub struct Sums {
 
 /// What would have become of an actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Held {
+pub struct SimulatedContainment {
     /// The strongest containment; none, when people would only have been asked.
     pub strength: Option<Strength>,
     /// When the first containment was, of whatever strength.
@@ -102,11 +102,11 @@ struct Open {
 }
 
 /// What each actor would have met with, by the user or the role's session.
-pub type Actors = BTreeMap<String, Held>;
+pub type Actors = BTreeMap<String, SimulatedContainment>;
 /// What would have been done to each resource.
-pub type Resources = BTreeMap<(Verb, String), Repaired>;
+pub type Resources = BTreeMap<(ResponseKind, String), Repaired>;
 
-impl<'a> Rehearsal<'a> {
+impl<'a> Simulation<'a> {
     /// Begins, with nobody contained.
     #[must_use]
     pub fn new(config: &'a Config) -> Self {
@@ -122,7 +122,7 @@ impl<'a> Rehearsal<'a> {
     }
 
     /// Answers one event's findings.
-    pub fn take(&mut self, case: &Case, account: &Account, findings: &[Finding]) {
+    pub fn take(&mut self, case: &EventComparison, account: &Account, findings: &[Finding]) {
         if findings.is_empty() {
             return;
         }
@@ -132,7 +132,7 @@ impl<'a> Rehearsal<'a> {
         let past = past.map(|arn| (arn.clone(), self.past(&arn))).collect();
         let decision = decide(
             findings,
-            &Circumstances {
+            &DecisionContext {
                 config: self.config,
                 account,
                 principal: Some(&case.principal),
@@ -144,8 +144,8 @@ impl<'a> Rehearsal<'a> {
         );
         self.sums.cases += 1;
         self.join_incident(case, decision.reasons.iter().any(Reason::is_told));
-        decision.act.iter().for_each(|deed| self.act(case, findings, deed));
-        decision.ask.iter().for_each(|deed| self.ask(findings, deed));
+        decision.act.iter().for_each(|response| self.act(case, findings, response));
+        decision.ask.iter().for_each(|response| self.ask(findings, response));
     }
 
     /// What it came to.
@@ -154,10 +154,10 @@ impl<'a> Rehearsal<'a> {
         (self.sums, self.actors, self.resources)
     }
 
-    fn act(&mut self, case: &Case, findings: &[Finding], deed: &Deed) {
-        let spent = match deed {
-            Deed::Contain { principal, strength } => {
-                let held = self.actors.entry(actor(principal)).or_insert_with(Held::nobody);
+    fn act(&mut self, case: &EventComparison, findings: &[Finding], response: &Response) {
+        let spent = match response {
+            Response::Contain { principal, strength } => {
+                let held = self.actors.entry(actor(principal)).or_insert_with(SimulatedContainment::nobody);
                 held.times += 1;
                 held.rules.extend(proposers(findings));
                 held.first = held.first.or(Some(case.time));
@@ -165,9 +165,9 @@ impl<'a> Rehearsal<'a> {
                 held.strength = held.strength.max(Some(*strength));
                 is_needed.then_some(On::Containment(*strength))
             }
-            Deed::Hold(place) => (self.repair(case, deed, place) == 1).then(|| On::Repair(place.arn())),
-            Deed::Restore(place) | Deed::Rearm(place) | Deed::Copy(place) => {
-                self.repair(case, deed, place);
+            Response::Freeze(place) => (self.repair(case, response, place) == 1).then(|| On::Repair(place.arn())),
+            Response::Restore(place) | Response::Copy(place) => {
+                self.repair(case, response, place);
                 Some(On::Repair(place.arn()))
             }
         };
@@ -176,30 +176,30 @@ impl<'a> Rehearsal<'a> {
     }
 
     /// Notes a deed and tells how many times it would have been done by now.
-    fn repair(&mut self, case: &Case, deed: &Deed, place: &Place) -> u64 {
-        let repaired = self.resources.entry((deed.verb(), place.arn())).or_insert(Repaired::NOT);
+    fn repair(&mut self, case: &EventComparison, response: &Response, place: &Place) -> u64 {
+        let repaired = self.resources.entry((response.verb(), place.arn())).or_insert(Repaired::NOT);
         repaired.first = repaired.first.or(Some(case.time));
         repaired.times += 1;
         repaired.times
     }
 
     /// Notes a question. What is in force already is planned by nobody, so nobody is asked.
-    fn ask(&mut self, findings: &[Finding], deed: &Deed) {
-        match deed {
-            Deed::Contain { principal, strength } => {
+    fn ask(&mut self, findings: &[Finding], response: &Response) {
+        match response {
+            Response::Contain { principal, strength } => {
                 let (name, room) = (actor(principal), self.actors.len() < MOST_NAMES);
-                let in_force = |held: &Held| held.strength >= Some(*strength);
+                let in_force = |held: &SimulatedContainment| held.strength >= Some(*strength);
                 if self.actors.get(&name).is_some_and(in_force) {
                     return;
                 }
                 if room || self.actors.contains_key(&name) {
-                    let held = self.actors.entry(name).or_insert_with(Held::nobody);
+                    let held = self.actors.entry(name).or_insert_with(SimulatedContainment::nobody);
                     held.asked += 1;
                     held.rules.extend(proposers(findings));
                 }
             }
-            Deed::Hold(place) | Deed::Restore(place) | Deed::Rearm(place) | Deed::Copy(place) => {
-                let (key, room) = ((deed.verb(), place.arn()), self.resources.len() < MOST_NAMES);
+            Response::Freeze(place) | Response::Restore(place) | Response::Copy(place) => {
+                let (key, room) = ((response.verb(), place.arn()), self.resources.len() < MOST_NAMES);
                 if room || self.resources.contains_key(&key) {
                     self.resources.entry(key).or_insert(Repaired::NOT).asked += 1;
                 }
@@ -209,7 +209,7 @@ impl<'a> Rehearsal<'a> {
     }
 
     /// The incident that a case belongs to: an open one, or a new one.
-    fn join_incident(&mut self, case: &Case, is_told: bool) {
+    fn join_incident(&mut self, case: &EventComparison, is_told: bool) {
         let since = open_since(case.time);
         if self.open.len() >= self.roomy {
             self.open.retain(|_, open| open.active > since);
@@ -235,15 +235,15 @@ impl<'a> Rehearsal<'a> {
         usage
     }
 
-    fn past(&self, arn: &str) -> Past {
+    fn past(&self, arn: &str) -> RecentRepairs {
         let same = |spent: &&Spent| matches!(&spent.on, On::Repair(repaired) if repaired == arn);
         // As the ledger counts: a plan is one repair, however many steps it takes.
         let repairs = self.spent.iter().filter(same).map(|spent| spent.case).collect::<BTreeSet<_>>().len();
-        Past { repairs: u32::try_from(repairs).unwrap_or(u32::MAX), taken_back: false }
+        RecentRepairs { repairs: u32::try_from(repairs).unwrap_or(u32::MAX), taken_back: false }
     }
 }
 
-impl Held {
+impl SimulatedContainment {
     const fn nobody() -> Self {
         Self { strength: None, first: None, times: 0, asked: 0, rules: BTreeSet::new() }
     }
@@ -260,7 +260,7 @@ fn actor(principal: &Principal) -> String {
 
 /// The rules that proposed containment.
 fn proposers(findings: &[Finding]) -> impl Iterator<Item = String> + '_ {
-    let contains = |verb: &Verb| matches!(verb, Verb::Contain | Verb::ContainHard);
+    let contains = |verb: &ResponseKind| matches!(verb, ResponseKind::Contain | ResponseKind::ContainHard);
     let proposes = move |finding: &&Finding| finding.propose.iter().any(contains);
     findings.iter().filter(proposes).map(|finding| finding.rule.id.clone())
 }
@@ -271,9 +271,9 @@ mod tests {
     use crate::domain::plan::Plan;
     use crate::ledger;
     use crate::ledger::sqlite::Sqlite;
-    use crate::ledger::{Incident, Ledger as _, Repeat};
+    use crate::ledger::{Incident, Ledger as _, Recurrence};
     use crate::notify::context::Context;
-    use crate::notify::notice::{Notice, Occasion};
+    use crate::notify::notification::{Notification, NotificationKind};
     use crate::recorded::backtest::tests::{case, enforcing, finding};
 
     const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
@@ -281,7 +281,7 @@ mod tests {
     /// What one side does about a finding at each of these minutes by these people.
     fn rehearsed(cases: &[(i64, &str)], finding: &Finding) -> (Sums, Actors, Resources) {
         let config = enforcing();
-        let mut side = Rehearsal::new(&config);
+        let mut side = Simulation::new(&config);
         for (minute, who) in cases {
             let case = case(*minute, who);
             let account = config.account(&case.account).unwrap();
@@ -311,15 +311,15 @@ mod tests {
             let (correlation, account, title) = (case.correlation.clone(), case.account.clone(), String::new());
             let incident = open.unwrap_or(Incident { id, correlation, account, title, opened: case.time });
             let plan = Plan { account: case.account.clone(), steps: Vec::new(), proposed: false };
-            let claim = ledger::Case { key: format!("act:{}", case.key), repeat: Repeat::Once, incident };
-            ledger.claim(&claim, &plan, &notice(&case), case.time).await.unwrap().unwrap();
+            let claim = ledger::Case { key: format!("act:{}", case.key), repeat: Recurrence::Once, incident };
+            ledger.claim(&claim, &plan, &notification(&case), case.time).await.unwrap().unwrap();
         }
         ledger.incidents().await.unwrap().len()
     }
 
-    fn notice(case: &Case) -> Notice {
-        Notice {
-            occasion: Occasion::Response,
+    fn notification(case: &EventComparison) -> Notification {
+        Notification {
+            kind: NotificationKind::Response,
             at: case.time,
             account: case.account.clone(),
             account_name: String::new(),
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn what_is_only_observed_is_an_incident_and_no_thread() {
-        let mut found = finding("A-1", None, &[Verb::Contain]);
+        let mut found = finding("A-1", None, &[ResponseKind::Contain]);
         found.rule.mode = crate::domain::account::Mode::Observe;
         let (sums, actors, _) = rehearsed(&[(0, "mallory")], &found);
         assert_eq!((sums.incidents, sums.threads, actors.len()), (1, 0, 0));
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn who_is_contained_stays_contained_and_costs_the_budget_once() {
-        let found = finding("A-1", None, &[Verb::ContainHard]);
+        let found = finding("A-1", None, &[ResponseKind::ContainHard]);
         let again: Vec<_> = (0..50).map(|minute| (minute, "mallory")).collect();
         let (sums, actors, _) = rehearsed(&again, &found);
         let held = actors.values().next().unwrap();
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn beyond_the_budget_people_are_asked_until_the_hour_is_over() {
-        let found = finding("A-1", None, &[Verb::ContainHard]);
+        let found = finding("A-1", None, &[ResponseKind::ContainHard]);
         let names = ["u0", "u1", "u2", "u3"];
         let (sums, actors, _) = rehearsed(&[(0, names[0]), (1, names[1]), (2, names[2]), (3, names[3])], &found);
         let held = |name: &str| actors.iter().find(|(arn, _)| arn.ends_with(name)).unwrap().1;
@@ -384,10 +384,11 @@ mod tests {
     #[test]
     fn a_vault_is_held_once_and_a_fight_over_a_resource_is_not_fought() {
         let cases: Vec<_> = (0..6).map(|minute| (minute, "mallory")).collect();
-        let (_, _, resources) = rehearsed(&cases, &finding("A-1", Some(VAULT), &[Verb::Hold]));
-        assert_eq!(resources[&(Verb::Hold, VAULT.to_owned())].times, 6);
-        let (sums, _, resources) = rehearsed(&cases, &finding("A-1", Some(VAULT), &[Verb::Hold, Verb::Restore]));
-        let restored = resources[&(Verb::Restore, VAULT.to_owned())];
+        let (_, _, resources) = rehearsed(&cases, &finding("A-1", Some(VAULT), &[ResponseKind::Freeze]));
+        assert_eq!(resources[&(ResponseKind::Freeze, VAULT.to_owned())].times, 6);
+        let (sums, _, resources) =
+            rehearsed(&cases, &finding("A-1", Some(VAULT), &[ResponseKind::Freeze, ResponseKind::Restore]));
+        let restored = resources[&(ResponseKind::Restore, VAULT.to_owned())];
         assert_eq!((restored.times, restored.asked, sums.asked), (3, 3, 3));
     }
 }

@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 use rusqlite::{Connection, params};
 
-use super::Case;
+use super::EventComparison;
 
 /// Cases on their way into order. Its file has no name and goes away with it.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn put(&mut self, case: &Case) -> anyhow::Result<()> {
+    pub fn put(&mut self, case: &EventComparison) -> anyhow::Result<()> {
         let body = serde_json::to_string(case)?;
         self.db
             .prepare_cached("INSERT INTO cases (time, key, body) VALUES (?, ?, ?)")
@@ -47,11 +47,11 @@ impl Spool {
     ///
     /// # Errors
     /// When the file cannot be read back.
-    pub fn each(self, mut tell: impl FnMut(Case)) -> anyhow::Result<()> {
+    pub fn each(self, mut on_report: impl FnMut(EventComparison)) -> anyhow::Result<()> {
         let mut select = self.db.prepare("SELECT body FROM cases ORDER BY time, key, number")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            tell(serde_json::from_str(row.get_ref(0)?.as_str()?)?);
+            on_report(serde_json::from_str(row.get_ref(0)?.as_str()?)?);
         }
         Ok(())
     }

@@ -2,16 +2,16 @@
 
 use jiff::SignedDuration;
 
-use super::report::{About, Basis, Report, Turn};
+use super::report::{About, Basis, Report, Trend};
 use super::*;
 use crate::domain::account::{AccountClass, Mode};
-use crate::domain::finding::{Severity, Verb};
+use crate::domain::finding::{ResponseKind, Severity};
 use crate::domain::principal::{Flags, PrincipalKind};
 use crate::recorded::replay::Counts;
 
 const ACCOUNT: &str = "111122223333";
 
-pub(super) fn finding(rule: &str, resource: Option<&str>, propose: &[Verb]) -> Finding {
+pub(super) fn finding(rule: &str, resource: Option<&str>, propose: &[ResponseKind]) -> Finding {
     let rule = Rule {
         id: rule.to_owned(),
         title: "A rule".to_owned(),
@@ -22,7 +22,14 @@ pub(super) fn finding(rule: &str, resource: Option<&str>, propose: &[Verb]) -> F
         runbook: None,
     };
     let resource = resource.map(str::to_owned);
-    Finding { rule, message: "it happened".to_owned(), resource, propose: propose.to_vec(), evidence: Value::Null, approved: None }
+    Finding {
+        rule,
+        message: "it happened".to_owned(),
+        resource,
+        propose: propose.to_vec(),
+        evidence: Value::Null,
+        approved: None,
+    }
 }
 
 fn account() -> Account {
@@ -42,7 +49,7 @@ pub(super) fn enforcing() -> Config {
 }
 
 /// What a user did so many minutes after noon, without findings.
-pub(super) fn case(minute: i64, user: &str) -> Case {
+pub(super) fn case(minute: i64, user: &str) -> EventComparison {
     let noon: Timestamp = "2026-03-04T12:00:00Z".parse().unwrap();
     let arn = format!("arn:aws:iam::{ACCOUNT}:user/{user}");
     let id = format!("{user}-{minute}");
@@ -59,7 +66,7 @@ pub(super) fn case(minute: i64, user: &str) -> Case {
         invoked_by: None,
         flags: Flags::default(),
     };
-    Case {
+    EventComparison {
         file: "a.json".to_owned(),
         line: 1,
         key: format!("{id}:{ACCOUNT}"),
@@ -76,16 +83,16 @@ pub(super) fn case(minute: i64, user: &str) -> Case {
 }
 
 /// One finding that appears and contains, one that both sides have.
-pub(super) fn two_cases() -> Vec<Case> {
+pub(super) fn two_cases() -> Vec<EventComparison> {
     let mut first = case(0, "mallory");
-    first.new.push(finding("A-1", None, &[Verb::Contain]));
+    first.new.push(finding("A-1", None, &[ResponseKind::Contain]));
     let mut second = case(1, "alice");
     second.old.push(finding("B-1", None, &[]));
     second.new.push(finding("B-1", None, &[]));
     vec![first, second]
 }
 
-pub(super) fn report_of(cases: Vec<Case>) -> Report {
+pub(super) fn report_of(cases: Vec<EventComparison>) -> Report {
     let config = enforcing();
     let mut backtest = Backtest::new(&config);
     cases.into_iter().for_each(|case| backtest.take(case));
@@ -116,14 +123,14 @@ fn what_appears_is_counted_by_rule_and_principal_and_shown() {
 fn a_new_containment_is_told_apart_from_one_of_both_sides() {
     let report = report_of(two_cases());
     assert_eq!((report.containments.old, report.containments.new, report.containments.appeared), (0, 1, 1));
-    assert_eq!(report.containments.rows[0].change, Turn::Appeared);
+    assert_eq!(report.containments.rows[0].change, Trend::Appeared);
     assert_eq!((report.old.answers.threads, report.new.answers.threads), (1, 2));
 
     let mut harder = case(0, "mallory");
-    harder.old.push(finding("A-1", None, &[Verb::Contain]));
-    harder.new.push(finding("A-1", None, &[Verb::ContainHard]));
+    harder.old.push(finding("A-1", None, &[ResponseKind::Contain]));
+    harder.new.push(finding("A-1", None, &[ResponseKind::ContainHard]));
     let report = report_of(vec![harder]);
-    assert_eq!(report.containments.rows[0].change, Turn::Harder);
+    assert_eq!(report.containments.rows[0].change, Trend::Harder);
     assert_eq!((report.containments.new, report.containments.appeared, report.findings.all.changed), (1, 1, 1));
 }
 

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use super::compare::{Change, Field};
 use super::count::{Row, Table};
-use super::report::{Basis, Changes, ContainmentRow, Example, NamedGroup, Report, ResourceRow, Turn};
+use super::report::{Basis, Changes, ContainmentRow, Example, NamedGroup, Report, ResourceRow, Trend};
 use super::rules::RuleChanges;
-use super::simulation::Held;
+use super::simulation::SimulatedContainment;
 
 /// How many lines of a list are printed.
 const LINES: usize = 10;
@@ -106,11 +106,11 @@ pub(super) fn difference(old: u64, new: u64) -> String {
 fn containments(changes: &Changes<ContainmentRow>) -> String {
     let differing = changes.rows.iter().filter(|row| is_different(row.change));
     let line = |row: &ContainmentRow| {
-        let held = row.new.as_ref().filter(|_| row.change != Turn::Vanished).or(row.old.as_ref());
+        let held = row.new.as_ref().filter(|_| row.change != Trend::Vanished).or(row.old.as_ref());
         let about = held.map(told).unwrap_or_default();
         // A budget that one side used up, and the other did not, asks people and contains nobody.
-        let was_asked = row.change == Turn::Appeared && row.old.as_ref().is_some_and(|old| old.asked > 0);
-        let is_asked = row.change == Turn::Vanished && row.new.as_ref().is_some_and(|new| new.asked > 0);
+        let was_asked = row.change == Trend::Appeared && row.old.as_ref().is_some_and(|old| old.asked > 0);
+        let is_asked = row.change == Trend::Vanished && row.new.as_ref().is_some_and(|new| new.asked > 0);
         let instead = if was_asked || is_asked { " · only asked about on the other side" } else { "" };
         format!("  {:<10}{} · {about}{instead}", turn(row.change), visible(&row.principal))
     };
@@ -119,8 +119,8 @@ fn containments(changes: &Changes<ContainmentRow>) -> String {
 }
 
 /// How an actor would have been contained, in a few words.
-pub(super) fn told(held: &Held) -> String {
-    let Held { strength, first, times, asked, rules } = held;
+pub(super) fn told(held: &SimulatedContainment) -> String {
+    let SimulatedContainment { strength, first, times, asked, rules } = held;
     let mut parts = Vec::new();
     if let (Some(strength), Some(first)) = (strength, first) {
         let strength = if *strength == crate::domain::action::Strength::Hard { "hard" } else { "soft" };
@@ -137,30 +137,30 @@ pub(super) fn told(held: &Held) -> String {
 fn resources(changes: &Changes<ResourceRow>) -> String {
     let differing = changes.rows.iter().filter(|row| is_different(row.change));
     let line = |row: &ResourceRow| {
-        let side = row.new.filter(|_| row.change != Turn::Vanished).or(row.old);
+        let side = row.new.filter(|_| row.change != Trend::Vanished).or(row.old);
         let times = side.map_or(0, |side| side.times);
-        format!("  {:<10}{} {} · {}", turn(row.change), row.deed, visible(&row.resource), counted(times, "time"))
+        format!("  {:<10}{} {} · {}", turn(row.change), row.response, visible(&row.resource), counted(times, "time"))
     };
     let lines: Vec<String> = differing.map(line).collect();
     listed("deeds to resources that differ", &lines, changes.appeared + changes.vanished)
 }
 
-const fn is_different(turn: Turn) -> bool {
+const fn is_different(turn: Trend) -> bool {
     match turn {
-        Turn::Appeared | Turn::Harder | Turn::Vanished | Turn::Softer => true,
-        Turn::Same | Turn::Asked => false,
+        Trend::Appeared | Trend::Harder | Trend::Vanished | Trend::Softer => true,
+        Trend::Same | Trend::LookupThrottle => false,
     }
 }
 
 /// A turn in a word.
-pub(super) const fn turn(turn: Turn) -> &'static str {
+pub(super) const fn turn(turn: Trend) -> &'static str {
     match turn {
-        Turn::Appeared => "new",
-        Turn::Harder => "harder",
-        Turn::Vanished => "gone",
-        Turn::Softer => "softer",
-        Turn::Same => "same",
-        Turn::Asked => "asked",
+        Trend::Appeared => "new",
+        Trend::Harder => "harder",
+        Trend::Vanished => "gone",
+        Trend::Softer => "softer",
+        Trend::Same => "same",
+        Trend::LookupThrottle => "asked",
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Journal {
 
 /// Where an earlier run broke off; nothing of it, when there was none.
 #[derive(Debug, Default)]
-pub struct Past<T> {
+pub struct Progress<T> {
     /// What came of the files that are done.
     pub tally: T,
     /// How much of the output is right.
@@ -57,7 +57,7 @@ pub struct Past<T> {
     hashes: RandomState,
 }
 
-impl<T> Past<T> {
+impl<T> Progress<T> {
     /// Whether a file was done, and has not changed its size since.
     #[must_use]
     pub fn knows(&self, item: &Item) -> bool {
@@ -75,10 +75,10 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be read or written, is no journal, or is one of another replay.
-    pub fn open<T: Sum>(path: &Path, subject: &Subject) -> anyhow::Result<(Self, Past<T>)> {
+    pub fn open<T: Sum>(path: &Path, subject: &Subject) -> anyhow::Result<(Self, Progress<T>)> {
         let context = || format!("cannot use the journal `{}`", path.display());
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(context)?;
-        let mut past = Past::default();
+        let mut past = Progress::default();
         let whole = read(&file, subject, &mut past).with_context(context)?;
         file.set_len(whole).with_context(context)?;
         if whole == 0 {
@@ -97,7 +97,7 @@ impl Journal {
 }
 
 /// Reads the whole lines, and tells how many bytes they are.
-fn read<T: Sum>(file: &File, subject: &Subject, past: &mut Past<T>) -> anyhow::Result<u64> {
+fn read<T: Sum>(file: &File, subject: &Subject, past: &mut Progress<T>) -> anyhow::Result<u64> {
     let mut reader = BufReader::new(file);
     let (mut whole, mut line) = (0, String::new());
     loop {

@@ -1,6 +1,6 @@
 //! Reads recorded CloudTrail events as fast as they can be unpacked, on every core.
 //!
-//! Whoever replays says which events he wants and what he makes of them ([`Examiner`]); all
+//! Whoever replays says which events he wants and what he makes of them ([`EventSink`]); all
 //! other events are only counted. Files are read by several workers, and told of in their
 //! order, so that a replay says the same however many there are. It needs no account, changes
 //! nothing, and holds no more than the files that are being read.
@@ -33,16 +33,16 @@ use source::Source;
 
 /// How many files each worker may be ahead of what has been told: enough that nobody waits while
 /// one of them reads a large file.
-const AHEAD: usize = 64;
+const MAX_FILES_AHEAD: usize = 64;
 
 /// How many files a worker takes at a time, and tells of: waking another thread costs as much as
 /// reading a dozen records.
-const TOGETHER: usize = 8;
+const FILES_PER_TURN: usize = 8;
 
 /// Who wants events, and what he makes of them.
-pub trait Examiner: Sync {
+pub trait EventSink: Sync {
     /// What he makes of one.
-    type Found: Send;
+    type Output: Send;
 
     /// Whether events of this `eventSource` and `eventName` are worth reading.
     fn wants(&self, source: &str, name: &str) -> bool;
@@ -54,12 +54,12 @@ pub trait Examiner: Sync {
     }
 
     /// Looks at an event that he wants. `spot` says where it stands.
-    fn examine(&self, spot: Spot<'_>, event: &Event, account: &Account) -> Vec<Self::Found>;
+    fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<Self::Output>;
 }
 
 /// Where a piece stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Spot<'a> {
+pub struct RecordLocation<'a> {
     /// Its file: a path, or `s3://bucket/key`.
     pub file: &'a str,
     /// Its line in a file of lines; otherwise how many-th record of the file it is. From 1.
@@ -111,7 +111,7 @@ impl AddAssign for Counts {
 pub struct Note {
     /// What it is about.
     pub kind: NoteKind,
-    /// The piece, as in [`Spot`]; 0 for the file as a whole.
+    /// The piece, as in [`RecordLocation`]; 0 for the file as a whole.
     pub line: u64,
     /// What there is to say.
     pub why: String,
@@ -158,12 +158,12 @@ impl Replay<'_> {
     ///
     /// # Errors
     /// When the list of the files cannot be read back.
-    pub fn run<E: Examiner>(
+    pub fn run<E: EventSink>(
         &self,
         examiner: &E,
-        mut tell: impl FnMut(Report<E::Found>) -> ControlFlow<()>,
+        mut on_report: impl FnMut(Report<E::Output>) -> ControlFlow<()>,
     ) -> io::Result<()> {
-        let gate = Gate::new(&self.source.items, self.workers.max(1))?;
+        let gate = WorkQueue::new(&self.source.items, self.workers.max(1))?;
         let (sender, reports) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..self.workers.max(1) {
@@ -171,13 +171,13 @@ impl Replay<'_> {
                 scope.spawn(move || self.work(examiner, gate, &sender));
             }
             drop(sender);
-            in_order(&reports, &gate, &mut tell);
+            in_order(&reports, &gate, &mut on_report);
             gate.stop();
         });
         gate.outcome()
     }
 
-    fn work<E: Examiner>(&self, examiner: &E, gate: &Gate<'_>, sender: &Sender<Vec<Report<E::Found>>>) {
+    fn work<E: EventSink>(&self, examiner: &E, gate: &WorkQueue<'_>, sender: &Sender<Vec<Report<E::Output>>>) {
         let mut reader = Reader::new(self, examiner);
         while let Some((first, items)) = gate.take() {
             let items = (first..).zip(items);
@@ -190,15 +190,15 @@ impl Replay<'_> {
 
 fn in_order<F>(
     reports: &Receiver<Vec<Report<F>>>,
-    gate: &Gate<'_>,
-    tell: &mut impl FnMut(Report<F>) -> ControlFlow<()>,
+    gate: &WorkQueue<'_>,
+    on_report: &mut impl FnMut(Report<F>) -> ControlFlow<()>,
 ) {
     let mut early = BTreeMap::new();
     let mut due = 0;
     for report in reports.iter().flatten() {
         early.insert(report.index, report);
         while let Some(report) = early.remove(&due) {
-            if tell(report).is_break() {
+            if on_report(report).is_break() {
                 return;
             }
             due += 1;
@@ -208,14 +208,14 @@ fn in_order<F>(
 }
 
 /// Hands out files, and keeps the workers from running far ahead of what has been told.
-struct Gate<'a> {
-    state: Mutex<GateState<'a>>,
+struct WorkQueue<'a> {
+    state: Mutex<WorkQueueState<'a>>,
     opened: Condvar,
     total: usize,
     workers: usize,
 }
 
-struct GateState<'a> {
+struct WorkQueueState<'a> {
     items: Reading<'a>,
     trouble: io::Result<()>,
     taken: usize,
@@ -223,22 +223,24 @@ struct GateState<'a> {
     stopped: bool,
 }
 
-impl<'a> Gate<'a> {
+impl<'a> WorkQueue<'a> {
     fn new(items: &'a Items, workers: usize) -> io::Result<Self> {
-        let state = GateState { items: items.read()?, trouble: Ok(()), taken: 0, told: 0, stopped: false };
+        let state = WorkQueueState { items: items.read()?, trouble: Ok(()), taken: 0, told: 0, stopped: false };
         Ok(Self { state: Mutex::new(state), opened: Condvar::new(), total: items.count(), workers })
     }
 
     /// The next files to read, and the place of the first: fewer towards the end, so that all
     /// workers end together.
     fn take(&self) -> Option<(usize, Vec<Item>)> {
-        let far = |state: &mut GateState<'_>| !state.stopped && state.taken >= state.told + self.workers * AHEAD;
+        let far = |state: &mut WorkQueueState<'_>| {
+            !state.stopped && state.taken >= state.told + self.workers * MAX_FILES_AHEAD
+        };
         let mut state = self.opened.wait_while(self.lock(), far).unwrap_or_else(PoisonError::into_inner);
         let left = self.total - state.taken;
         if state.stopped || left == 0 {
             return None;
         }
-        let count = (left / (4 * self.workers)).clamp(1, TOGETHER);
+        let count = (left / (4 * self.workers)).clamp(1, FILES_PER_TURN);
         match state.items.by_ref().take(count).collect::<io::Result<Vec<_>>>() {
             Ok(items) if items.len() == count => {
                 state.taken += count;
@@ -267,7 +269,7 @@ impl<'a> Gate<'a> {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).trouble
     }
 
-    fn lock(&self) -> MutexGuard<'_, GateState<'a>> {
+    fn lock(&self) -> MutexGuard<'_, WorkQueueState<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,7 +21,7 @@ use crate::event::normalise::takes_requests_apart;
 use crate::event::principal;
 use crate::event::redact::may_hold_secrets;
 use crate::policy::engine::reads::Parts;
-use crate::policy::{Interest, Policies};
+use crate::policy::{Policies, Subscribers};
 use crate::recorded::trail::scan::{Record, Route};
 
 /// After so many callers of one kind of event, the memory of them begins anew.
@@ -30,11 +30,11 @@ const MOST_CALLERS: usize = 1024;
 const MOST_NAMES: usize = 256;
 
 /// Makes documents; remembers from one to the next what they have in common.
-pub(super) struct Glance<'a> {
+pub(super) struct Prefilter<'a> {
     config: Option<&'a Config>,
     policies: &'a Policies,
     /// By source and name; `None` when it is not known what is read of such events.
-    views: Known<Known<Option<(View, Interest<'a>)>>>,
+    views: Known<Known<Option<(View, Subscribers<'a>)>>>,
 }
 
 type Known<T> = HashMap<String, T, RandomState>;
@@ -60,32 +60,32 @@ struct Taken<'r> {
     members: Vec<(&'r str, &'r str)>,
 }
 
-impl<'a> Glance<'a> {
+impl<'a> Prefilter<'a> {
     pub fn new(config: Option<&'a Config>, policies: &'a Policies) -> Self {
         Self { config, policies, views: Known::default() }
     }
 
     /// Whether it is certain that the rules which ask for an event find nothing in it.
-    pub fn shows_nothing(&mut self, record: Record<'_>) -> bool {
+    pub fn certainly_silent(&mut self, record: Record<'_>) -> bool {
         self.look(record).unwrap_or(false)
     }
 
     /// `None` when a glance does not tell.
     fn look(&mut self, Record { text, route }: Record<'_>) -> Option<bool> {
         let (route, config) = (route?, self.config);
-        let (view, interest) = self.view(route)?;
+        let (view, subscribers) = self.view(route)?;
         let document = view.document(config, text, route)?;
-        Some(interest.is_silent(document, route.time.parse().ok()?))
+        Some(subscribers.is_silent(document, route.time.parse().ok()?))
     }
 
-    fn view(&mut self, route: Route<'_>) -> Option<&mut (View, Interest<'a>)> {
+    fn view(&mut self, route: Route<'_>) -> Option<&mut (View, Subscribers<'a>)> {
         if !self.views.contains_key(route.source) {
             self.views.insert(route.source.to_owned(), Known::default());
         }
         let named = self.views.get_mut(route.source)?;
         if !named.contains_key(route.name) {
-            let interest = self.policies.interest(route.source, route.name);
-            let view = interest.map(|interest| (View::of(interest.reads()), interest));
+            let subscribers = self.policies.subscribers(route.source, route.name);
+            let view = subscribers.map(|subscribers| (View::of(subscribers.reads()), subscribers));
             remember(named, MOST_NAMES, route.name, view);
         }
         named.get_mut(route.name)?.as_mut()

@@ -9,9 +9,9 @@ use std::io::Read;
 use serde_json::Value;
 
 use super::items::Item;
-use super::prefilter::Glance;
+use super::prefilter::Prefilter;
 use super::source::Content;
-use super::{Counts, Examiner, Note, NoteKind, Replay, Report, Spot, observed};
+use super::{Counts, EventSink, Note, NoteKind, RecordLocation, Replay, Report, observed};
 use crate::domain::event::Event;
 use crate::event::partial;
 use crate::intake::message;
@@ -29,22 +29,22 @@ pub(super) struct Reader<'a, E> {
     stored: Vec<u8>,
     gunzip: Gunzip,
     scanner: Scanner,
-    glance: Option<Glance<'a>>,
+    prefilter: Option<Prefilter<'a>>,
 }
 
-impl<'a, E: Examiner> Reader<'a, E> {
+impl<'a, E: EventSink> Reader<'a, E> {
     pub fn new(replay: &'a Replay<'a>, examiner: &'a E) -> Self {
         let (stored, gunzip, scanner) = (Vec::new(), Gunzip::default(), Scanner::default());
-        let glance = examiner.rules().map(|rules| Glance::new(replay.config, rules));
-        Self { replay, examiner, stored, gunzip, scanner, glance }
+        let prefilter = examiner.rules().map(|rules| Prefilter::new(replay.config, rules));
+        Self { replay, examiner, stored, gunzip, scanner, prefilter }
     }
 
-    pub fn read(&mut self, index: usize, item: &Item) -> Report<E::Found> {
+    pub fn read(&mut self, index: usize, item: &Item) -> Report<E::Output> {
         let counts = Counts { bytes: item.bytes, ..Counts::default() };
         let report = Report { item: item.clone(), index, counts, found: Vec::new(), notes: Vec::new() };
         let layout = Layout::of(&item.name).unwrap_or(Layout::Document);
-        let Self { replay, examiner, scanner, glance, .. } = self;
-        let mut page = Page { replay, examiner: *examiner, scanner, glance, file: &item.name, layout, report };
+        let Self { replay, examiner, scanner, prefilter, .. } = self;
+        let mut page = Page { replay, examiner: *examiner, scanner, prefilter, file: &item.name, layout, report };
         match self.replay.source.open(item, &mut self.stored) {
             Ok(Content::Whole) => page.whole(&self.stored, &mut self.gunzip),
             Ok(Content::Stream(mut content)) => page.stream(&mut content),
@@ -55,17 +55,17 @@ impl<'a, E: Examiner> Reader<'a, E> {
 }
 
 /// The reading of one file.
-struct Page<'a, 'g, E: Examiner> {
+struct Page<'a, 'g, E: EventSink> {
     replay: &'a Replay<'a>,
     examiner: &'a E,
     scanner: &'a Scanner,
-    glance: &'a mut Option<Glance<'g>>,
+    prefilter: &'a mut Option<Prefilter<'g>>,
     file: &'a str,
     layout: Layout,
-    report: Report<E::Found>,
+    report: Report<E::Output>,
 }
 
-impl<E: Examiner> Page<'_, '_, E> {
+impl<E: EventSink> Page<'_, '_, E> {
     fn whole(&mut self, stored: &[u8], gunzip: &mut Gunzip) {
         let content = if stored.starts_with(gunzip::MAGIC) { gunzip.unpack(stored) } else { Some(stored) };
         let text = content.and_then(|content| std::str::from_utf8(content).ok());
@@ -129,7 +129,7 @@ impl<E: Examiner> Page<'_, '_, E> {
         self.report.counts.lines += 1;
         if self.is_routine(record.route) {
             self.report.counts.records += 1;
-        } else if self.glance.as_mut().is_some_and(|glance| glance.shows_nothing(record)) {
+        } else if self.prefilter.as_mut().is_some_and(|prefilter| prefilter.certainly_silent(record)) {
             self.report.counts.records += 1;
             self.report.counts.examined += 1;
         } else {
@@ -188,8 +188,8 @@ impl<E: Examiner> Page<'_, '_, E> {
         };
         let known = config.and_then(|config| config.account(&event.account));
         let account = known.map_or_else(|| Cow::Owned(observed(&event.account)), Cow::Borrowed);
-        let spot = Spot { file: self.file, line };
-        self.report.found.append(&mut self.examiner.examine(spot, &event, &account));
+        let location = RecordLocation { file: self.file, line };
+        self.report.found.append(&mut self.examiner.examine(location, &event, &account));
     }
 
     fn unreadable(&mut self, line: u64, why: String) {

@@ -41,7 +41,7 @@ pub struct Route<'a> {
 
 /// The text is not one log file of `Records`, or is broken somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unfit;
+pub struct NotALogFile;
 
 /// Finds records and their routes.
 #[derive(Debug)]
@@ -61,24 +61,24 @@ impl Scanner {
     ///
     /// # Errors
     /// When the text is anything else. What was handed on before must then be forgotten.
-    pub fn log_file<'a>(&self, text: &'a str, mut visit: impl FnMut(Record<'a>)) -> Result<(), Unfit> {
-        let mut end = opening(text.as_bytes()).ok_or(Unfit)?;
+    pub fn log_file<'a>(&self, text: &'a str, mut visit: impl FnMut(Record<'a>)) -> Result<(), NotALogFile> {
+        let mut end = opening(text.as_bytes()).ok_or(NotALogFile)?;
         let mut brackets = Brackets::new(text.as_bytes(), end);
         let mut separator = b"".as_slice();
         loop {
-            let at = brackets.next().ok_or(Unfit)?;
-            let between = text.as_bytes().get(end..at).ok_or(Unfit)?.trim_ascii();
+            let at = brackets.next().ok_or(NotALogFile)?;
+            let between = text.as_bytes().get(end..at).ok_or(NotALogFile)?.trim_ascii();
             match brackets.byte(at) {
                 b'{' if between == separator => {
-                    let record = self.record(text, &mut brackets, at).ok_or(Unfit)?;
+                    let record = self.record(text, &mut brackets, at).ok_or(NotALogFile)?;
                     visit(record);
                     (end, separator) = (at + record.text.len(), b",");
                 }
                 b']' if between.is_empty() => {
                     let rest = text.as_bytes().get(at + 1..).unwrap_or_default();
-                    return if rest.trim_ascii() == b"}" { Ok(()) } else { Err(Unfit) };
+                    return if rest.trim_ascii() == b"}" { Ok(()) } else { Err(NotALogFile) };
                 }
-                _ => return Err(Unfit),
+                _ => return Err(NotALogFile),
             }
         }
     }

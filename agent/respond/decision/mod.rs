@@ -11,20 +11,20 @@ use jiff::tz::TimeZone;
 use crate::config::{Config, Exemption};
 use crate::domain::account::{Account, Mode};
 use crate::domain::action::Strength;
-use crate::domain::finding::{Finding, Verb};
+use crate::domain::finding::{Finding, ResponseKind};
 use crate::domain::principal::{Principal, PrincipalKind};
 use crate::domain::reason::{Reason, Usage};
 use crate::domain::resource::Place;
-use crate::domain::response::Deed;
+use crate::domain::response::Response;
 use crate::rules::strategy::matches_glob;
 
 /// What is done at once, what people are asked, and why.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
     /// To be done now, in this order.
-    pub act: Vec<Deed>,
+    pub act: Vec<Response>,
     /// To be done when a person says so.
-    pub ask: Vec<Deed>,
+    pub ask: Vec<Response>,
     /// Why, rule by rule.
     pub reasons: Vec<Reason>,
 }
@@ -33,16 +33,16 @@ impl Decision {
     /// What is done at once, in two parts: containment, which never waits for reading
     /// resources, and the rest. Without containment there is only one part.
     #[must_use]
-    pub fn by_urgency(&self) -> (Vec<Deed>, Vec<Deed>) {
-        let (urgent, rest): (Vec<Deed>, Vec<Deed>) =
-            self.act.iter().cloned().partition(|deed| matches!(deed, Deed::Contain { .. }));
+    pub fn by_urgency(&self) -> (Vec<Response>, Vec<Response>) {
+        let (urgent, rest): (Vec<Response>, Vec<Response>) =
+            self.act.iter().cloned().partition(|response| matches!(response, Response::Contain { .. }));
         if urgent.is_empty() { (rest, urgent) } else { (urgent, rest) }
     }
 }
 
 /// What was done to a resource lately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Past {
+pub struct RecentRepairs {
     /// Repairs within the hour.
     pub repairs: u32,
     /// Whether people took a repair back within the day.
@@ -51,7 +51,7 @@ pub struct Past {
 
 /// What a decision depends on besides the findings.
 #[derive(Debug, Clone)]
-pub struct Circumstances<'a> {
+pub struct DecisionContext<'a> {
     /// Modes, exemptions, budgets and the configured never-list.
     pub config: &'a Config,
     /// The account that the findings are about.
@@ -63,7 +63,7 @@ pub struct Circumstances<'a> {
     /// What was done everywhere in the last hour.
     pub usage_everywhere: Usage,
     /// What was done to each resource lately, by ARN.
-    pub past: &'a BTreeMap<String, Past>,
+    pub past: &'a BTreeMap<String, RecentRepairs>,
     /// The present moment.
     pub now: Timestamp,
 }
@@ -77,30 +77,30 @@ enum Answer {
 
 /// Decides about the findings of one event or one resource.
 #[must_use]
-pub fn decide(findings: &[Finding], circumstances: &Circumstances<'_>) -> Decision {
+pub fn decide(findings: &[Finding], decision_context: &DecisionContext<'_>) -> Decision {
     let mut decision = Decision::default();
     for finding in findings {
-        let (mode, because) = circumstances.mode(finding);
+        let (mode, because) = decision_context.mode(finding);
         decision.reasons.push(Reason { rule: finding.rule.id.clone(), mode, because });
         for verb in &finding.propose {
-            circumstances.weigh(finding, *verb, mode, &mut decision);
+            decision_context.apply_proposal(finding, *verb, mode, &mut decision);
         }
     }
     in_order(&mut decision.act);
     in_order(&mut decision.ask);
-    decision.ask.retain(|deed| !decision.act.contains(deed));
+    decision.ask.retain(|response| !decision.act.contains(response));
     decision
 }
 
 /// Contain, hold, restore, recover; nothing twice, and the stronger containment wins.
-fn in_order(deeds: &mut Vec<Deed>) {
-    deeds.sort_by_key(Deed::rank);
-    deeds.dedup_by(|later, earlier| {
-        later == earlier || matches!((&later, &earlier), (Deed::Contain { .. }, Deed::Contain { .. }))
+fn in_order(responses: &mut Vec<Response>) {
+    responses.sort_by_key(Response::rank);
+    responses.dedup_by(|later, earlier| {
+        later == earlier || matches!((&later, &earlier), (Response::Contain { .. }, Response::Contain { .. }))
     });
 }
 
-impl Circumstances<'_> {
+impl DecisionContext<'_> {
     /// How far a finding may go, and why.
     fn mode(&self, finding: &Finding) -> (Mode, String) {
         if let Some(exemption) = self.config.exemptions.iter().find(|exemption| self.applies(exemption, finding)) {
@@ -135,17 +135,17 @@ impl Circumstances<'_> {
     }
 
     /// Puts one proposal where it belongs, and says why when it is not simply done.
-    fn weigh(&self, finding: &Finding, verb: Verb, mode: Mode, decision: &mut Decision) {
+    fn apply_proposal(&self, finding: &Finding, verb: ResponseKind, mode: Mode, decision: &mut Decision) {
         if mode < Mode::Approve {
             return;
         }
-        let answer = match self.deed(finding, verb) {
+        let answer = match self.response(finding, verb) {
             Err(because) => Answer::Leave(because),
-            Ok(deed) => {
-                let answer = self.answer(&deed, mode);
+            Ok(response) => {
+                let answer = self.answer(&response, mode);
                 match &answer {
-                    Answer::Act => decision.act.push(deed),
-                    Answer::Ask(_) => decision.ask.push(deed),
+                    Answer::Act => decision.act.push(response),
+                    Answer::Ask(_) => decision.ask.push(response),
                     Answer::Leave(_) => {}
                 }
                 answer
@@ -160,10 +160,10 @@ impl Circumstances<'_> {
     }
 
     /// The deed that a proposal means here.
-    fn deed(&self, finding: &Finding, verb: Verb) -> Result<Deed, String> {
+    fn response(&self, finding: &Finding, verb: ResponseKind) -> Result<Response, String> {
         let contain = |strength| {
             let principal = self.principal.ok_or("nobody to contain: no event says who did it")?;
-            Ok(Deed::Contain { principal: Box::new(principal.clone()), strength })
+            Ok(Response::Contain { principal: Box::new(principal.clone()), strength })
         };
         let place = || {
             let arn = finding.resource.as_deref().ok_or("the rule names no resource to act on")?;
@@ -171,17 +171,16 @@ impl Circumstances<'_> {
                 .ok_or_else(|| format!("nothing can be done to `{arn}`: unknown kind"))
         };
         match verb {
-            Verb::Contain => contain(Strength::Soft),
-            Verb::ContainHard => contain(Strength::Hard),
-            Verb::Hold => place().map(Deed::Hold),
-            Verb::Restore => place().map(Deed::Restore),
-            Verb::Rearm => place().map(Deed::Rearm),
-            Verb::Copy => place().map(Deed::Copy),
+            ResponseKind::Contain => contain(Strength::Soft),
+            ResponseKind::ContainHard => contain(Strength::Hard),
+            ResponseKind::Freeze => place().map(Response::Freeze),
+            ResponseKind::Restore => place().map(Response::Restore),
+            ResponseKind::Copy => place().map(Response::Copy),
         }
     }
 
-    fn answer(&self, deed: &Deed, mode: Mode) -> Answer {
-        if let Deed::Contain { principal, .. } = deed
+    fn answer(&self, response: &Response, mode: Mode) -> Answer {
+        if let Response::Contain { principal, .. } = response
             && let Err(because) = containable(principal, self.config)
         {
             return Answer::Leave(because);
@@ -189,11 +188,11 @@ impl Circumstances<'_> {
         if mode == Mode::Approve {
             return Answer::Ask("waits for approval".to_owned());
         }
-        match self.over_budget(deed) {
+        match self.over_budget(response) {
             Some(because) => Answer::Ask(because),
-            None => match deed {
-                Deed::Contain { principal, .. } => never(principal, self.config).map_or(Answer::Act, Answer::Ask),
-                Deed::Hold(_) | Deed::Restore(_) | Deed::Rearm(_) | Deed::Copy(_) => Answer::Act,
+            None => match response {
+                Response::Contain { principal, .. } => never(principal, self.config).map_or(Answer::Act, Answer::Ask),
+                Response::Freeze(_) | Response::Restore(_) | Response::Copy(_) => Answer::Act,
             },
         }
     }
@@ -201,7 +200,7 @@ impl Circumstances<'_> {
     /// Why a resource is not repaired again without a person's word.
     fn contested(&self, place: &Place) -> Option<String> {
         let arn = place.arn();
-        let Past { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
+        let RecentRepairs { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
         if taken_back {
             return Some(format!("people took back a repair of `{arn}` within the day"));
         }
@@ -211,17 +210,17 @@ impl Circumstances<'_> {
     }
 
     /// Which allowance a deed would go over.
-    fn over_budget(&self, deed: &Deed) -> Option<String> {
+    fn over_budget(&self, response: &Response) -> Option<String> {
         let budgets = &self.config.budgets;
-        let (here, everywhere, allowed, what) = match deed {
-            Deed::Contain { strength: Strength::Hard, .. } => {
+        let (here, everywhere, allowed, what) = match response {
+            Response::Contain { strength: Strength::Hard, .. } => {
                 (self.usage.hard, self.usage_everywhere.hard, budgets.hard_containments, "hard containments")
             }
-            Deed::Contain { strength: Strength::Soft, .. } => {
+            Response::Contain { strength: Strength::Soft, .. } => {
                 (self.usage.soft, self.usage_everywhere.soft, budgets.soft_containments, "soft containments")
             }
-            Deed::Hold(_) => return None,
-            Deed::Restore(place) | Deed::Rearm(place) | Deed::Copy(place) => {
+            Response::Freeze(_) => return None,
+            Response::Restore(place) | Response::Copy(place) => {
                 if let Some(because) = self.contested(place) {
                     return Some(because);
                 }

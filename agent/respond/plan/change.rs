@@ -215,12 +215,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::finding::Verb;
+    use crate::domain::finding::ResponseKind;
     use crate::domain::resource::bucket::Versioning;
 
     fn step(action: Action, before: Action) -> Step {
         let account = "111122223333".parse().expect("an id");
-        Step { account, verb: Verb::Restore, action, undo: Undo::By { action: before } }
+        Step { account, verb: ResponseKind::Restore, action, undo: Undo::By { action: before } }
     }
 
     fn shown(action: Action, before: Action) -> String {

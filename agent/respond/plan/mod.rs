@@ -18,10 +18,10 @@ use crate::domain::action::{Action, Undo};
 use crate::domain::cloud::{CloudError, Clouds};
 use crate::domain::plan::Step;
 use crate::domain::resource::{Desired, Place};
-use crate::domain::response::Deed;
+use crate::domain::response::Response;
 
 /// What a resource should be, for the deeds that bring one back.
-pub trait Wishes: Sync {
+pub trait DesiredStates: Sync {
     /// What is wanted of a resource: declared, else the last approved baseline.
     fn desired(&self, place: &Place) -> impl Future<Output = Result<Desired, CloudError>> + Send;
 }
@@ -33,49 +33,49 @@ pub struct Planner<'a, C, W> {
     /// The accounts.
     pub config: &'a Config,
     /// What resources should be.
-    pub wishes: &'a W,
+    pub desired_states: &'a W,
     /// The incident that the steps' names carry.
     pub incident: &'a str,
     /// The present moment.
     pub now: Timestamp,
 }
 
-impl<C: Clouds, W: Wishes> Planner<'_, C, W> {
+impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
     /// The steps that a deed still needs; none when what it is about is gone.
     ///
     /// # Errors
     /// When the account cannot be read.
-    pub async fn steps(&self, deed: &Deed) -> Result<Vec<Step>, CloudError> {
-        match self.look(deed).await {
+    pub async fn steps(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
+        match self.look(response).await {
             Err(CloudError::Gone { .. }) => Ok(Vec::new()), // nothing is left to contain, hold or restore
             answer => answer,
         }
     }
 
-    async fn look(&self, deed: &Deed) -> Result<Vec<Step>, CloudError> {
-        let (account, verb) = (self.account_of(deed)?, deed.verb());
+    async fn look(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
+        let (account, verb) = (self.account_of(response)?, response.verb());
         let cloud = self.clouds.reader(account).await?;
-        let pairs = match deed {
-            Deed::Contain { principal, strength } => {
+        let pairs = match response {
+            Response::Contain { principal, strength } => {
                 let order = contain::Order { incident: self.incident, strength: *strength, now: self.now };
                 contain::plan(principal, &order, &cloud).await?
             }
-            Deed::Hold(place) => recover::hold(place, self.incident, &cloud).await?,
-            Deed::Restore(place) | Deed::Rearm(place) => {
-                recover::restore(place, &self.wishes.desired(place).await?, &cloud).await?
+            Response::Freeze(place) => recover::hold(place, self.incident, &cloud).await?,
+            Response::Restore(place) => {
+                recover::restore(place, &self.desired_states.desired(place).await?, &cloud).await?
             }
-            Deed::Copy(place) => recover::copy(place, &self.wishes.desired(place).await?, self.now, &cloud).await?,
+            Response::Copy(place) => {
+                recover::copy(place, &self.desired_states.desired(place).await?, self.now, &cloud).await?
+            }
         };
         let step = |(action, undo)| Step { account: account.id.clone(), verb, action, undo };
         Ok(pairs.into_iter().map(step).collect())
     }
 
-    fn account_of(&self, deed: &Deed) -> Result<&Account, CloudError> {
-        let id = match deed {
-            Deed::Contain { principal, .. } => principal.account.as_deref().and_then(|id| id.parse().ok()),
-            Deed::Hold(place) | Deed::Restore(place) | Deed::Rearm(place) | Deed::Copy(place) => {
-                Some(place.account.clone())
-            }
+    fn account_of(&self, response: &Response) -> Result<&Account, CloudError> {
+        let id = match response {
+            Response::Contain { principal, .. } => principal.account.as_deref().and_then(|id| id.parse().ok()),
+            Response::Freeze(place) | Response::Restore(place) | Response::Copy(place) => Some(place.account.clone()),
         };
         let known = id.as_ref().and_then(|id| self.config.account(id));
         known.ok_or_else(|| CloudError::Failed {

@@ -85,12 +85,12 @@ fn further(number: usize) -> Condition {
 fn write_rule(folder: &Path, Condition { name, events, rego, .. }: &Condition) -> Result<()> {
     let body = rego.replace("input.", "input.event.");
     let text = format!(
-        "package acts.bench.{name}\n\n# METADATA\n# entrypoint: true\n# title: {name}\n# custom:\n#   id: BENCH-{name}\n\
+        "package events.bench.{name}\n\n# METADATA\n# entrypoint: true\n# title: {name}\n# custom:\n#   id: BENCH-{name}\n\
          #   severity: high\n#   mode: alert\n#   events: {events:?}\nfindings contains finding if {{\n{body}\
          \tfinding := {{\"message\": \"{name}\", \"propose\": []}}\n}}\n",
         body = body.trim_start_matches('\n'),
     );
-    let folder = folder.join("acts/bench").join(name);
+    let folder = folder.join("events/bench").join(name);
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(format!("{name}.rego")), text)?;
     Ok(())

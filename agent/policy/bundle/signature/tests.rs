@@ -43,7 +43,7 @@ fn files() -> Files {
         ("data.json", b"{\"b\": 1.0, \"a\": \"<x>\"}"),
         ("policy.wasm", b"\0asm"),
         (".manifest", b"{}"),
-        ("acts/x.rego", b"package x"),
+        ("events/x.rego", b"package x"),
     ];
     files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).into()
 }
@@ -85,14 +85,14 @@ fn json_may_be_written_otherwise_and_nothing_else_may() {
     let mut other = signed(&signer);
     other.insert("data.json".to_owned(), b"{\"a\":\"<x>\",\"b\":1.0}".to_vec());
     assert_eq!(verify(&other, &signer.trust()), Ok(()));
-    other.insert("acts/x.rego".to_owned(), b"package  x".to_vec());
-    assert_eq!(verify(&other, &signer.trust()), Err(Refusal::Changed("acts/x.rego".to_owned())));
+    other.insert("events/x.rego".to_owned(), b"package  x".to_vec());
+    assert_eq!(verify(&other, &signer.trust()), Err(Refusal::Changed("events/x.rego".to_owned())));
 }
 
 #[test]
 fn a_changed_file_a_new_one_and_a_lost_one_are_named() {
     let signer = Signer::new();
-    for name in ["policy.wasm", "data.json", ".manifest", "acts/x.rego"] {
+    for name in ["policy.wasm", "data.json", ".manifest", "events/x.rego"] {
         let mut changed = signed(&signer);
         changed.insert(name.to_owned(), b"[1]".to_vec());
         assert_eq!(verify(&changed, &signer.trust()), Err(Refusal::Changed(name.to_owned())));
@@ -100,7 +100,7 @@ fn a_changed_file_a_new_one_and_a_lost_one_are_named() {
         lost.remove(name);
         assert_eq!(verify(&lost, &signer.trust()), Err(Refusal::Missing(name.to_owned())));
     }
-    for name in ["x/policy.wasm", "patch.json", "x/.signatures.json", ".manifest2", "acts/x/data.json"] {
+    for name in ["x/policy.wasm", "patch.json", "x/.signatures.json", ".manifest2", "events/x/data.json"] {
         let mut more = signed(&signer);
         more.insert(name.to_owned(), b"{}".to_vec());
         assert_eq!(verify(&more, &signer.trust()), Err(Refusal::NotCovered(name.to_owned())));

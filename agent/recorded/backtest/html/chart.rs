@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::page::Page;
-use crate::recorded::backtest::count::{Movement, Row, Table};
+use crate::recorded::backtest::count::{Delta, Row, Table};
 
 /// Width of every chart; the page scales it.
 const WIDTH: f64 = 960.0;
@@ -14,7 +14,7 @@ const HEIGHT: f64 = 180.0;
 /// Height of a row of a chart by name.
 const ROW: f64 = 34.0;
 /// Where the bars of a chart by name begin.
-const NAMES: f64 = 150.0;
+const MAX_CALL_NAMES: f64 = 150.0;
 /// Room for the numbers right of them.
 const NUMBERS: f64 = 110.0;
 /// How many bars a chart by day has at most; more days are drawn as months.
@@ -31,8 +31,8 @@ struct Bar {
 }
 
 /// Findings per day; per month when there are too many days.
-pub(super) fn days(page: &mut Page, days: &BTreeMap<Date, Movement>) {
-    let mut bars: BTreeMap<String, Movement> = BTreeMap::new();
+pub(super) fn days(page: &mut Page, days: &BTreeMap<Date, Delta>) {
+    let mut bars: BTreeMap<String, Delta> = BTreeMap::new();
     let name: fn(&Date) -> String =
         if days.len() > MOST_BARS { |day| day.strftime("%Y-%m").to_string() } else { Date::to_string };
     for (day, findings) in days {
@@ -78,9 +78,9 @@ pub(super) fn bars(page: &mut Page, table: &Table) {
         title(page, name, findings);
         label(page, (0.0, y + 20.0), &shortened(name));
         for (offset, class, count) in [(4.0, OLD, findings.old), (17.0, NEW, findings.new)] {
-            let width = count as f64 / most as f64 * (WIDTH - NAMES - NUMBERS);
-            bar(page, class, &Bar { x: NAMES, y: y + offset, width, height: 11.0 });
-            label(page, (NAMES + width + 6.0, y + offset + 10.0), &count.to_string());
+            let width = count as f64 / most as f64 * (WIDTH - MAX_CALL_NAMES - NUMBERS);
+            bar(page, class, &Bar { x: MAX_CALL_NAMES, y: y + offset, width, height: 11.0 });
+            label(page, (MAX_CALL_NAMES + width + 6.0, y + offset + 10.0), &count.to_string());
         }
         page.markup("</g>");
     }
@@ -95,7 +95,7 @@ fn open(page: &mut Page, height: f64) {
     page.markup(r#"<svg role="img" viewBox="0 0 "#).number(WIDTH).markup(" ").number(height).markup(r#"">"#);
 }
 
-fn title(page: &mut Page, name: &str, findings: &Movement) {
+fn title(page: &mut Page, name: &str, findings: &Delta) {
     page.element("title", &format!("{name}: {} old, {} new", findings.old, findings.new));
 }
 

@@ -9,7 +9,7 @@ mod page;
 use super::count::{Row, Table};
 use super::report::{Changes, ContainmentRow, Example, NamedGroup, Report, ResourceRow};
 use super::rules::RuleChanges;
-use super::simulation::{Held, Repaired};
+use super::simulation::{Repaired, SimulatedContainment};
 use super::text;
 use page::Page;
 
@@ -78,7 +78,7 @@ fn containments(page: &mut Page, changes: &Changes<ContainmentRow>) {
         page.element("p", "Nobody, on either side.");
         return;
     }
-    let told = |held: &Option<Held>| held.as_ref().map_or_else(|| "—".to_owned(), text::told);
+    let told = |held: &Option<SimulatedContainment>| held.as_ref().map_or_else(|| "—".to_owned(), text::told);
     page.table(&["", "Actor", "Old", "New"], |page| {
         for row in &changes.rows {
             page.row(&[text::turn(row.change), &row.principal, &told(&row.old), &told(&row.new)]);
@@ -105,7 +105,7 @@ fn resources(page: &mut Page, changes: &Changes<ResourceRow>) {
     page.table(&["", "Deed", "Resource", "Old", "New"], |page| {
         for row in &changes.rows {
             let (old, new) = (told(row.old), told(row.new));
-            page.row(&[text::turn(row.change), &row.deed.to_string(), &row.resource, &old, &new]);
+            page.row(&[text::turn(row.change), &row.response.to_string(), &row.resource, &old, &new]);
         }
     });
     page.left_out(changes.left_out);

@@ -157,7 +157,7 @@ fn is_asked(asked: &BTreeSet<String>, source: &str, name: &str) -> bool {
 /// The events that the rules of a policies folder ask for, from their METADATA.
 pub fn asked_for(policies: &Path) -> Result<BTreeSet<String>> {
     let mut asked = BTreeSet::new();
-    read_folder(&policies.join("acts"), &mut asked)?;
+    read_folder(&policies.join("events"), &mut asked)?;
     ensure!(!asked.is_empty(), "no rule in `{}` asks for an event", policies.display());
     Ok(asked)
 }
