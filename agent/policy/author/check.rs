@@ -104,8 +104,11 @@ fn of_files(work: &Work, modules: &[Module], tests: &[Module]) -> Vec<Lint> {
 /// In the order of the files, each once.
 fn sorted(mut flaws: Vec<Lint>) -> Vec<Lint> {
     flaws.sort();
-    // One that OPA found too says the same of the same line.
-    flaws.dedup_by(|later, one| (&later.file, later.line, &later.next) == (&one.file, one.line, &one.next));
+    // What OPA found too says the same of the same line.
+    let mut said = BTreeSet::new();
+    flaws.retain(|flaw| {
+        !flaw.next.starts_with("did you mean") || said.insert((flaw.file.clone(), flaw.line, flaw.next.clone()))
+    });
     flaws
 }
 

@@ -47,7 +47,7 @@ fn unknown(rule: &Described, pattern: &EventPattern, calls: &Calls) -> Option<Li
         next,
     };
     let Some(known) = names(&pattern.source, calls) else {
-        let meant = nearest(&pattern.source, calls.sources().iter().map(String::as_str))?;
+        let meant = misspelt_source(&pattern.source, calls.sources())?;
         return Some(said(format!("AWS has no event source `{}`", pattern.source), format!("did you mean `{meant}`?")));
     };
     if known.iter().any(|name| pattern.name.covers(&Name::Is((*name).to_owned()))) {
@@ -59,6 +59,15 @@ fn unknown(rule: &Described, pattern: &EventPattern, calls: &Calls) -> Option<Li
         None => format!("`schema/calls/{}` lists its calls as CloudTrail spells them", file(&pattern.source)),
     };
     Some(said(format!("AWS has no event `{pattern}`"), next))
+}
+
+/// The known source that a source is a misspelling of. Short names lie too near to each other, as
+/// those of SQS, SNS and SSM do, to tell.
+fn misspelt_source<'a>(source: &str, known: &'a [String]) -> Option<&'a str> {
+    let service = |source: &str| source.split('.').next().unwrap_or_default().to_owned();
+    let own = service(source);
+    let near = |known: &&String| own.len() > 4 && strsim::osa_distance(&own, &service(known)) <= 2;
+    known.iter().find(near).map(String::as_str)
 }
 
 /// What a source's events are called; nothing when that is not known.
