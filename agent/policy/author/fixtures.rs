@@ -27,11 +27,11 @@ pub fn check(folder: &Path, policies: &Policies) -> Vec<Lint> {
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn read(folder: &Path, place: &str, name: &str) -> Result<Vec<Example>, Lint> {
+pub fn read(folder: &Path, place: &str, name: &str) -> Result<Vec<Example>, Box<Lint>> {
     let path = folder.join(place).join(name);
-    let text =
-        fs::read_to_string(&path).map_err(|error| flaw(place, name, 1, format!("it cannot be read: {error}")))?;
-    documents::examples(&text).map_err(|(line, problem)| flaw(place, name, line, problem))
+    let text = fs::read_to_string(&path)
+        .map_err(|error| Box::new(flaw(place, name, 1, format!("it cannot be read: {error}"))))?;
+    documents::examples(&text).map_err(|(line, problem)| Box::new(flaw(place, name, line, problem)))
 }
 
 /// A flaw in an example.
@@ -54,7 +54,7 @@ fn wrong(folder: &Path, policies: &Policies, entry: &Entry) -> Vec<Lint> {
         let examples = match read(folder, place, name) {
             Ok(examples) => examples,
             Err(flaw) => {
-                wrong.push(flaw);
+                wrong.push(*flaw);
                 continue;
             }
         };

@@ -113,7 +113,8 @@ impl Style<'_> {
         let mut found = Vec::new();
         for rule in self.module.rules() {
             let head = &rule["head"];
-            let implied = head["value"]["type"] == "boolean" && head["value"]["value"] == true;
+            let value = &head["value"];
+            let implied = value["type"] == "boolean" && value["value"] == true;
             if rule["default"] != true && head["assign"] != true && head.get("value").is_some() && !implied {
                 found.push((head, "`:=`"));
             }
