@@ -344,12 +344,12 @@ fn a_misspelt_parameter_says_what_it_could_have_been() {
             assert_eq!(found[0].next, format!("did you mean `{meant}`?"));
         }
     }
-    let known = "event.parameters.backupVaultName\n\tact.parameters.omitted\n\tact.parameters[_]";
+    let known = "event.parameters.backupVaultName\n\tevent.parameters.omitted\n\tevent.parameters[_]";
     assert_eq!(
         brief(&flaws_of(&rule(SOUND).replace("event.succeeded", &format!("event.succeeded\n\t{known}")))),
         [""; 0]
     );
-    let other = flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tact.parameters.recoveryPointArn"));
+    let other = flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tevent.parameters.recoveryPointArn"));
     assert_eq!(brief(&other), ["parameter:21 no event of `TST-01` has the parameter `recoveryPointArn`"]);
     assert_eq!(other[0].next, "there are `backupVaultName`");
 }

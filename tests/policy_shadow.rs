@@ -243,7 +243,7 @@ fn people_see_what_a_shadow_would_have_done_and_let_it_act() {
     let refused = promote(&["--days", "7"]);
     let said = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert_eq!(refused.status.code(), Some(1));
-    assert!(said.contains("would propose: contain, hold") && said.contains("not promoted"), "{said}");
+    assert!(said.contains("would propose: contain, freeze") && said.contains("not promoted"), "{said}");
     assert_eq!(promote(&["--days", "0", "--accept-findings"]).status.code(), Some(2), "a reason is due");
     let promoted = promote(&["--days", "0", "--accept-findings", "--reason", "it was right"]);
     assert!(promoted.status.success(), "{}", String::from_utf8_lossy(&promoted.stderr));
