@@ -125,22 +125,8 @@ impl fmt::Display for Lint {
 pub fn nearest<'a>(misspelt: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = misspelt.to_lowercase();
     let far = (misspelt.chars().count() / 3).max(2);
-    let near = names.map(|name| (distance(&lower, &name.to_lowercase()), name));
+    let near = names.map(|name| (strsim::levenshtein(&lower, &name.to_lowercase()), name));
     near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
-}
-
-/// How many letters must be put in, taken out or changed to make one word of another.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (deleted, letter) in from.chars().enumerate() {
-        let mut next = vec![deleted + 1];
-        for ((wanted, above), diagonal) in to.chars().zip(row.iter().skip(1)).zip(&row) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((above + 1).min(left + 1).min(diagonal + usize::from(wanted != letter)));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// Does a piece of work on every item, as many at once as the machine has cores; the answers
