@@ -291,7 +291,7 @@ async fn a_bad_bundle_is_told_once_and_counted_and_a_good_one_is_noted() {
     let told = stage.told().await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("are refused, those before stay in force") && told[0].contains("is not a policy bundle"));
-    assert_eq!(stage.agent.metrics.count.policy_refusals.load(Ordering::Relaxed), 1);
+    assert_eq!(stage.agent.metrics.count.policy_refusals.get(), 1);
 
     let writes = stage.agent.ledger.writes();
     stage.refresh().await;
@@ -301,7 +301,7 @@ async fn a_bad_bundle_is_told_once_and_counted_and_a_good_one_is_noted() {
     let noted = stage.chain_of("policies").await;
     assert_eq!(noted.len(), 2);
     assert_eq!(noted[1]["digest"], stage.agent.rules.now().policies.digest());
-    assert_eq!(stage.agent.metrics.count.policy_swaps.load(Ordering::Relaxed), 1);
+    assert_eq!(stage.agent.metrics.count.policy_swaps.get(), 1);
 }
 
 #[tokio::test]

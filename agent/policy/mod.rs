@@ -55,6 +55,24 @@ pub struct Subscribers<'a> {
     reads: Parts,
 }
 
+/// A document, written down, and the rules that it concerns.
+#[derive(Debug)]
+pub struct EvaluationJob {
+    policies: Policies,
+    rules: Vec<EntrypointId>,
+    json: Vec<u8>,
+    now: Timestamp,
+}
+
+impl EvaluationJob {
+    /// Evaluates the rules: computing from beginning to end.
+    #[must_use]
+    pub fn run(self) -> Vec<Finding> {
+        let Self { policies, rules, json, now } = self;
+        policies.evaluate_json(policies.rules().iter().filter(|entry| rules.contains(&entry.id)), json, now)
+    }
+}
+
 impl Subscribers<'_> {
     /// What they read of it.
     #[must_use]
@@ -143,6 +161,12 @@ impl Policies {
         self.0.engine.refused()
     }
 
+    /// Whether deadlines pass: the thread that makes them pass is alive.
+    #[must_use]
+    pub fn keep_deadlines(&self) -> bool {
+        self.0.engine.keeps_deadlines()
+    }
+
     /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
     /// so with every module of an `opa` that is known.
     #[must_use]
@@ -220,7 +244,29 @@ impl Policies {
         if entries.peek().is_none() {
             return Vec::new();
         }
-        let json = serde_json::to_vec(document).unwrap_or_default();
+        self.evaluate_json(entries, serde_json::to_vec(document).unwrap_or_default(), now)
+    }
+
+    /// The evaluation of a document by rules that it concerns, for another thread to do; nothing
+    /// when it concerns none.
+    #[must_use]
+    pub fn job<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Option<EvaluationJob> {
+        let rules: Vec<EntrypointId> = entries.map(|entry| entry.id).collect();
+        let json = || serde_json::to_vec(document).unwrap_or_default();
+        (!rules.is_empty()).then(|| EvaluationJob { policies: self.clone(), rules, json: json(), now })
+    }
+
+    fn evaluate_json<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        json: Vec<u8>,
+        now: Timestamp,
+    ) -> Vec<Finding> {
         let mut evaluation = self.0.engine.evaluation(json, nanoseconds(now));
         let mut found: Vec<_> =
             entries.flat_map(|entry| findings::findings(&entry.rule, evaluation.evaluate(entry.id))).collect();

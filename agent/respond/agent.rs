@@ -35,6 +35,7 @@ use crate::notify::geoip::Origins;
 use crate::notify::notification::{EventFacts, Notification, NotificationKind, StepReport};
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
+use crate::ops::supervise::Panicked;
 use crate::rules::active::{ActiveRules, RuleSet};
 
 /// The span in which budgets count and cases join an incident.
@@ -58,6 +59,9 @@ pub enum HandleError {
     /// A step may succeed later; its claim stays open.
     #[error("a step was postponed: {0}")]
     Postponed(String),
+    /// Something in the agent panicked over it.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 impl HandleError {
@@ -66,7 +70,7 @@ impl HandleError {
     pub const fn is_hopeless(&self) -> bool {
         match self {
             Self::UnknownAccount(_) => true,
-            Self::Cloud(_) | Self::Ledger(_) | Self::Postponed(_) => false,
+            Self::Cloud(_) | Self::Ledger(_) | Self::Postponed(_) | Self::Panicked(_) => false,
         }
     }
 }
@@ -175,7 +179,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         if detection.findings.is_empty() {
             return Ok(());
         }
-        Metrics::add(&self.metrics.count.findings, detection.findings.len() as u64);
+        self.metrics.count.found(detection.findings);
         let correlation = detection.subject.correlation(detection.account);
         let _turn = self.locks.take(&correlation).await; // the second of two sees what the first did
         let decision = decide(
@@ -269,8 +273,8 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let begun = stored.resumed;
         let executor = Executor { clouds: &self.clouds, config: &self.config, incident, stopwatch, begun };
         let outcome = executor.execute(plan).await;
-        Metrics::add(&self.metrics.count.steps, plan.steps.len() as u64);
         for (step, result) in plan.steps.iter().zip(&outcome.steps) {
+            self.metrics.count.step(result);
             info!(incident, plan = stored.id, account.id = %step.account, result = ?result, "{}", step.action);
         }
         outcome

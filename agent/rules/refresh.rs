@@ -192,7 +192,7 @@ impl Refresher {
         };
         compiled
             .inspect_err(|problem| {
-                Metrics::add(&metrics.count.policy_refusals, 1);
+                metrics.count.policy_refusals.inc();
                 warn!("the policies beside at `{source}` are not watched: {}", problem.chain());
             })
             .ok()
@@ -215,7 +215,7 @@ impl Refresher {
         // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
         agent.adopt(&set, &self.source).await?;
         agent.rules.swap(set);
-        Metrics::add(&agent.metrics.count.policy_swaps, 1);
+        agent.metrics.count.policy_swaps.inc();
         info!(from, to, "new policies from `{}` are in force", self.source);
         Ok(Looked::Swapped { from, to })
     }
@@ -233,7 +233,7 @@ impl Refresher {
             return Ok(Looked::Doubtful(problem));
         }
         error!("policies at `{}` are refused, the ones before stay in force: {problem}", self.source);
-        Metrics::add(&agent.metrics.count.policy_refusals, 1);
+        agent.metrics.count.policy_refusals.inc();
         let message = format!("the policies at `{}` are refused, those before stay in force: {problem}", self.source);
         let case = format!("policies:refused:{}:{fingerprint}", self.source);
         self.notify(agent, case, ("The policy bundle was refused", message)).await?;
