@@ -7,6 +7,7 @@ use keepwatch::domain::account::Mode;
 use keepwatch::domain::finding::{Finding, Rule, Severity};
 use keepwatch::domain::outcome::StepOutcome;
 use keepwatch::ops::metrics::{Document, Exposition, Metrics, Outside, Settled};
+use keepwatch::ops::waited;
 use serde_json::Value;
 
 /// Every part of a name that is a unit must be one of these.
@@ -139,7 +140,12 @@ async fn used() -> Metrics {
     let finding = Finding { rule, message: String::new(), resource: None, propose: Vec::new(), evidence: Value::Null };
     metrics.count.found(&[finding.clone(), finding]);
     metrics.evaluating(Document::Event, async {}).await;
-    metrics.stopwatch().containing(Duration::from_millis(40));
+    let stopwatch = metrics.stopwatch();
+    let message = async {
+        waited::during(tokio::time::sleep(Duration::from_millis(40))).await;
+        stopwatch.containing();
+    };
+    waited::measuring(message).await;
     metrics
 }
 
@@ -147,7 +153,7 @@ fn outside() -> Outside {
     Outside { bundle: "0a1b".to_owned(), store_writes: 7, refused_builtins: 0 }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_metric_is_clean_in_both_formats() {
     let metrics = used().await;
     for exposition in [Exposition::OpenMetrics, Exposition::Text] {
@@ -161,7 +167,7 @@ async fn every_metric_is_clean_in_both_formats() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_measured_stands_there_with_its_labels() {
     let text = used().await.render(&outside(), Exposition::Text);
     for line in [

@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::error::{is_expired, is_one_of, sort};
 use super::sessions::Session;
-use super::waited;
+use crate::ops::waited;
 use crate::domain::cloud::CloudError;
 
 /// A client of one service, and the session that it speaks with.

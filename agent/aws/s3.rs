@@ -10,7 +10,7 @@ use aws_sdk_s3::types::{
 
 use super::call::ServiceClient;
 use super::lifecycle;
-use super::waited;
+use crate::ops::waited;
 use crate::domain::cloud::{BucketPlace, CloudError, Object};
 use crate::domain::resource::bucket::Versioning;
 use crate::domain::resource::bucket::{BucketLive, LifecycleRule};

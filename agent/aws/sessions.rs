@@ -12,7 +12,8 @@ use aws_sdk_sts::config::{Credentials, ProvideCredentials};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{sts, waited};
+use super::sts;
+use crate::ops::waited;
 use crate::config::Roles;
 use crate::domain::account::AccountId;
 use crate::domain::action::Action;

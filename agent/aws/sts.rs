@@ -5,7 +5,7 @@ use aws_sdk_sts::config::Credentials;
 
 use super::error::sort;
 use super::sessions::AssumeRoleRequest;
-use super::waited;
+use crate::ops::waited;
 use crate::domain::account::AccountId;
 use crate::domain::cloud::CloudError;
 

@@ -84,7 +84,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     let (finish, finished) = watch::channel(false);
     let delivering = Arc::clone(&agent);
     tasks.spawn(DELIVERY, async move {
-        deliver(&delivering.ledger, outlet, &delivering.told, delivering.clock.as_ref(), finished).await;
+        deliver(&delivering.ledger, outlet, &delivering.reports, delivering.clock.as_ref(), finished).await;
     });
     tasks.spawn(INTAKE, intake::run(Arc::clone(&agent), Arc::new(queue), stopped));
 
@@ -150,7 +150,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     let rules = agent.rules.now();
     let (count, digest) = (rules.policies.rules().len(), rules.policies.digest());
     info!(rules = count, bundle = digest, revision = rules.policies.revision(), "policies loaded from `{source}`");
-    agent.adopt(&rules, &source).await?;
+    agent.refresh_context().adopt(&rules, &source).await?;
     agent.metrics.rules_checked(agent.clock.now());
     let home = agent.clouds.identity().await.context("cannot find out which account the agent is in")?.account;
     let mut refresher = Refresher::new(source, home, look, agent.clock.now());
@@ -175,7 +175,7 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(problem) = refresher.refresh(&agent, &agent.clouds).await {
+        if let Err(problem) = refresher.refresh(&agent.refresh_context(), &agent.clouds).await {
             warn!("the ledger could not note what became of the policies: {problem}");
         }
     }

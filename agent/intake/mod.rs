@@ -15,7 +15,7 @@ use tokio::time::{interval, sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::aws::queue::{Queue, Received};
-use crate::aws::waited;
+use crate::ops::waited;
 use crate::domain::cloud::Clouds;
 use crate::ledger::Ledger;
 use crate::ops::fault;

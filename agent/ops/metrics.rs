@@ -315,13 +315,13 @@ impl Stopwatch<'_> {
         Self { metrics: None, began: Instant::now(), stopped: AtomicBool::new(false) }
     }
 
-    /// Notes that a containing call is about to be made, and how long the message has waited for
-    /// AWS until now; only the first one counts.
-    pub fn containing(&self, waited: Duration) {
+    /// Notes that a containing call is about to be made; only the first one counts.
+    pub fn containing(&self) {
         let Some(metrics) = self.metrics else { return };
         if self.stopped.swap(true, Ordering::Relaxed) {
             return;
         }
+        let waited = super::waited::so_far();
         metrics.contained("agent", self.began.elapsed().saturating_sub(waited));
         metrics.contained("aws", waited);
     }

@@ -6,3 +6,4 @@ pub mod fault;
 pub mod metrics;
 pub mod serve;
 pub mod supervise;
+pub mod waited;

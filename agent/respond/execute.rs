@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use super::plan::is_true;
-use crate::aws::waited;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::cloud::{CloudError, CloudWrite, Clouds};
@@ -70,7 +69,7 @@ impl<C: Clouds> Executor<'_, C> {
     async fn apply(&self, step: &Step) -> Result<(), CloudError> {
         let door = self.clouds.writer(self.account(step)?, self.incident, &step.action).await?;
         if step.verb == ResponseKind::Contain || step.verb == ResponseKind::ContainHard {
-            self.stopwatch.containing(waited::so_far());
+            self.stopwatch.containing();
         }
         door.apply(&step.action).await
     }

@@ -98,7 +98,7 @@ enum On {
 #[derive(Debug, Clone, Copy)]
 struct Open {
     active: Timestamp,
-    is_told: bool,
+    is_reported: bool,
 }
 
 /// What each actor would have met with, by the user or the role's session.
@@ -143,7 +143,7 @@ impl<'a> Simulation<'a> {
             },
         );
         self.sums.cases += 1;
-        self.join_incident(case, decision.reasons.iter().any(Reason::is_told));
+        self.join_incident(case, decision.reasons.iter().any(Reason::is_reported));
         decision.act.iter().for_each(|response| self.act(case, findings, response));
         decision.ask.iter().for_each(|response| self.ask(findings, response));
     }
@@ -209,7 +209,7 @@ impl<'a> Simulation<'a> {
     }
 
     /// The incident that a case belongs to: an open one, or a new one.
-    fn join_incident(&mut self, case: &EventComparison, is_told: bool) {
+    fn join_incident(&mut self, case: &EventComparison, is_reported: bool) {
         let since = open_since(case.time);
         if self.open.len() >= self.roomy {
             self.open.retain(|_, open| open.active > since);
@@ -217,9 +217,9 @@ impl<'a> Simulation<'a> {
         }
         let found = self.open.get(&case.correlation).filter(|open| open.active > since).copied();
         self.sums.incidents += u64::from(found.is_none());
-        let was_told = found.is_some_and(|open| open.is_told);
-        self.sums.threads += u64::from(is_told && !was_told);
-        let open = Open { active: case.time, is_told: is_told || was_told };
+        let was_reported = found.is_some_and(|open| open.is_reported);
+        self.sums.threads += u64::from(is_reported && !was_reported);
+        let open = Open { active: case.time, is_reported: is_reported || was_reported };
         self.open.insert(case.correlation.clone(), open);
     }
 
@@ -268,12 +268,11 @@ fn proposers(findings: &[Finding]) -> impl Iterator<Item = String> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate, DedupKey};
+    use crate::domain::enrichment::Enrichment;
     use crate::domain::plan::Plan;
-    use crate::ledger;
     use crate::ledger::sqlite::Sqlite;
-    use crate::ledger::{Incident, Ledger as _, Recurrence};
-    use crate::notify::context::Context;
-    use crate::notify::notification::{Notification, NotificationKind};
+    use crate::ledger::{Claim, Incident, Ledger as _};
     use crate::recorded::backtest::tests::{case, enforcing, finding};
 
     const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
@@ -311,27 +310,27 @@ mod tests {
             let (correlation, account, title) = (case.correlation.clone(), case.account.clone(), String::new());
             let incident = open.unwrap_or(Incident { id, correlation, account, title, opened: case.time });
             let plan = Plan { account: case.account.clone(), steps: Vec::new(), proposed: false };
-            let claim = ledger::Case { key: format!("act:{}", case.key), repeat: Recurrence::Once, incident };
-            ledger.claim(&claim, &plan, &notification(&case), case.time).await.unwrap().unwrap();
+            let key = DedupKey::Event { event: case.id.clone(), account: case.account.clone() };
+            let claim = Claim { key, incident, plan, case: record(&case) };
+            ledger.claim(&claim, case.time).await.unwrap().unwrap();
         }
         ledger.incidents().await.unwrap().len()
     }
 
-    fn notification(case: &EventComparison) -> Notification {
-        Notification {
-            kind: NotificationKind::Response,
+    fn record(case: &EventComparison) -> CaseRecord {
+        CaseRecord {
+            subject: CaseSubject::Resource { arn: VAULT.to_owned(), cause: None },
+            update: CaseUpdate::Response,
             at: case.time,
             account: case.account.clone(),
             account_name: String::new(),
             region: case.region.clone(),
             bundle: None,
-            event: None,
             findings: Vec::new(),
             reasons: Vec::new(),
             plan: None,
             steps: Vec::new(),
-            at_stake: Vec::new(),
-            context: Context::default(),
+            enrichment: Enrichment::default(),
             people: Vec::new(),
         }
     }
