@@ -19,7 +19,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -166,8 +166,15 @@ fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
     }
 }
 
+/// How long threads of the runtime may take to end with the process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
 fn on_runtime(work: impl Future<Output = anyhow::Result<Verdict>>) -> anyhow::Result<Verdict> {
-    runtime()?.block_on(work)
+    let runtime = runtime()?;
+    let verdict = runtime.block_on(work);
+    // A thread that hangs must not keep a process that has come to its end.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    verdict
 }
 
 /// For work on threads of its own, which only waits on the runtime.

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::finding::Finding;
@@ -54,6 +54,24 @@ pub struct Subscribers<'a> {
     policies: &'a Policies,
     rules: Vec<EntrypointId>,
     reads: Parts,
+}
+
+/// A document, written down, and the rules that it concerns.
+#[derive(Debug)]
+pub struct EvaluationJob {
+    policies: Policies,
+    rules: Vec<EntrypointId>,
+    json: Vec<u8>,
+    now: Timestamp,
+}
+
+impl EvaluationJob {
+    /// Evaluates the rules: computing from beginning to end.
+    #[must_use]
+    pub fn run(self) -> Vec<Finding> {
+        let Self { policies, rules, json, now } = self;
+        policies.evaluate_json(policies.rules().iter().filter(|entry| rules.contains(&entry.id)), json, now)
+    }
 }
 
 impl Subscribers<'_> {
@@ -145,6 +163,12 @@ impl Policies {
         self.0.engine.refused()
     }
 
+    /// Whether deadlines pass: the thread that makes them pass is alive.
+    #[must_use]
+    pub fn keep_deadlines(&self) -> bool {
+        self.0.engine.keeps_deadlines()
+    }
+
     /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
     /// so with every module of an `opa` that is known.
     #[must_use]
@@ -188,13 +212,11 @@ impl Policies {
         self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
     }
 
-    /// Whether the list that a rule names holds the principal of a document.
-    fn approves(&self, entry: &Entry, document: &impl Serialize) -> bool {
-        let Some(list) = &entry.approved else { return false };
-        let document = serde_json::to_value(document).unwrap_or_default();
-        let principal = document.pointer("/principal/arn").filter(|arn| arn.is_string());
+    /// Whether the list that a rule names holds a principal.
+    fn approves(&self, entry: &Entry, principal: Option<&str>) -> bool {
+        let Some((list, arn)) = entry.approved.as_ref().zip(principal) else { return false };
         let members = self.0.data.pointer("/approved").and_then(|approved| approved.get(list)?.as_array());
-        principal.is_some_and(|arn| members.is_some_and(|members| members.contains(arn)))
+        members.is_some_and(|members| members.iter().any(|member| member == arn))
     }
 
     /// Evaluates a document by one rule, whether it asked for it or not: how a rule's own
@@ -239,12 +261,37 @@ impl Policies {
         if entries.peek().is_none() {
             return Vec::new();
         }
-        let json = serde_json::to_vec(document).unwrap_or_default();
+        self.evaluate_json(entries, serde_json::to_vec(document).unwrap_or_default(), now)
+    }
+
+    /// The evaluation of a document by rules that it concerns, for another thread to do; nothing
+    /// when it concerns none.
+    #[must_use]
+    pub fn job<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Option<EvaluationJob> {
+        let rules: Vec<EntrypointId> = entries.map(|entry| entry.id).collect();
+        let json = || serde_json::to_vec(document).unwrap_or_default();
+        (!rules.is_empty()).then(|| EvaluationJob { policies: self.clone(), rules, json: json(), now })
+    }
+
+    fn evaluate_json<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        json: Vec<u8>,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let entries: Vec<&Entry> = entries.collect();
+        let names_approved = entries.iter().any(|entry| entry.approved.is_some());
+        let principal = if names_approved { principal_arn(&json) } else { None };
         let mut evaluation = self.0.engine.evaluation(json, nanoseconds(now));
         let mut found = Vec::new();
         for entry in entries {
             let mut own = findings::findings(&entry.rule, evaluation.evaluate(entry.id));
-            if !own.is_empty() && self.approves(entry, document) {
+            if !own.is_empty() && self.approves(entry, principal.as_deref()) {
                 own.iter_mut().for_each(|finding| finding.approved.clone_from(&entry.approved));
             }
             found.append(&mut own);
@@ -252,6 +299,19 @@ impl Policies {
         findings::sort(&mut found);
         found
     }
+}
+
+/// The ARN of the principal that a document names.
+fn principal_arn(document: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        principal: ArnOnly,
+    }
+    #[derive(Deserialize)]
+    struct ArnOnly {
+        arn: Option<String>,
+    }
+    serde_json::from_slice::<Named>(document).ok()?.principal.arn
 }
 
 /// Whether the list that a rule's METADATA names is in the bundle's data.

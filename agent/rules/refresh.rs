@@ -194,7 +194,7 @@ impl Refresher {
         };
         compiled
             .inspect_err(|problem| {
-                Metrics::add(&metrics.count.policy_refusals, 1);
+                metrics.count.policy_refusals.inc();
                 warn!("the candidate policies at `{source}` are not watched: {}", problem.chain());
             })
             .ok()
@@ -217,7 +217,7 @@ impl Refresher {
         // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
         context.adopt(&set, &self.source).await?;
         context.rules.swap(set);
-        Metrics::add(&context.metrics.count.policy_swaps, 1);
+        context.metrics.count.policy_swaps.inc();
         info!(from, to, "new policies from `{}` are in force", self.source);
         Ok(Looked::Swapped { from, to })
     }
@@ -235,7 +235,7 @@ impl Refresher {
             return Ok(Looked::Doubtful(problem));
         }
         error!("policies at `{}` are refused, the ones before stay in force: {problem}", self.source);
-        Metrics::add(&context.metrics.count.policy_refusals, 1);
+        context.metrics.count.policy_refusals.inc();
         let message = format!("the policies at `{}` are refused, those before stay in force: {problem}", self.source);
         let case = DedupKey::PoliciesRefused { source: self.source.to_string(), fingerprint: fingerprint.to_string() };
         self.notify(context, case, ("The policy bundle was refused", message)).await?;
