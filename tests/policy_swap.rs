@@ -291,8 +291,7 @@ async fn a_bad_bundle_is_reported_once_and_counted_and_a_good_one_is_noted() {
     let reported = stage.reported().await;
     assert_eq!(reported.len(), 1, "{reported:?}");
     assert!(
-        reported[0].contains("are refused, the active ones stay")
-            && reported[0].contains("is not a policy bundle")
+        reported[0].contains("are refused, the active ones stay") && reported[0].contains("is not a policy bundle")
     );
     assert_eq!(stage.agent.metrics.count.policy_refusals.load(Ordering::Relaxed), 1);
 

@@ -30,7 +30,7 @@ struct Written {
 pub(super) fn findings(rule: &Rule, answer: Result<Vec<u8>, Failure>) -> Vec<Finding> {
     match answer.and_then(|result_set| members(&result_set)) {
         Ok(members) => members.into_iter().map(|member| finding(rule, member)).collect(),
-        Err(failure) => vec![unjudged(rule, &failure)],
+        Err(failure) => vec![unevaluated(rule, &failure)],
     }
 }
 
@@ -64,13 +64,13 @@ fn finding(rule: &Rule, member: Value) -> Finding {
         Ok(Written { message, resource, propose, evidence }) => {
             Finding { rule: rule.clone(), message, resource, propose, evidence }
         }
-        Err(error) => unjudged(rule, &malformed(&error)),
+        Err(error) => unevaluated(rule, &malformed(&error)),
     }
 }
 
 /// The finding that stands for a rule that could not be evaluated. It proposes nothing and goes
 /// no further than telling people.
-fn unjudged(rule: &Rule, failure: &Failure) -> Finding {
+fn unevaluated(rule: &Rule, failure: &Failure) -> Finding {
     Finding {
         rule: Rule { mode: rule.mode.min(Mode::Alert), ..rule.clone() },
         message: format!("rule `{}` could not be evaluated: {failure}", rule.id),
@@ -87,18 +87,11 @@ fn malformed(error: &serde_json::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::examples;
     use crate::domain::finding::Severity;
 
     fn rule() -> Rule {
-        Rule {
-            id: "BKP-01".to_owned(),
-            title: "Recovery point deleted".to_owned(),
-            severity: Severity::Critical,
-            mode: Mode::Enforce,
-            controls: Vec::new(),
-            attack: Vec::new(),
-            runbook: None,
-        }
+        examples::rule("BKP-01")
     }
 
     fn read(result_set: &str) -> Vec<Finding> {

@@ -71,7 +71,8 @@ fn recorded(kind: &str) -> &'static str {
 /// The runbook, where METADATA says: in the project that holds the folder of policies. One
 /// that is there already stays.
 fn runbook(folder: &Path, name: &str, id: &str) -> anyhow::Result<()> {
-    let folder = std::path::absolute(folder).with_context(|| format!("cannot find the path of `{}`", folder.display()))?;
+    let folder =
+        std::path::absolute(folder).with_context(|| format!("cannot find the path of `{}`", folder.display()))?;
     let runbooks = folder.parent().unwrap_or(&folder).join("docs/runbooks");
     let path = runbooks.join(format!("{name}.md"));
     if path.exists() {
