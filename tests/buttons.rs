@@ -37,7 +37,7 @@ fn an_undo_takes_two_people_who_may_press() {
 
     delete_point(&lab, 1);
     lab.eventually("contained anew", || lab.quarantined("ci-deployer"));
-    lab.eventually("and recorded", || lab.finished().iter().any(|plan| plan["notice"]["occasion"] == "response"));
+    lab.eventually("and recorded", || lab.finished().iter().any(|plan| plan["case"]["update"] == "response"));
     assert_eq!(lab.press_again(), 200);
     lab.eventually("a replay says nothing about it", || lab.shown_alone(BOB, "nothing of") == 1);
     assert!(lab.quarantined("ci-deployer"));

@@ -254,9 +254,9 @@ fn in_ledger(stage: &Stage, lab: &Lab) -> Output {
     let incidents = lab.incidents();
     let plans = incidents.iter().flat_map(|incident| incident["plans"].as_array().unwrap());
     let mut found = Output::new();
-    for notification in plans.map(|plan| &plan["notice"]) {
-        let Some(event) = notification["event"]["id"].as_str().filter(|id| records.contains(id)) else { continue };
-        for finding in notification["findings"].as_array().unwrap() {
+    for case in plans.map(|plan| &plan["case"]) {
+        let Some(event) = case["subject"]["event"]["id"].as_str().filter(|id| records.contains(id)) else { continue };
+        for finding in case["findings"].as_array().unwrap() {
             let rule = finding["rule"]["id"].as_str().unwrap();
             if rules.contains(rule) {
                 put(&mut found, event, rule, finding);

@@ -6,6 +6,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
+use keepwatch::domain::case::DedupKey;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::{Kind, Place};
 use keepwatch::ledger::Ledger as _;
@@ -71,11 +72,8 @@ async fn accounts_toml_puts_a_rule_in_shadow_and_the_others_act_as_before() {
     assert_eq!(stage.refresh().await, Looked::Same);
     handle(&stage, 1).await;
     let incidents = stage.agent.ledger.incidents().await.unwrap();
-    let fired: BTreeSet<_> = incidents
-        .iter()
-        .flat_map(|(_, plans)| plans)
-        .map(|plan| plan.notification.findings[0].rule.id.as_str())
-        .collect();
+    let fired: BTreeSet<_> =
+        incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.case.findings[0].rule.id.as_str()).collect();
     assert_eq!(fired, BTreeSet::from(["TST-STATE"]));
     assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", false, 1)]);
 }
@@ -107,11 +105,8 @@ async fn a_candidate_bundle_is_watched_and_changes_nothing() {
     let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
     assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still what the active bundle finds");
     let incidents = stage.agent.ledger.incidents().await.unwrap();
-    let messages: BTreeSet<_> = incidents
-        .iter()
-        .flat_map(|(_, plans)| plans)
-        .map(|plan| plan.notification.findings[0].message.as_str())
-        .collect();
+    let messages: BTreeSet<_> =
+        incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.case.findings[0].message.as_str()).collect();
     assert_eq!(messages, BTreeSet::from(["v1 v1", "v1 v1 v1"]), "the active rules acted as ever");
 
     fs::write(&candidate, "no bundle").unwrap();
@@ -193,7 +188,10 @@ async fn a_sweep_leaves_a_finding_in_shadow_too() {
     assert!(stage.agent.ledger.shadowed("TST-STATE").await.unwrap().is_empty(), "nothing waits for a shadow");
     stage.agent.evaluate_shadows().await;
     let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
-    assert_eq!((content[0].subject.as_str(), content[0].principal.as_deref()), ("arn:aws:s3:::b", None));
+    assert_eq!(
+        (&content[0].subject, content[0].principal.as_deref()),
+        (&DedupKey::Resource { arn: "arn:aws:s3:::b".to_owned() }, None)
+    );
 }
 
 /// An attack on a rule in shadow, the list of what it would have done, and a promotion.

@@ -17,7 +17,6 @@ use keepwatch::domain::hash;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::ledger::Ledger as _;
 use keepwatch::ledger::sqlite::Sqlite;
-use keepwatch::notify::geoip::Origins;
 use keepwatch::ops::metrics::{Metrics, Stopwatch};
 use keepwatch::policy::bundle::build::{build, build_signed};
 use keepwatch::policy::bundle::signature::Algorithm;
@@ -25,6 +24,7 @@ use keepwatch::policy::bundle::source::{Fingerprint, Source};
 use keepwatch::policy::engine::compiler::Compiler;
 use keepwatch::respond::agent::Agent;
 use keepwatch::respond::enrichment::LookupThrottle;
+use keepwatch::respond::geoip::Origins;
 use keepwatch::respond::keyed_lock::KeyedLock;
 use keepwatch::respond::shadow::Backlog;
 use keepwatch::rules::active;
@@ -144,7 +144,7 @@ impl Stage {
             ledger: Sqlite::open_in_memory().unwrap(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             metrics: Metrics::new(Instant::now()),
-            undelivered: Notify::new(),
+            reports: Notify::new(),
             locks: KeyedLock::default(),
             lookups: LookupThrottle::default(),
             origins: Origins::default(),
@@ -178,15 +178,14 @@ impl Stage {
     }
 
     pub async fn refresh(&mut self) -> Looked {
-        self.refresher.refresh(&self.agent, &self.shelf).await.unwrap()
+        self.refresher.refresh(&self.agent.refresh_context(), &self.shelf).await.unwrap()
     }
 
     /// What is reported about the policies themselves.
     pub async fn reported(&self) -> Vec<String> {
         let undelivered = self.agent.ledger.undelivered().await.unwrap();
-        let of_policies =
-            undelivered.iter().filter(|delivery| delivery.notification.findings[0].rule.id == "KW-POLICIES");
-        of_policies.map(|delivery| delivery.notification.findings[0].message.clone()).collect()
+        let of_policies = undelivered.iter().filter(|delivery| delivery.case.findings[0].rule.id == "KW-POLICIES");
+        of_policies.map(|delivery| delivery.case.findings[0].message.clone()).collect()
     }
 
     pub async fn chain_of(&self, kind: &str) -> Vec<serde_json::Value> {
@@ -254,15 +253,15 @@ async fn good_bad_good_under_a_stream_of_events_and_never_a_mixture() {
     let words = BTreeMap::from([(first, "v1"), (to, "v2")]);
     let (mut events, mut resources) = (BTreeSet::new(), BTreeSet::new());
     for (_, plans) in stage.agent.ledger.incidents().await.unwrap() {
-        for stored in plans.iter().filter(|stored| stored.notification.findings[0].rule.id != "KW-POLICIES") {
-            let (digest, finding) = (stored.notification.bundle.clone().unwrap(), &stored.notification.findings[0]);
+        for stored in plans.iter().filter(|stored| stored.case.findings[0].rule.id != "KW-POLICIES") {
+            let (digest, finding) = (stored.case.bundle.clone().unwrap(), &stored.case.findings[0]);
             let word = words[&digest];
             if finding.rule.id == "TST-ACT" {
-                assert_eq!(finding.message, format!("{word} {word}"), "{}", stored.case);
-                events.insert((stored.notification.event.clone().unwrap().id, digest));
+                assert_eq!(finding.message, format!("{word} {word}"), "{}", stored.key);
+                events.insert((stored.case.event().unwrap().id.clone(), digest));
             } else {
-                assert_eq!(finding.message, format!("{word} {word} {word}"), "{}", stored.case);
-                resources.insert((stored.notification.event.clone().unwrap().id, digest));
+                assert_eq!(finding.message, format!("{word} {word} {word}"), "{}", stored.key);
+                resources.insert((stored.case.event().unwrap().id.clone(), digest));
             }
         }
     }
@@ -282,7 +281,7 @@ async fn a_bad_bundle_is_reported_once_and_counted_and_a_good_one_is_noted() {
     let mut stage = Stage::of_file(&one).await;
     let source = stage.refresher.source.clone();
     for _ in 0..2 {
-        stage.agent.adopt(&stage.agent.rules.now(), &source).await.unwrap();
+        stage.agent.refresh_context().adopt(&stage.agent.rules.now(), &source).await.unwrap();
     }
     assert_eq!(stage.chain_of("policies").await.len(), 1, "a restart writes nothing");
     fs::write(stage.bundle(), "no bundle at all").unwrap();
@@ -426,7 +425,7 @@ fn an_agent_takes_its_policies_from_s3_and_swaps_them() {
         .incidents()
         .into_iter()
         .find(|incident| incident["incident"]["title"].as_str().unwrap().contains("Recovery point"));
-    assert_eq!(incident.unwrap()["plans"][0]["notice"]["bundle"], adopted()[0], "which rules acted is known");
+    assert_eq!(incident.unwrap()["plans"][0]["case"]["bundle"], adopted()[0], "which rules acted is known");
     assert!(lab.run(&["ledger", "verify"]).status.success());
 }
 

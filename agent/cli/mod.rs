@@ -30,13 +30,13 @@ use crate::config::Config;
 use crate::config::policies::PolicySettings;
 use crate::domain::clock::SystemClock;
 use crate::ledger::sqlite::Sqlite;
-use crate::notify::geoip::Origins;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
+use crate::respond::geoip::Origins;
 use crate::respond::shadow::Backlog;
 use crate::rules::active;
 use crate::rules::active::{ActiveRules, Fetched, RuleSet, RulesError};
@@ -215,14 +215,14 @@ async fn agent_and_look(
         ledger,
         clock: Arc::new(SystemClock),
         metrics: Metrics::new(started),
-        undelivered: Notify::new(),
+        reports: Notify::new(),
         locks: crate::respond::keyed_lock::KeyedLock::default(),
         lookups: crate::respond::enrichment::LookupThrottle::default(),
         origins,
         shadows: Backlog::default(),
     };
-    // Before anything is evaluated: a rule in shadow must not act even once.
-    let rules = agent.shadowing(RuleSet::clone(&agent.rules.now())).await?;
+    // Before anything is judged: a rule in shadow must not act even once.
+    let rules = agent.refresh_context().shadowing(RuleSet::clone(&agent.rules.now())).await?;
     for rule in rules.unknown_ids(&agent.config.policies.shadow_rules) {
         tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");
     }

@@ -59,9 +59,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     agent.resume().await.context("cannot finish what an earlier run began")?;
     let telling = {
         let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
-        tokio::spawn(
-            async move { deliver(&agent.ledger, outlet, &agent.undelivered, agent.clock.as_ref(), stopped).await },
-        )
+        tokio::spawn(async move { deliver(&agent.ledger, outlet, &agent.reports, agent.clock.as_ref(), stopped).await })
     };
     let pressed = desk.map(|desk| {
         let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
@@ -77,8 +75,8 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
         pressed.await.context("answering buttons failed")?;
     }
     agent.evaluate_shadows().await;
-    agent.undelivered.notify_one();
-    telling.await.context("the delivery of notifications failed")?;
+    agent.reports.notify_one();
+    telling.await.context("the delivery of notices broke down")?;
     info!("stopped");
     Ok(Verdict::Well)
 }
@@ -117,7 +115,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     let rules = agent.rules.now();
     let (count, digest) = (rules.policies.rules().len(), rules.policies.digest());
     info!(rules = count, bundle = digest, revision = rules.policies.revision(), "policies loaded from `{source}`");
-    agent.adopt(&rules, &source).await?;
+    agent.refresh_context().adopt(&rules, &source).await?;
     agent.metrics.rules_checked(agent.clock.now());
     let home = agent.clouds.identity().await.context("cannot find out which account the agent is in")?.account;
     let mut refresher = Refresher::new(source, home, look, agent.clock.now());
@@ -142,8 +140,8 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(problem) = refresher.refresh(&agent, &agent.clouds).await {
-            warn!("the ledger could not record which policies are active: {problem}");
+        if let Err(problem) = refresher.refresh(&agent.refresh_context(), &agent.clouds).await {
+            warn!("the ledger could not note what became of the policies: {problem}");
         }
     }
 }

@@ -15,11 +15,11 @@ use tokio::time::{interval, sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::aws::queue::{Queue, Received};
-use crate::aws::waited;
 use crate::domain::cloud::Clouds;
 use crate::ledger::Ledger;
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
+use crate::ops::waited;
 use crate::respond::agent::{Agent, HandleError};
 use crate::respond::pipeline::Disposition;
 use message::Message;

@@ -11,9 +11,9 @@ use tokio::time::sleep;
 use tracing::{error, info};
 
 use super::facts::wakes;
-use super::notification::Notification;
 use super::notifier::{Batch, Notifier, Tried, Wake};
 use super::slack::api::{Mark, SlackError};
+use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
 use crate::ledger::{Delivery, Ledger, LedgerError, Thread};
 
@@ -91,10 +91,10 @@ async fn round(ledger: &impl Ledger, outlet: &Notifier, clock: &dyn Clock) -> Re
         }
     }
     for (incident, thread) in ledger.stale_threads().await? {
-        let told = ledger.told(&incident.id).await?;
-        let Some(newest) = told.last().map(|delivery| delivery.number) else { continue };
-        let notifications: Vec<&Notification> = told.iter().map(|delivery| &delivery.notification).collect();
-        outlet.refresh(&incident, &notifications, &thread).await?;
+        let reported = ledger.reported(&incident.id).await?;
+        let Some(newest) = reported.last().map(|delivery| delivery.number) else { continue };
+        let cases: Vec<&CaseRecord> = reported.iter().map(|delivery| &delivery.case).collect();
+        outlet.refresh(&incident, &cases, &thread).await?;
         ledger.keep_thread(&incident.id, &Thread { shown: newest, ..thread }).await?;
     }
     Ok(sent)
@@ -112,17 +112,17 @@ async fn incident(
     let tried = if first.tries > 0 { Tried::Perhaps } else { Tried::Never };
     let numbers: Vec<i64> = batch.iter().map(|delivery| delivery.number).collect();
     ledger.trying(&numbers).await?;
-    let notifications: Vec<&Notification> = batch.iter().map(|delivery| &delivery.notification).collect();
+    let cases: Vec<&CaseRecord> = batch.iter().map(|delivery| &delivery.case).collect();
     let mut thread = ledger.thread(&incident.id).await?;
     if thread.is_none() {
-        thread = outlet.begin(incident, &notifications, tried).await?;
+        thread = outlet.begin(incident, &cases, tried).await?;
         if let Some(thread) = &thread {
             ledger.keep_thread(&incident.id, thread).await?;
         }
     }
     let mark = Mark { incident: incident.id.clone(), numbers: numbers.clone() };
-    let wake = wake(ledger, first, &notifications).await?;
-    outlet.post(incident, &Batch { notifications: &notifications, mark, tried, wake }, thread.as_ref()).await?;
+    let wake = wake(ledger, first, &cases).await?;
+    outlet.post(incident, &Batch { cases: &cases, mark, tried, wake }, thread.as_ref()).await?;
     ledger.delivered(&numbers, clock.now()).await?;
     if numbers.len() > 1 {
         info!(incident = incident.id, "{} notifications were sent as one", numbers.len());
@@ -130,14 +130,14 @@ async fn incident(
     Ok(())
 }
 
-/// An incident wakes people once: with the first of its notifications that is urgent. Worked out
-/// from what was sent before, so that a message that is tried again says the same.
-async fn wake(ledger: &impl Ledger, first: &Delivery, notifications: &[&Notification]) -> Result<Wake, LedgerError> {
-    if !wakes(notifications) {
+/// An incident wakes people once: with the first of its notices that is urgent. Worked out
+/// from what was reported before, so that a message that is tried again says the same.
+async fn wake(ledger: &impl Ledger, first: &Delivery, cases: &[&CaseRecord]) -> Result<Wake, LedgerError> {
+    if !wakes(cases) {
         return Ok(Wake::Nobody);
     }
-    let told = ledger.told(&first.incident.id).await?;
-    let before = told.iter().filter(|delivery| delivery.number < first.number);
-    let before: Vec<&Notification> = before.map(|delivery| &delivery.notification).collect();
+    let reported = ledger.reported(&first.incident.id).await?;
+    let before = reported.iter().filter(|delivery| delivery.number < first.number);
+    let before: Vec<&CaseRecord> = before.map(|delivery| &delivery.case).collect();
     Ok(if wakes(&before) { Wake::Nobody } else { Wake::Somebody })
 }

@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 
-use super::notification::Notification;
 use super::slack::api::{Api, Mark, SetupError, SlackError};
 use super::slack::button::Answers;
 use super::slack::message;
 use super::slack::message::Message;
 use super::text;
 use crate::config::{Notify, OnCall};
+use crate::domain::case::CaseRecord;
 use crate::ledger::{Incident, Thread};
 use crate::ops::fault;
 
@@ -47,7 +47,7 @@ impl Notifier {
     pub(super) async fn begin(
         &self,
         incident: &Incident,
-        reported: &[&Notification],
+        reported: &[&CaseRecord],
         tried: Tried,
     ) -> Result<Option<Thread>, SlackError> {
         let Self::Slack { api, channel, answers, .. } = self else {
@@ -66,10 +66,10 @@ impl Notifier {
         batch: &Batch<'_>,
         thread: Option<&Thread>,
     ) -> Result<(), SlackError> {
-        let Batch { notifications, mark, tried, wake } = batch;
+        let Batch { cases, mark, tried, wake } = batch;
         match (self, thread) {
             (Self::Slack { api, on_call, answers, .. }, Some(thread)) => {
-                let message = message::reply(incident, notifications, *answers);
+                let message = message::reply(incident, cases, *answers);
                 let message = match (wake, on_call) {
                     (Wake::Somebody, Some(on_call)) => message.waking(on_call),
                     (Wake::Somebody, None) | (Wake::Nobody, _) => message,
@@ -78,9 +78,7 @@ impl Notifier {
             }
             (Self::Slack { .. } | Self::Stdout, _) => {
                 let mut out = std::io::stdout().lock();
-                let said = notifications
-                    .iter()
-                    .try_for_each(|notification| writeln!(out, "{}", text::render(incident, notification)));
+                let said = cases.iter().try_for_each(|case| writeln!(out, "{}", text::render(incident, case)));
                 said.map_err(|error| SlackError::Unavailable(error.to_string()))
             }
         }
@@ -90,7 +88,7 @@ impl Notifier {
     pub(super) async fn refresh(
         &self,
         incident: &Incident,
-        reported: &[&Notification],
+        reported: &[&CaseRecord],
         thread: &Thread,
     ) -> Result<(), SlackError> {
         match self {
@@ -105,8 +103,8 @@ impl Notifier {
 
 /// Notifications of one incident that are sent as one message.
 pub(super) struct Batch<'a> {
-    /// What is sent.
-    pub notifications: &'a [&'a Notification],
+    /// What is reported.
+    pub cases: &'a [&'a CaseRecord],
     /// What the message is found again by.
     pub mark: Mark,
     /// Whether it may have arrived already.

@@ -159,7 +159,7 @@ impl Stopwatch<'_> {
         if self.stopped.swap(true, Ordering::Relaxed) {
             return;
         }
-        let waited = crate::aws::waited::so_far();
+        let waited = super::waited::so_far();
         keep(&metrics.containment_own, self.began.elapsed().saturating_sub(waited));
         keep(&metrics.containment_waited, waited);
     }

@@ -2,7 +2,8 @@
 
 use tracing::warn;
 
-use super::agent::{Agent, Detection, HandleError, Subject};
+use super::agent::{Agent, HandleError};
+use super::detection::{Detection, Subject};
 use crate::domain::account::AccountId;
 use crate::domain::cloud::{CloudRead, Clouds};
 use crate::domain::event::Event;

@@ -3,7 +3,8 @@
 
 use tracing::info;
 
-use super::agent::{Agent, Detection, HandleError, Subject};
+use super::agent::{Agent, HandleError};
+use super::detection::{Detection, Subject};
 use crate::domain::account::Account;
 use crate::domain::cloud::{CloudError, Clouds};
 use crate::domain::event::Event;

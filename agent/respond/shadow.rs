@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::agent::Agent;
+use super::detection::event_key;
 use crate::domain::account::{Account, AccountId};
+use crate::domain::case::DedupKey;
 use crate::domain::cloud::Clouds;
 use crate::domain::event::Event;
 use crate::ledger::Ledger;
@@ -67,7 +69,7 @@ struct Work {
 /// What a shadow looks at.
 #[derive(Debug)]
 struct Sight {
-    subject: String,
+    subject: DedupKey,
     account: AccountId,
     principal: Option<String>,
     now: Timestamp,
@@ -96,14 +98,14 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     pub fn shadow_event(&self, rules: &RuleSet, event: &Event, account: &Account) {
         let act = EventInput::new(event, account, self.clock.now());
         let principal = event.principal.arn.clone().or_else(|| event.principal.name.clone());
-        let sight = Sight { subject: event.key(), account: account.id.clone(), principal, now: act.now };
+        let sight = Sight { subject: event_key(event), account: account.id.clone(), principal, now: act.now };
         self.leave(rules.watches_of_event(&act), &act, sight);
     }
 
     /// Leaves a resource to the rules in shadow.
     pub fn shadow_resource(&self, rules: &RuleSet, state: &ResourceInput<'_>, cause: Option<&Event>) {
         let principal = cause.and_then(|event| event.principal.arn.clone());
-        let (subject, account) = (state.resource.arn.clone(), state.account.id.clone());
+        let (subject, account) = (DedupKey::Resource { arn: state.resource.arn.clone() }, state.account.id.clone());
         let sight = Sight { subject, account, principal, now: state.now };
         self.leave(rules.watches_of_kind(state.resource.kind), state, sight);
     }

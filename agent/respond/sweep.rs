@@ -3,7 +3,8 @@
 
 use tracing::warn;
 
-use super::agent::{Agent, Detection, HandleError, Subject};
+use super::agent::{Agent, HandleError};
+use super::detection::{Detection, Subject};
 use super::dry_run::DryRun;
 use crate::domain::account::Account;
 use crate::domain::cloud::Clouds;

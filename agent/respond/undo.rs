@@ -5,15 +5,15 @@
 
 use jiff::Timestamp;
 
-use super::agent::{Agent, HandleError, report};
+use super::agent::{Agent, HandleError};
+use crate::domain::case::{CaseRecord, CaseUpdate, DedupKey};
 use crate::domain::cloud::Clouds;
+use crate::domain::enrichment::Enrichment;
 use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
-use crate::domain::reason::Reason;
-use crate::ledger::{Case, Consent, Ledger, PlanRecord, Recurrence, State};
-use crate::notify::context::Context;
-use crate::notify::notification::{Notification, NotificationKind};
+use crate::domain::reason::{Because, Reason};
+use crate::ledger::{Claim, Consent, Ledger, PlanRecord, State};
 use crate::ops::metrics::Stopwatch;
 
 /// Why a plan was not taken back or approved.
@@ -128,24 +128,22 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let plans = undoable.iter().map(|one| one.stored.id.clone()).collect();
         let consent = Consent { target: target.to_owned(), plans, person: person.to_owned() };
         let now = self.clock.now();
-        let notification = wanting(&first.stored, &consent, now);
-        let people = self.ledger.consent(&consent, &first.stored.incident, &notification, now).await?;
-        self.undelivered.notify_one();
+        let case = second_person_needed(&first.stored, &consent, now);
+        let people = self.ledger.consent(&consent, &first.stored.incident, &case, now).await?;
+        self.reports.notify_one();
         Ok(if are_two(&people) { Agreed::By(people) } else { Agreed::Waits })
     }
 
     async fn undo_one(&self, Undoable { stored, plan }: &Undoable, people: &[String]) -> Result<Outcome, UndoError> {
         let now = self.clock.now();
-        let case =
-            Case { key: format!("undo:{}", stored.id), repeat: Recurrence::Once, incident: stored.incident.clone() };
-        let notification = Notification {
-            kind: NotificationKind::Undo,
-            at: now,
-            people: people.to_vec(),
-            ..stored.notification.clone()
+        let claim = Claim {
+            key: DedupKey::Undo { plan: stored.id.clone() },
+            incident: stored.incident.clone(),
+            plan: plan.clone(),
+            case: stored.case.updated(CaseUpdate::Undo, now, people),
         };
-        let claimed = self.ledger.claim(&case, plan, &notification, now).await?;
-        let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was undone already"))?;
+        let claimed = self.ledger.claim(&claim, now).await?;
+        let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was taken back already"))?;
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
         self.finish(&claimed, &outcome).await?;
         let before = stored.outcome.clone().unwrap_or_default();
@@ -165,12 +163,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             .take_proposed(id, person, self.clock.now())
             .await?
             .ok_or_else(|| wrong_state(&stored, "somebody else approved it a moment ago"))?;
-        taken.notification = Notification {
-            kind: NotificationKind::Approval,
-            at: self.clock.now(),
-            people: vec![person.to_owned()],
-            ..taken.notification
-        };
+        taken.case = taken.case.updated(CaseUpdate::Approval, self.clock.now(), &[person.to_owned()]);
         let outcome = self.execute(&taken, &taken.plan, &Stopwatch::idle()).await;
         self.finish(&taken, &outcome).await?;
         Ok((taken, outcome))
@@ -184,16 +177,10 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let mut stored = self.proposed(id).await?;
         not_by_the_actor(&stored, person)?;
         let now = self.clock.now();
-        let notification = Notification {
-            kind: NotificationKind::Denial,
-            at: now,
-            people: vec![person.to_owned()],
-            ..stored.notification.clone()
-        };
-        stored.notification = notification;
-        let told = report(&stored, &Outcome::default());
-        self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&told), now).await?;
-        self.undelivered.notify_one();
+        stored.case = stored.case.updated(CaseUpdate::Denial, now, &[person.to_owned()]);
+        let report = stored.report(&Outcome::default());
+        self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&report), now).await?;
+        self.reports.notify_one();
         let closed = self.stored(id).await?;
         if closed.state == State::Denied { Ok(stored) } else { Err(wrong_state(&closed, "somebody was faster")) }
     }
@@ -224,7 +211,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let incidents = self.ledger.incidents().await?;
         let plans = incidents.into_iter().find(|(incident, _)| incident.id == id).map(|(_, plans)| plans);
         let mut plans = plans.ok_or_else(|| UndoError::Unknown(id.to_owned()))?;
-        plans.retain(|stored| stored.state == State::Done && stored.notification.kind != NotificationKind::Undo);
+        plans.retain(|stored| stored.state == State::Done && stored.case.update != CaseUpdate::Undo);
         plans.reverse();
         Ok(plans)
     }
@@ -249,23 +236,15 @@ fn wrong_state(stored: &PlanRecord, hint: &'static str) -> UndoError {
     UndoError::State { id: stored.id.clone(), state: state.to_owned(), hint }
 }
 
-/// What is reported of the first of two approvals.
-fn wanting(stored: &PlanRecord, consent: &Consent, now: Timestamp) -> Notification {
-    let Consent { target, plans, person } = consent;
-    let because = format!(
-        "`{person}` wants to undo `{target}` ({} plan(s)); releasing an actor or a vault takes two people: \
-         another one must say so within 30 minutes",
-        plans.len()
-    );
-    Notification {
-        kind: NotificationKind::Consent,
-        at: now,
+/// What is reported when the first of two people asks for an undo.
+fn second_person_needed(stored: &PlanRecord, consent: &Consent, now: Timestamp) -> CaseRecord {
+    let Consent { target, plans, person } = consent.clone();
+    let because = Because::SecondPersonNeeded { person: person.clone(), target, plans: plans.len() };
+    CaseRecord {
         findings: Vec::new(),
-        reasons: vec![Reason::failure(because)],
-        people: vec![person.clone()],
-        at_stake: Vec::new(),
-        context: Context::default(),
-        ..stored.notification.clone()
+        reasons: vec![Reason::general(because)],
+        enrichment: Enrichment::default(),
+        ..stored.case.updated(CaseUpdate::Consent, now, &[person])
     }
 }
 
@@ -275,7 +254,7 @@ fn wanting(stored: &PlanRecord, consent: &Consent, now: Timestamp) -> Notificati
 /// # Errors
 /// When the person is.
 pub fn not_by_the_actor(stored: &PlanRecord, person: &str) -> Result<(), UndoError> {
-    let Some(principal) = stored.notification.event.as_ref().map(|event| &event.principal) else { return Ok(()) };
+    let Some(principal) = stored.case.principal() else { return Ok(()) };
     let plain = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
     let names = [&principal.name, &principal.session, &principal.source_identity];
     let is_actor = names.into_iter().flatten().any(|name| plain(name) == plain(person));

@@ -174,7 +174,7 @@ impl InteractionWorker {
             Button::Undo => undo(agent, press, &person).await?,
             Button::Snooze => return self.snooze(agent, press).await,
             Button::Exempt => {
-                let findings = agent.stored(target).await?.notification.findings;
+                let findings = agent.stored(target).await?.case.findings;
                 let draft = exemption::draft(&findings, &person, press.at);
                 let draft = draft.ok_or_else(|| Refusal::NoResource(target.clone()))?;
                 return Ok(Answered::Reply(message::exemption(&draft)));
@@ -191,7 +191,7 @@ impl InteractionWorker {
     ) -> Result<Answered, Refusal> {
         let stored = agent.proposed(&press.target).await?;
         let at = press.at.saturating_add(SNOOZE).unwrap_or(Timestamp::MAX);
-        self.api.schedule(&press.place(), at, &message::reminder(&stored.id, &stored.notification)).await?;
+        self.api.schedule(&press.place(), at, &message::reminder(&stored.id, &stored.case)).await?;
         Ok(Answered::Reply(aside(&format!("you will be reminded of `{}` in this thread at {at}", stored.id))))
     }
 }

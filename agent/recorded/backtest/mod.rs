@@ -33,7 +33,7 @@ use crate::domain::finding::{Finding, Rule};
 use crate::domain::principal::Principal;
 use crate::policy::Policies;
 use crate::policy::input::EventInput;
-use crate::respond::agent::Subject;
+use crate::respond::detection::Subject;
 
 use compare::{Pair, pairs};
 use count::{Delta, Tallies};

@@ -268,12 +268,11 @@ fn proposers(findings: &[Finding]) -> impl Iterator<Item = String> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate, DedupKey};
+    use crate::domain::enrichment::Enrichment;
     use crate::domain::plan::Plan;
-    use crate::ledger;
     use crate::ledger::sqlite::Sqlite;
-    use crate::ledger::{Incident, Ledger as _, Recurrence};
-    use crate::notify::context::Context;
-    use crate::notify::notification::{Notification, NotificationKind};
+    use crate::ledger::{Claim, Incident, Ledger as _};
     use crate::recorded::backtest::tests::{case, enforcing, finding};
 
     const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
@@ -311,27 +310,27 @@ mod tests {
             let (correlation, account, title) = (case.correlation.clone(), case.account.clone(), String::new());
             let incident = open.unwrap_or(Incident { id, correlation, account, title, opened: case.time });
             let plan = Plan { account: case.account.clone(), steps: Vec::new(), proposed: false };
-            let claim = ledger::Case { key: format!("act:{}", case.key), repeat: Recurrence::Once, incident };
-            ledger.claim(&claim, &plan, &notification(&case), case.time).await.unwrap().unwrap();
+            let key = DedupKey::Event { event: case.id.clone(), account: case.account.clone() };
+            let claim = Claim { key, incident, plan, case: record(&case) };
+            ledger.claim(&claim, case.time).await.unwrap().unwrap();
         }
         ledger.incidents().await.unwrap().len()
     }
 
-    fn notification(case: &EventComparison) -> Notification {
-        Notification {
-            kind: NotificationKind::Response,
+    fn record(case: &EventComparison) -> CaseRecord {
+        CaseRecord {
+            subject: CaseSubject::Resource { arn: VAULT.to_owned(), cause: None },
+            update: CaseUpdate::Response,
             at: case.time,
             account: case.account.clone(),
             account_name: String::new(),
             region: case.region.clone(),
             bundle: None,
-            event: None,
             findings: Vec::new(),
             reasons: Vec::new(),
             plan: None,
             steps: Vec::new(),
-            at_stake: Vec::new(),
-            context: Context::default(),
+            enrichment: Enrichment::default(),
             people: Vec::new(),
         }
     }

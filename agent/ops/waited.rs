@@ -42,7 +42,7 @@ pub fn so_far() -> Duration {
 }
 
 /// Waits for one call, on the meter of the work around it.
-pub(super) async fn during<F: Future>(call: F) -> F::Output {
+pub async fn during<F: Future>(call: F) -> F::Output {
     let _waiting = METER.try_with(Arc::clone).ok().map(Waiting::start);
     call.await
 }

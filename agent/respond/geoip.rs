@@ -2,32 +2,12 @@
 //!
 //! CloudTrail does not say it. The databases are read once, at the start; nobody is asked.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use maxminddb::{Reader, geoip2};
-use serde::{Deserialize, Serialize};
 
-/// Where an address belongs, as far as the databases know.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Origin {
-    /// The country's ISO 3166 code.
-    pub country: Option<String>,
-    /// Number of the autonomous system.
-    pub asn: Option<u32>,
-    /// Who runs it.
-    pub organisation: Option<String>,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let network = self.asn.map(|asn| format!("AS{asn}")).into_iter().chain(self.organisation.clone());
-        let network: Vec<String> = network.collect();
-        let network = (!network.is_empty()).then(|| network.join(" "));
-        f.write_str(&self.country.clone().into_iter().chain(network).collect::<Vec<_>>().join(", "))
-    }
-}
+use crate::domain::enrichment::Origin;
 
 /// A database cannot be used.
 #[derive(Debug, thiserror::Error)]
