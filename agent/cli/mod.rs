@@ -221,7 +221,7 @@ async fn agent_and_look(
         origins,
         shadows: Backlog::default(),
     };
-    // Before anything is judged: a rule in shadow must not act even once.
+    // Before anything is evaluated: a rule in shadow must not act even once.
     let rules = agent.refresh_context().shadowing(RuleSet::clone(&agent.rules.now())).await?;
     for rule in rules.unknown_ids(&agent.config.policies.shadow_rules) {
         tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");

@@ -76,7 +76,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     }
     agent.evaluate_shadows().await;
     agent.reports.notify_one();
-    telling.await.context("the delivery of notices broke down")?;
+    telling.await.context("the delivery of notifications failed")?;
     info!("stopped");
     Ok(Verdict::Well)
 }
@@ -141,7 +141,7 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     loop {
         ticks.tick().await;
         if let Err(problem) = refresher.refresh(&agent.refresh_context(), &agent.clouds).await {
-            warn!("the ledger could not note what became of the policies: {problem}");
+            warn!("the ledger could not record which policies are active: {problem}");
         }
     }
 }
