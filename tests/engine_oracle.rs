@@ -68,11 +68,9 @@ fn event_document(event: Value) -> Value {
 /// The documents in `fires.json` or `silent.json` beside a rule.
 pub fn examples(entry: &Entry, file: &str) -> Vec<Value> {
     let folder = root().join("policies").join(Path::new(&entry.entrypoint).parent().unwrap());
-    match serde_json::from_str(&fs::read_to_string(folder.join(file)).unwrap_or_default()) {
-        Ok(Value::Array(documents)) => documents,
-        Ok(document) => vec![document],
-        Err(_) => Vec::new(),
-    }
+    let documents: Vec<Value> = serde_json::from_slice(&fs::read(folder.join(file)).unwrap()).unwrap();
+    assert!(!documents.is_empty(), "{}: `{file}` has no example", entry.entrypoint);
+    documents
 }
 
 /// The document with each of its fields, at any depth, left out in turn.
