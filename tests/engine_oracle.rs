@@ -70,6 +70,7 @@ fn event_document(event: Value) -> Value {
 pub fn examples(entry: &Entry, file: &str) -> Vec<Value> {
     let place = entry.entrypoint.trim_end_matches("/findings");
     let examples = fixtures::read(&root().join("policies"), place, file).unwrap();
+    assert!(!examples.is_empty(), "{place}: `{file}` has no example");
     examples.into_iter().map(|example| example.document).collect()
 }
 

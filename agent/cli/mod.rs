@@ -246,7 +246,7 @@ async fn agent_and_look(
         origins,
         shadows: Backlog::default(),
     };
-    // Before anything is judged: a rule in shadow must not act even once.
+    // Before anything is evaluated: a rule in shadow must not act even once.
     let rules = agent.refresh_context().shadowing(RuleSet::clone(&agent.rules.now())).await?;
     known_shadows(&rules, &agent.config.policies.shadow_rules)?;
     agent.rules.swap(rules);

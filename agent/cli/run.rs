@@ -176,7 +176,7 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     loop {
         ticks.tick().await;
         if let Err(problem) = refresher.refresh(&agent.refresh_context(), &agent.clouds).await {
-            warn!("the ledger could not note what became of the policies: {problem}");
+            warn!("the ledger could not record which policies are active: {problem}");
         }
     }
 }

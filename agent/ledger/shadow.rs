@@ -1,4 +1,4 @@
-//! What the store keeps of rules that are judged by and never acted on.
+//! What the store keeps of rules that are evaluated by and never acted on.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -16,7 +16,7 @@ use crate::domain::finding::Finding;
 pub struct Watched {
     /// The rule's id.
     pub rule: String,
-    /// Whether it is a rule of the bundle beside the active one.
+    /// Whether it is a rule of the candidate bundle.
     pub candidate: bool,
     /// SHA-256 of its bundle.
     pub bundle: String,
@@ -27,7 +27,7 @@ pub struct Watched {
 /// What a rule in shadow found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Shadowed {
-    /// Whether the rule is one of the bundle beside the active one.
+    /// Whether the rule is one of the candidate bundle.
     pub candidate: bool,
     /// SHA-256 of its bundle.
     pub bundle: String,
@@ -72,7 +72,7 @@ impl Standing {
     }
 }
 
-/// A person's word that a rule shall act.
+/// A person's decision that a rule is acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promotion {
     /// The rule's id.

@@ -30,7 +30,7 @@ struct Written {
 pub(super) fn findings(rule: &Rule, answer: Result<Vec<u8>, Failure>) -> Vec<Finding> {
     match answer.and_then(|result_set| members(&result_set)) {
         Ok(members) => members.into_iter().map(|member| finding(rule, member)).collect(),
-        Err(failure) => vec![unjudged(rule, &failure)],
+        Err(failure) => vec![unevaluated(rule, &failure)],
     }
 }
 
@@ -65,7 +65,7 @@ fn members(result_set: &[u8]) -> Result<Vec<Value>, Failure> {
 }
 
 fn finding(rule: &Rule, member: Value) -> Finding {
-    written(rule, member).unwrap_or_else(|failure| unjudged(rule, &failure))
+    written(rule, member).unwrap_or_else(|failure| unevaluated(rule, &failure))
 }
 
 fn written(rule: &Rule, member: Value) -> Result<Finding, Failure> {
@@ -79,7 +79,7 @@ fn written(rule: &Rule, member: Value) -> Result<Finding, Failure> {
 
 /// The finding that stands for a rule that could not be evaluated. It proposes nothing and goes
 /// no further than telling people.
-fn unjudged(rule: &Rule, failure: &Failure) -> Finding {
+fn unevaluated(rule: &Rule, failure: &Failure) -> Finding {
     Finding {
         rule: Rule { mode: rule.mode.min(Mode::Alert), ..rule.clone() },
         message: format!("rule `{}` could not be evaluated: {failure}", rule.id),
@@ -97,18 +97,11 @@ fn malformed(error: &serde_json::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::examples;
     use crate::domain::finding::Severity;
 
     fn rule() -> Rule {
-        Rule {
-            id: "BKP-01".to_owned(),
-            title: "Recovery point deleted".to_owned(),
-            severity: Severity::Critical,
-            mode: Mode::Enforce,
-            controls: Vec::new(),
-            attack: Vec::new(),
-            runbook: None,
-        }
+        examples::rule("BKP-01")
     }
 
     fn read(result_set: &str) -> Vec<Finding> {

@@ -109,7 +109,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         RefreshContext { rules, config, ledger, clock: &**clock, metrics, reports }
     }
 
-    /// Deals with findings. `Ok` means that their consequences are stored.
+    /// Handles findings. `Ok` means that their consequences are stored.
     ///
     /// # Errors
     /// When it must be tried again: an account or the store could not be reached.

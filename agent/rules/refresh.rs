@@ -214,11 +214,11 @@ impl Refresher {
         }
         let candidate = context.rules.now().candidate().cloned();
         let set = context.shadowing(set).await?.with_candidate(candidate);
-        // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
+        // Noted before it evaluates: whatever it leads to, the ledger knows the bundle already.
         context.adopt(&set, &self.source).await?;
         context.rules.swap(set);
         context.metrics.count.policy_swaps.inc();
-        info!(from, to, "new policies from `{}` are in force", self.source);
+        info!(from, to, "new policies from `{}` are active", self.source);
         Ok(Looked::Swapped { from, to })
     }
 
@@ -234,9 +234,9 @@ impl Refresher {
             self.doubted = Some(fingerprint);
             return Ok(Looked::Doubtful(problem));
         }
-        error!("policies at `{}` are refused, the ones before stay in force: {problem}", self.source);
+        error!("policies at `{}` are refused, the active ones stay: {problem}", self.source);
         context.metrics.count.policy_refusals.inc();
-        let message = format!("the policies at `{}` are refused, those before stay in force: {problem}", self.source);
+        let message = format!("the policies at `{}` are refused, the active ones stay: {problem}", self.source);
         let case = DedupKey::PoliciesRefused { source: self.source.to_string(), fingerprint: fingerprint.to_string() };
         self.notify(context, case, ("The policy bundle was refused", message)).await?;
         self.refused = Some(fingerprint);
@@ -339,7 +339,7 @@ pub struct RefreshContext<'a, L> {
 }
 
 impl<L: Ledger> RefreshContext<'_, L> {
-    /// The same rules, those in shadow that accounts.toml, METADATA and people's word leave there.
+    /// The same rules, those in shadow that accounts.toml, METADATA and promotions leave there.
     ///
     /// # Errors
     /// When the store fails.

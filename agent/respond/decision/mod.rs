@@ -159,7 +159,7 @@ impl DecisionContext<'_> {
         }
     }
 
-    /// The deed that a proposal means here.
+    /// The response that a proposal means here.
     fn response(&self, finding: &Finding, verb: ResponseKind) -> Result<Response, Because> {
         let contain = |strength| {
             let principal = self.principal.ok_or(Because::NoActor)?;
@@ -196,7 +196,7 @@ impl DecisionContext<'_> {
         }
     }
 
-    /// Why a resource is not repaired again without a person's word.
+    /// Why a resource is not repaired again without approval.
     fn contested(&self, place: &Place) -> Option<Because> {
         let arn = place.arn();
         let RecentRepairs { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
@@ -206,7 +206,7 @@ impl DecisionContext<'_> {
         (repairs >= self.config.budgets.repairs_of_one_resource).then_some(Because::Contested { arn, repairs })
     }
 
-    /// Which allowance a deed would go over.
+    /// Which allowance a response would go over.
     fn over_budget(&self, response: &Response) -> Option<Because> {
         let budgets = &self.config.budgets;
         let (used, everywhere, allowed, class) = match response {
@@ -252,7 +252,7 @@ const MACHINERY: &[&str] = &[
     "s3crr_role_for_*",
 ];
 
-/// Why a principal is never contained without a person's word.
+/// Why a principal is never contained without approval.
 fn never(principal: &Principal, config: &Config) -> Option<Because> {
     let name = principal.name.as_deref().unwrap_or_default();
     let arn = principal.arn.as_deref().unwrap_or_default();

@@ -1,46 +1,18 @@
 //! What is decided, for each mode, actor and budget.
 
 use super::*;
-use crate::domain::finding::{Rule, Severity};
-use crate::domain::principal::Flags;
+use crate::domain::examples;
 
 const ACCOUNTS: &str = include_str!("../../../accounts.toml");
 const BUCKET: &str = "arn:aws:s3:::securecart-invoices";
 
 fn finding(propose: &[ResponseKind]) -> Finding {
-    Finding {
-        rule: Rule {
-            id: "BKT-01".to_owned(),
-            title: "Versioning is off".to_owned(),
-            severity: Severity::Critical,
-            mode: Mode::Enforce,
-            controls: Vec::new(),
-            attack: Vec::new(),
-            runbook: None,
-        },
-        message: "versioning is off".to_owned(),
-        resource: Some(BUCKET.to_owned()),
-        propose: propose.to_vec(),
-        evidence: serde_json::Value::Null,
-        approved: None,
-    }
+    Finding { resource: Some(BUCKET.to_owned()), ..examples::finding("BKT-01", propose) }
 }
 
 fn principal(kind: PrincipalKind, name: &str) -> Principal {
-    let word = if kind == PrincipalKind::AssumedRole { "role" } else { "user" };
-    Principal {
-        kind,
-        account: Some("111122223333".to_owned()),
-        name: Some(name.to_owned()),
-        arn: Some(format!("arn:aws:iam::111122223333:{word}/{name}")),
-        session: None,
-        unique_id: Some("AROAX:session".to_owned()),
-        access_key: None,
-        issued_at: None,
-        source_identity: None,
-        invoked_by: None,
-        flags: Flags::default(),
-    }
+    let named = if kind == PrincipalKind::AssumedRole { examples::role(name) } else { examples::user(name) };
+    Principal { kind, ..named }
 }
 
 /// What findings lead to, when everything but `change` is as in accounts.toml.
