@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use keepwatch::aws::{Aws, waited};
+use keepwatch::aws::Aws;
 use keepwatch::config::Config;
 use keepwatch::domain::account::Account;
 use keepwatch::domain::action::{Action, KeyStatus, RoleSession, Strength};
@@ -11,6 +11,7 @@ use keepwatch::domain::cloud::{CloudError, CloudRead, CloudWrite, Clouds};
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::bucket::{LifecycleRule, Transition};
 use keepwatch::domain::resource::trail::{EventSelector, Selectors};
+use keepwatch::ops::waited;
 use serde_json::{Value, json};
 
 use crate::support::lab::{As, BACKUP, Lab, PRODUCTION, REGION, SECURITY};

@@ -13,7 +13,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use super::call::ServiceClient;
 use super::sessions::{FromSession, Session};
 
-/// How often a read is tried before its error is told.
+/// How often a read is tried before its error is returned.
 const READ_ATTEMPTS: u32 = 3;
 /// How often a write is tried: whoever asked decides what to do next, not the SDK.
 const WRITE_ATTEMPTS: u32 = 2;

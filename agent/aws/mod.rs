@@ -1,7 +1,7 @@
 //! The edge: everything that is said to AWS is said here, one file for each service, one
 //! function for each call, our types in and out. It decides nothing.
 //!
-//! Calls go out with a live session and on the clock ([`waited`]); their errors come back
+//! Calls go out with a live session and on the clock ([`crate::ops::waited`]); their errors come back
 //! sorted by what to do about them. The SDK's types never leave this folder.
 
 mod backup;
@@ -22,7 +22,6 @@ mod s3;
 mod selectors;
 mod sessions;
 mod sts;
-pub mod waited;
 mod write;
 
 use std::collections::HashMap;

@@ -100,8 +100,8 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Ve
 }
 
 fn slack(config: &Config) -> Check {
-    let outlet = crate::notify::outlet::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
-    Check::at("where people are told", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
+    let outlet = crate::notify::notifier::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
+    Check::at("where notifications go", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
 }
 
 async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Check> {
@@ -147,7 +147,7 @@ async fn fed(aws: &Aws, bus: &str, queue: &str) -> Result<(), String> {
 async fn roles(aws: &Aws, config: &Config, account: &Account) -> Vec<Check> {
     let deploy = "deploy deploy/member.yaml there; its external id and hub account must be those of accounts.toml";
     let read = aws.reader(account).await.map(drop);
-    // Entering is enough: this deed is never carried out.
+    // Entering is enough: this action is never carried out.
     let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
     let respond = aws.writer(account, "doctor", &harmless).await.map(drop);
     let what = |role: &str| format!("role `{role}` in account `{}` ({})", account.name, account.id);

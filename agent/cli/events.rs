@@ -1,5 +1,5 @@
-//! Where recorded events are: what every command that reads them is asked in the same words.
-//! Nothing here judges an event.
+//! Where recorded events are: what every command that reads them takes as the same arguments.
+//! Nothing here evaluates an event.
 
 use std::path::PathBuf;
 use std::thread;
@@ -33,7 +33,7 @@ pub(super) struct EventPlace {
     /// Only events in this Region; may be repeated
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
-    /// The `accounts.toml` to judge with; an account that is not in it counts as an observed production account
+    /// The `accounts.toml` to evaluate with; an account that is not in it counts as an observed production account
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How many threads read; as many as there are cores, if not given
@@ -51,7 +51,9 @@ impl EventPlace {
     /// What the findings depend on besides policies and events.
     pub fn how(&self) -> String {
         let Self { since, until, accounts, regions, config, .. } = self;
-        format!("since {since:?}, until {until:?}, accounts {accounts:?}, Regions {regions:?}, judged with {config:?}")
+        format!(
+            "since {since:?}, until {until:?}, accounts {accounts:?}, Regions {regions:?}, evaluated with {config:?}"
+        )
     }
 
     /// The `accounts.toml`, if one is named.

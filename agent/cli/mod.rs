@@ -31,7 +31,6 @@ use crate::config::Config;
 use crate::config::policies::PolicySettings;
 use crate::domain::clock::SystemClock;
 use crate::ledger::sqlite::Sqlite;
-use crate::notify::geoip::Origins;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::author;
@@ -39,12 +38,13 @@ use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
+use crate::respond::geoip::Origins;
 use crate::respond::shadow::Backlog;
 use crate::rules::active;
 use crate::rules::active::{ActiveRules, Fetched, RuleSet, RulesError};
 
-/// Guards an AWS organisation's backups: contains the attacker, puts the resource back,
-/// tells responders.
+/// Guards an AWS organisation's backups: contains the attacker, restores the resource,
+/// notifies responders.
 #[derive(Debug, Parser)]
 #[command(name = "keepwatch", version, arg_required_else_help = true)]
 struct Cli {
@@ -54,13 +54,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watch the queue and respond, until told to stop.
+    /// Watch the queue and respond, until stopped.
     Run(run::Arguments),
-    /// Judge recorded CloudTrail events; no account needed.
+    /// Evaluate recorded CloudTrail events; no account needed.
     Replay(replay::Arguments),
     /// Compare two sets of policies over recorded CloudTrail events: what a change would have done.
     Backtest(backtest::Arguments),
-    /// Judge every resource of every account as it is now.
+    /// Evaluate every resource of every account as it is now.
     Sweep(sweep::Arguments),
     /// Build, test, check and start policies.
     #[command(subcommand)]
@@ -73,9 +73,9 @@ enum Command {
     Incident(incident::Command),
     /// Take back what was done, by plan or by incident.
     Undo(undo::Arguments),
-    /// Carry out a plan that waits for a person's word.
+    /// Carry out a plan that waits for approval.
     Approve(undo::ApproveArguments),
-    /// Close a plan that waits for a person's word, without carrying it out.
+    /// Close a plan that waits for approval, without carrying it out.
     Deny(undo::DenyArguments),
     /// Find out what is not set up: roles, queue, rule, missing accounts.
     Doctor(doctor::Arguments),
@@ -102,8 +102,8 @@ struct Places {
 /// Where the policies are.
 #[derive(Debug, Clone, Args)]
 struct PolicyPlace {
-    /// A policy bundle, a folder of policies (which takes `opa` to build), or `s3://bucket/key`; comes before `source`
-    /// in accounts.toml, and is `policies` without either.
+    /// A policy bundle, a folder of policies (which takes `opa` to build), or `s3://bucket/key`. Overrides `source`
+    /// in accounts.toml; without either it is `policies`.
     #[arg(long, env = "KEEPWATCH_POLICIES")]
     policies: Option<Source>,
 }
@@ -118,7 +118,7 @@ impl PolicyPlace {
 /// Where the store is.
 #[derive(Debug, Clone, Args)]
 struct StorePlace {
-    /// The store: one SQLite file, made when it is not there.
+    /// The store: one SQLite file, created when it does not exist.
     #[arg(long, env = "KEEPWATCH_STORE", default_value = "keepwatch.db")]
     store: PathBuf,
 }
@@ -217,14 +217,14 @@ async fn agent_and_look(
         ledger,
         clock: Arc::new(SystemClock),
         metrics: Metrics::new(started),
-        told: Notify::new(),
+        reports: Notify::new(),
         locks: crate::respond::keyed_lock::KeyedLock::default(),
-        asked: crate::respond::enrichment::LookupThrottle::default(),
+        lookups: crate::respond::enrichment::LookupThrottle::default(),
         origins,
         shadows: Backlog::default(),
     };
     // Before anything is judged: a rule in shadow must not act even once.
-    let rules = agent.shadowing(RuleSet::clone(&agent.rules.now())).await?;
+    let rules = agent.refresh_context().shadowing(RuleSet::clone(&agent.rules.now())).await?;
     known_shadows(&rules, &agent.config.policies.shadow_rules)?;
     agent.rules.swap(rules);
     Ok((agent, fingerprint))

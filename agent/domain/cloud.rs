@@ -1,6 +1,6 @@
 //! The doors to one account of the cloud, in our own words.
 //!
-//! Planning and judging hold a [`CloudRead`], which cannot change anything. The one write
+//! Planning and evaluating hold a [`CloudRead`], which cannot change anything. The one write
 //! door, [`CloudWrite`], takes an [`Action`] and is opened by [`crate::respond::execute`] alone.
 //! No type of an AWS SDK passes through here.
 

@@ -15,11 +15,11 @@ use tokio::time::{interval, sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::aws::queue::{Queue, Received};
-use crate::aws::waited;
 use crate::domain::cloud::Clouds;
 use crate::ledger::Ledger;
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
+use crate::ops::waited;
 use crate::respond::agent::{Agent, HandleError};
 use crate::respond::pipeline::Disposition;
 use message::Message;
@@ -43,7 +43,7 @@ enum Fate {
     DeadLetter(String),
 }
 
-/// Polls the queue until told to stop, then finishes what it has received.
+/// Polls the queue until it is asked to stop, then finishes what it has received.
 pub async fn run<C, L>(agent: Arc<Agent<C, L>>, queue: Arc<Queue>, mut stop: watch::Receiver<bool>)
 where
     C: Clouds + 'static,
@@ -111,13 +111,13 @@ async fn see_to<C: Clouds, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, messag
             (&count.released, queue.release(&message, backoff_seconds(message.received_count)).await)
         }
         Fate::DeadLetter(reason) => {
-            warn!(message.id = message.id, "into the dead-letter queue: {reason}");
+            warn!(message.id = message.id, "sent to the dead-letter queue: {reason}");
             (&count.dead_lettered, queue.dead_letter(&message, &reason).await)
         }
     };
     match settled {
         Ok(()) => counter.fetch_add(1, Ordering::Relaxed),
-        Err(problem) => return warn!(message.id = message.id, "not settled, the queue delivers it again: {problem}"),
+        Err(problem) => return warn!(message.id = message.id, "not deleted, the queue delivers it again: {problem}"),
     };
     fault::point("settled");
 }
@@ -164,7 +164,7 @@ async fn heartbeat(queue: &Queue, message: &Received) {
     loop {
         beat.tick().await;
         if let Err(problem) = queue.extend(message, HIDDEN_SECONDS).await {
-            warn!(message.id = message.id, "cannot keep it hidden: {problem}");
+            warn!(message.id = message.id, "cannot keep the message hidden: {problem}");
             return;
         }
     }

@@ -3,7 +3,8 @@
 
 use tracing::info;
 
-use super::agent::{Agent, Detection, HandleError, Subject};
+use super::agent::{Agent, HandleError};
+use super::detection::{Detection, Subject};
 use crate::domain::account::Account;
 use crate::domain::cloud::{CloudError, Clouds};
 use crate::domain::event::Event;
@@ -28,7 +29,7 @@ pub struct Evaluation {
 }
 
 impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// Judges one resource as it is now, and deals with what is found. `cause` is the event
+    /// Evaluates one resource as it is now, and handles what is found. `cause` is the event
     /// that led here; a sweep has none.
     ///
     /// # Errors
@@ -74,7 +75,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let cloud = self.clouds.reader(account).await?;
         let live = match resource::read(place, &desired, &cloud).await {
             Err(CloudError::Gone { target }) => {
-                info!(account.id = %account.id, "`{target}` is gone: nothing to judge");
+                info!(account.id = %account.id, "`{target}` is gone: nothing to evaluate");
                 return Ok(None);
             }
             answer => answer?,

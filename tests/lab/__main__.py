@@ -1,4 +1,4 @@
-"""Starts the lab: `python -m lab [--port 0] [--world first-light|empty] [--keep]`.
+"""Starts the lab: `python -m lab [--port 0] [--world securecart|empty] [--keep]`.
 
 Prints one line of JSON when ready and leaves when its standard input ends, so that it never outlives its parent.
 """
@@ -15,14 +15,14 @@ import sys
 import tempfile
 import threading
 
-_WORLDS = ("first-light", "empty")
+_WORLDS = ("securecart", "empty")
 _FLUSH_SECONDS = 5.0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="lab", description="A local AWS for Keepwatch.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--world", choices=_WORLDS, default="first-light")
+    parser.add_argument("--world", choices=_WORLDS, default="securecart")
     parser.add_argument("--keep", action="store_true", help="stay when standard input ends")
     parser.add_argument("--verbose", action="store_true", help="log to standard error")
     return parser.parse_args()

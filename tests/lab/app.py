@@ -150,9 +150,11 @@ class App:
         iam_before = self._lab.delay.keep() if changes_iam else None
         started = time.perf_counter()
         refused = faults.answer(fault, request.service) if fault else None
-        answer = refused or await _emulate(scope, incoming)
+        operation = f"{request.service}:{request.operation}"
+        with self._lab.stats.running(operation):
+            answer = refused or await _emulate(scope, incoming)
         answer.headers.setdefault("x-amzn-requestid", str(uuid.uuid4()))
-        self._lab.stats.add(f"{request.service}:{request.operation}", time.perf_counter() - started)
+        self._lab.stats.add(operation, time.perf_counter() - started)
         if changes_iam and answer.status < 300:
             self._lab.delay.changed(iam_before)
         if pending:
@@ -199,6 +201,6 @@ async def _send(send, answer: Answer) -> None:
 
 
 async def _drop(send) -> None:
-    """Close the connection without a word. ASGI has no such message, so the server's stream is told directly."""
+    """Close the connection without an answer. ASGI has no such message, so the server's stream gets it directly."""
     stream = send.__self__
     await stream.send(StreamClosed(stream_id=stream.stream_id))

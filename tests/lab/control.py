@@ -93,8 +93,8 @@ async def _slack_fault(lab, call: Call) -> dict:
     return {}
 
 
-async def _slack_whispers(lab, call: Call) -> list:
-    return lab.slack.whispers
+async def _slack_ephemerals(lab, call: Call) -> list:
+    return lab.slack.ephemerals
 
 
 async def _slack_press(lab, call: Call) -> dict:
@@ -117,7 +117,7 @@ _ROUTES = {
     ("POST", "/_lab/flush"): _flush,
     ("GET", "/_lab/slack/messages"): _slack_messages,
     ("POST", "/_lab/slack/faults"): _slack_fault,
-    ("GET", "/_lab/slack/whispers"): _slack_whispers,
+    ("GET", "/_lab/slack/ephemerals"): _slack_ephemerals,
     ("POST", "/_lab/slack/press"): _slack_press,
     ("POST", "/_lab/slack/again"): _slack_again,
 }

@@ -70,7 +70,7 @@ class _Trouble:
 @dataclass
 class Slack:
     messages: list[Message] = field(default_factory=list)
-    whispers: list[dict] = field(default_factory=list)
+    ephemerals: list[dict] = field(default_factory=list)
     presses: Presses = field(default_factory=Presses)
     _trouble: list[_Trouble] = field(default_factory=list)
     _scheduled: list[tuple[int, Message]] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Slack:
         methods = {
             "auth.test": self._auth_test,
             "chat.postMessage": self._post,
-            "chat.postEphemeral": self._whisper,
+            "chat.postEphemeral": self._ephemeral,
             "chat.scheduleMessage": self._schedule,
             "chat.update": self._update,
             "conversations.history": self._history,
@@ -131,13 +131,13 @@ class Slack:
         self.messages.append(message)
         return {"channel": channel, "ts": message.ts, "message": message.on_the_wire(True)}
 
-    def _whisper(self, given: dict) -> dict:
+    def _ephemeral(self, given: dict) -> dict:
         channel = _channel(given)
         text, blocks = _content(given)
         if not given.get("user"):
             raise SlackError("user_not_in_channel")
-        whisper = {"channel": channel, "user": given["user"], "thread_ts": given.get("thread_ts"), "text": text}
-        self.whispers.append({**whisper, "blocks": blocks})
+        ephemeral = {"channel": channel, "user": given["user"], "thread_ts": given.get("thread_ts"), "text": text}
+        self.ephemerals.append({**ephemeral, "blocks": blocks})
         return {"message_ts": self._next_ts()}
 
     def _schedule(self, given: dict) -> dict:

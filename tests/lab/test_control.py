@@ -189,7 +189,7 @@ def test_what_is_told_to_one_person_stays_out_of_the_channel(lab):
     before = len(lab.control("/slack/messages"))
     assert lab.slack("chat.postEphemeral", {"channel": "#keepwatch", "user": "U0BOB", "text": "no"})["ok"]
     assert lab.slack("chat.postEphemeral", {"channel": "#keepwatch", "text": "no"})["error"] == "user_not_in_channel"
-    assert lab.control("/slack/whispers")[-1]["user"] == "U0BOB" and len(lab.control("/slack/messages")) == before
+    assert lab.control("/slack/ephemerals")[-1]["user"] == "U0BOB" and len(lab.control("/slack/messages")) == before
 
 
 def test_a_scheduled_message_is_posted_when_its_time_has_come(lab):

@@ -1,6 +1,6 @@
 """The worlds that the lab can start with.
 
-`empty` has the accounts and nothing in them but the agent's role. `first-light` is SecureCart on an ordinary day:
+`empty` has the accounts and nothing in them but the agent's role. `securecart` is SecureCart on an ordinary day:
 Keepwatch deployed from the very templates that users deploy, backups in three vaults, and a CI key that has leaked.
 """
 
@@ -17,7 +17,7 @@ from .accounts import BACKUP, HOME_REGION, ONBOARDED, PRODUCTION, REGIONS, SECUR
 from .backup import jobs, state
 from .clock import clock
 
-EXTERNAL_ID = "keepwatch-first-light"
+EXTERNAL_ID = "keepwatch-demo"
 DR_REGION = "eu-central-1"
 _TEMPLATES = Path(__file__).resolve().parents[2] / "deploy"
 _AGENT_SESSION_SECONDS = 12 * 3600
@@ -59,7 +59,7 @@ class Builder:
 def build(endpoint: str, name: str) -> dict:
     """Make the world `name` and tell what is in it: the ready line."""
     builder = Builder(endpoint)
-    made = {"first-light": _first_light, "empty": _empty}[name](builder)
+    made = {"securecart": _securecart, "empty": _empty}[name](builder)
     return {
         "endpoint": endpoint,
         "accounts": ONBOARDED,
@@ -78,7 +78,7 @@ def _empty(builder: Builder) -> dict:
     return {}
 
 
-def _first_light(builder: Builder) -> dict:
+def _securecart(builder: Builder) -> dict:
     world = {
         **_deploy(builder),
         **_identities(builder),

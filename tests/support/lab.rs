@@ -69,7 +69,7 @@ fn python(module: &str) -> Command {
 impl Lab {
     /// Starts a lab with the world of the demo.
     pub fn start() -> Self {
-        let mut process = python("lab").args(["--world", "first-light"]).spawn().unwrap();
+        let mut process = python("lab").args(["--world", "securecart"]).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).expect("the lab says when it is ready");
@@ -140,11 +140,11 @@ impl Lab {
         self.control("slack/again", Some(json!({"url": self.actions()})))["status"].as_i64().unwrap()
     }
 
-    /// How often somebody was told something alone.
-    pub fn told_aside(&self, user: &str, words: &str) -> usize {
-        let whispers = self.control("slack/whispers", None);
+    /// How often something was shown to one person alone.
+    pub fn shown_alone(&self, user: &str, words: &str) -> usize {
+        let ephemerals = self.control("slack/ephemerals", None);
         let is_it = |one: &&Value| one["user"] == user && one["text"].as_str().unwrap().contains(words);
-        whispers.as_array().unwrap().iter().filter(is_it).count()
+        ephemerals.as_array().unwrap().iter().filter(is_it).count()
     }
 
     /// Everything that was posted to Slack, as one text.
@@ -316,7 +316,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Stops it as an operator would, and tells how it ended.
+    /// Stops it as an operator would, and returns how it ended.
     pub fn stop(mut self) -> std::process::ExitStatus {
         let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
         self.process.wait().unwrap()

@@ -1,4 +1,4 @@
-//! `keepwatch policy explain`: which rules wanted an event, and why each fired or did not.
+//! `keepwatch policy explain`: which rules asked for an event, and why each fired or did not.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Arguments {
     /// A CloudTrail record, its EventBridge envelope, or a document as rules see it; `-` for
     /// stdin. A record's account is taken for a production account that observes.
     event: PathBuf,
-    /// Ask this rule, by its id, whether it wanted the event or not.
+    /// Ask this rule, by its id, whether it asked for the event or not.
     #[arg(long, value_name = "ID")]
     rule: Option<String>,
     /// The folder of policies.
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let mut explanations = Vec::new();
     for entry in policies.rules() {
         let asked = arguments.rule.as_ref().map(|id| *id == entry.rule.id);
-        match (asked, explain::wants(entry, &document)) {
+        match (asked, explain::is_subscribed(entry, &document)) {
             (Some(false), _) => {}
             (Some(true), _) | (None, true) => {
                 explanations.push(explain::explain(&work, &policies, entry, &document, now)?);
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     Ok(if explanations.iter().all(|one| one.agrees && one.failure.is_none()) { Verdict::Well } else { Verdict::Wrong })
 }
 
-/// The document that the rules judge.
+/// The document that the rules evaluate.
 fn document(path: &Path) -> anyhow::Result<Value> {
     let mut read = String::new();
     if path == Path::new("-") {
@@ -90,10 +90,10 @@ fn print(all: &[Explanation]) -> anyhow::Result<()> {
     asked.iter().try_for_each(|one| print_one(one))?;
     match others.as_slice() {
         [] => Ok(()),
-        [one] => say(format!("{} did not want it: it asks for {}", one.rule, one.asks_for)),
+        [one] => say(format!("{} did not ask for it: it asks for {}", one.rule, one.asks_for)),
         several => {
             let ids: Vec<&str> = several.iter().map(|one| one.rule.as_str()).collect();
-            say(format!("{} rules did not want it: {}", ids.len(), ids.join(", ")))
+            say(format!("{} rules did not ask for it: {}", ids.len(), ids.join(", ")))
         }
     }
 }
@@ -101,7 +101,7 @@ fn print(all: &[Explanation]) -> anyhow::Result<()> {
 fn print_one(one: &Explanation) -> anyhow::Result<()> {
     let Explanation { rule, wanted, findings, failure, agrees, bodies, .. } = one;
     let findings = findings.as_deref().unwrap_or_default();
-    let wanted = if *wanted { "wanted it" } else { "did not want it" };
+    let wanted = if *wanted { "asked for it" } else { "did not ask for it" };
     let verdict = match (failure, findings.is_empty()) {
         (Some(failure), _) => format!("FAILED: {failure}"),
         (None, true) => "did not fire".to_owned(),

@@ -130,7 +130,7 @@ struct FindingFields<'a> {
 impl EventSink for FindingLines<'_> {
     type Output = FindingLine;
 
-    fn wants(&self, source: &str, name: &str) -> bool {
+    fn asks_for(&self, source: &str, name: &str) -> bool {
         self.0.is_subscribed(source, name)
     }
 
@@ -138,7 +138,7 @@ impl EventSink for FindingLines<'_> {
         Some(self.0)
     }
 
-    /// Judges at the event's own time, so that a replay finds the same whenever it is run.
+    /// Evaluates at the event's own time, so that a replay finds the same whenever it is run.
     fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<FindingLine> {
         let found = self.0.evaluate_event(&EventInput::new(event, account, event.time));
         found.iter().map(|finding| line(location, event, finding)).collect()

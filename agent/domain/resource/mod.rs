@@ -18,7 +18,7 @@ use super::account::AccountId;
 use super::cloud::{CloudError, CloudRead};
 use super::event::Event;
 
-/// The kinds of resource that have states to judge.
+/// The kinds of resource that have states to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::message::Message;
 
 /// Marks our messages, so that one whose answer was lost is found again.
-const EVENT_TYPE: &str = "keepwatch_notice";
+const EVENT_TYPE: &str = "keepwatch_notification";
 /// Slack's public endpoint; `KEEPWATCH_SLACK_API` names another.
 const PUBLIC: &str = "https://slack.com/api/";
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,7 +56,7 @@ pub enum SlackError {
     /// It does not like how the message looks.
     #[error("Slack refused the message's blocks: {0}")]
     Blocks(String),
-    /// The token or the channel is wrong; only people can mend that.
+    /// The token or the channel is wrong; only people can correct that.
     #[error("Slack refused: {0}; check the token, its scopes (chat:write, channels:history) and the channel")]
     Setup(String),
 }
@@ -130,11 +130,11 @@ impl Api {
         self.call("chat.update", &json!(body)).await.map(drop)
     }
 
-    /// Tells one person alone, where they are.
+    /// Shows a message to one person alone, where they are.
     ///
     /// # Errors
     /// See [`SlackError`].
-    pub async fn whisper(&self, to: &Ephemeral<'_>, message: &Message) -> Result<(), SlackError> {
+    pub async fn post_ephemeral(&self, to: &Ephemeral<'_>, message: &Message) -> Result<(), SlackError> {
         let Ephemeral { channel, thread, user } = to;
         let Message { text, blocks } = message;
         let body = json!({"channel": channel, "user": user, "thread_ts": thread, "text": text, "blocks": blocks});
@@ -183,7 +183,7 @@ impl Api {
     }
 }
 
-/// Whom to tell something alone, and where.
+/// Who sees a message alone, and where.
 pub struct Ephemeral<'a> {
     /// The channel's id.
     pub channel: &'a str,

@@ -30,7 +30,7 @@ pub(super) struct Calls {
 impl Calls {
     /// Reads the services that these rules declare.
     pub(super) fn read(folder: &Path, rules: &[Described]) -> Self {
-        let patterns = rules.iter().flat_map(|rule| match &rule.entry.wants {
+        let patterns = rules.iter().flat_map(|rule| match &rule.entry.subscription {
             Subscription::Events(patterns) => patterns.as_slice(),
             Subscription::Resources(_) => &[],
         });
@@ -58,7 +58,7 @@ impl Calls {
 
     /// The parameters that any of a rule's events has; nothing when they may have any.
     pub(super) fn of(&self, rule: &Described) -> Option<Value> {
-        let Subscription::Events(patterns) = &rule.entry.wants else { return None };
+        let Subscription::Events(patterns) = &rule.entry.subscription else { return None };
         let mut union = json!({});
         for pattern in patterns {
             let calls = self.calls.get(&pattern.source)?;
@@ -107,20 +107,20 @@ pub(super) fn schema(parameters: &Value) -> Value {
 }
 
 /// References in a file to parameters that none of the rule's events has.
-pub(super) fn flaws(module: &Module, rule: &Described, parameters: &Value) -> Vec<Lint> {
+pub(super) fn lints(module: &Module, rule: &Described, parameters: &Value) -> Vec<Lint> {
     let imports = module.imports();
     let act = imports.iter().find(|(_, path)| *path == "lib.event").map(|(name, _)| name.as_str());
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     for body in module.rules() {
         ast::walk(body, &mut |node| {
             let below = if node["type"] == "ref" { below_parameters(list(&node["value"]), act) } else { None };
             if let Some((misspelt, known)) = below.and_then(|parts| first_unknown(parts, parameters)) {
-                flaws.push(flaw(module, rule, ast::line(node), misspelt, known));
+                lints.push(complaint(module, rule, ast::line(node), misspelt, known));
             }
             true
         });
     }
-    flaws
+    lints
 }
 
 /// What stands behind `input.event.requestParameters` or `event.parameters` in a reference.
@@ -150,7 +150,7 @@ fn first_unknown<'a>(parts: &'a [Value], known: &'a Value) -> Option<(&'a str, &
     }
 }
 
-fn flaw(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
+fn complaint(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
     let names = || known.keys().map(String::as_str).filter(|name| !OMITTED.contains(name));
     let next = match nearest(misspelt, names()) {
         Some(meant) => format!("did you mean `{meant}`?"),

@@ -22,7 +22,7 @@ use crate::policy::error::PolicyError;
 use crate::policy::refused;
 
 /// What `opa check` refuses in the rules that are meant.
-pub(super) fn flaws(
+pub(super) fn lints(
     work: &Work,
     rules: &[Described],
     modules: &[Module],
@@ -74,7 +74,7 @@ fn lay_out(work: &Work, rules: &[Described], modules: &[Module], calls: &Calls) 
             continue;
         }
         let name = package.replace('/', "_");
-        let mut block = format!("#  - input: schema.{}\n", described::schema(&rule.entry.wants));
+        let mut block = format!("#  - input: schema.{}\n", described::schema(&rule.entry.subscription));
         if let Some(parameters) = calls.of(rule) {
             fs::write(schemas.join(format!("parameters/{name}.json")), parameters::schema(&parameters).to_string())?;
             block.push_str(&format!("#  - input.event.requestParameters: schema.parameters.{name}\n"));

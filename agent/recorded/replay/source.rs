@@ -18,7 +18,7 @@ use crate::recorded::trail::gunzip::MOST_BYTES;
 
 /// How a place in S3 begins.
 const SCHEME: &str = "s3://";
-const NO_ROOM: &str = "cannot keep the list of files in a temporary file\n\nhint: `TMPDIR` says where it lies";
+const NO_ROOM: &str = "cannot keep the list of files in a temporary file\n\nhint: `TMPDIR` says where";
 /// An object larger than this is replayed from a copy on disk; CloudTrail writes none.
 const MOST_OBJECT_BYTES: u64 = 256 << 20;
 
@@ -150,7 +150,7 @@ impl Source {
         Ok(())
     }
 
-    /// Puts a file's content into `memory`, if it is small enough to be dealt with there.
+    /// Puts a file's content into `memory`, if it is small enough to be handled there.
     pub(super) fn open(&self, item: &Item, memory: &mut Vec<u8>) -> anyhow::Result<Content> {
         match &item.place {
             Place::Disk => Ok(from_disk(&item.name, memory)?),

@@ -1,4 +1,4 @@
-//! From deeds to reversible steps. Planning reads accounts and can change nothing.
+//! From responses to reversible steps. Planning reads accounts and can change nothing.
 //!
 //! The same [`Plan`] is printed, stored, approved, carried out and undone. Each step's undo
 //! is read from the account before the change; a step that is no longer needed is not planned.
@@ -20,13 +20,13 @@ use crate::domain::plan::Step;
 use crate::domain::resource::{Desired, Place};
 use crate::domain::response::Response;
 
-/// What a resource should be, for the deeds that bring one back.
+/// What a resource should be, for the responses that restore one.
 pub trait DesiredStates: Sync {
     /// What is wanted of a resource: declared, else the last approved baseline.
     fn desired(&self, place: &Place) -> impl Future<Output = Result<Desired, CloudError>> + Send;
 }
 
-/// What planning needs besides the deeds.
+/// What planning needs besides the responses.
 pub struct Planner<'a, C, W> {
     /// The way into accounts; only their read role is used.
     pub clouds: &'a C,
@@ -41,7 +41,7 @@ pub struct Planner<'a, C, W> {
 }
 
 impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
-    /// The steps that a deed still needs; none when what it is about is gone.
+    /// The steps that a response still needs; none when what it is about is gone.
     ///
     /// # Errors
     /// When the account cannot be read.
