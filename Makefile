@@ -113,7 +113,7 @@ check-policies: $(OPA) build
 check-schema: build $(LAB_READY)
 	rm -rf target/schema
 	$(KEEPWATCH) policy schema target/schema
-	PYTHONPATH=tests $(LAB)/bin/python -m lab.parameters target/schema/calls
+	PYTHONPATH=tests $(LAB)/bin/python .ci/schema/calls.py target/schema/calls
 	@diff -ru policies/schema target/schema || { \
 		printf 'error: policies/schema is not what the code says\n\nhint: run `make schema` and commit the difference\n' >&2; exit 1; }
 
@@ -140,7 +140,7 @@ $(BUNDLE): $(BUNDLE_SOURCES) | $(OPA)
 .PHONY: schema
 schema: build $(LAB_READY) ## write the JSON schemas that the policies are checked against
 	$(KEEPWATCH) policy schema policies/schema
-	PYTHONPATH=tests $(LAB)/bin/python -m lab.parameters policies/schema/calls
+	PYTHONPATH=tests $(LAB)/bin/python .ci/schema/calls.py policies/schema/calls
 
 .PHONY: tools
 tools: $(OPA) $(LAB_READY) ## install what is not a compiler

@@ -108,6 +108,38 @@ fn a_session_of_a_role_is_contained_and_the_role_lives_on() {
 }
 
 #[test]
+fn a_hold_that_was_released_is_placed_again_when_the_attack_goes_on() {
+    let lab = Lab::start();
+    let _agent = lab.watch();
+    delete_point(&lab, 0).unwrap();
+    lab.eventually("the vault is held", || is_held(&lab));
+    lab.eventually("it is recorded", || lab.finished().len() == 1);
+    let id = lab.incidents()[0]["incident"]["id"].as_str().unwrap().to_owned();
+    let undone = lab.run(&["undo", &id, "--by", "alice", "--with", "bob"]);
+    assert!(undone.status.success(), "{}", String::from_utf8_lossy(&undone.stderr));
+    assert!(!is_held(&lab));
+
+    delete_point(&lab, 1).unwrap();
+    lab.eventually("the vault is held again", || is_held(&lab));
+    assert_eq!(lab.incidents().len(), 1, "it is the same incident");
+}
+
+#[test]
+fn a_restore_that_cannot_be_carried_out_is_reported() {
+    let lab = Lab::start();
+    let _agent = lab.watch();
+    let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:GetBucketLocation",
+        "Resource": "*"}]});
+    let policy = json!({"RoleName": "KeepwatchRead", "PolicyName": "blind", "PolicyDocument": deny.to_string()});
+    lab.done(As::Root(PRODUCTION), "iam", "put_role_policy", policy);
+    let suspend = json!({"Bucket": "securecart-invoices", "VersioningConfiguration": {"Status": "Suspended"}});
+    lab.done(As::Attacker, "s3", "put_bucket_versioning", suspend);
+    let said = "restore is not possible: not allowed to call `s3:GetBucketLocation`";
+    lab.eventually("people are told", || lab.slack_text().contains(said));
+    assert!(lab.log().contains(said), "and the log says so");
+}
+
+#[test]
 fn an_observed_account_is_never_changed_and_nobody_is_notified() {
     let lab = Lab::start();
     let config =
@@ -184,6 +216,11 @@ fn delete_point(lab: &Lab, number: usize) -> Result<(), serde_json::Value> {
 fn versioning(lab: &Lab, bucket: &str) -> String {
     let answer = lab.done(As::Root(PRODUCTION), "s3", "get_bucket_versioning", json!({"Bucket": bucket}));
     answer["Status"].as_str().unwrap_or_default().to_owned()
+}
+
+fn is_held(lab: &Lab) -> bool {
+    let holds = lab.done(As::Root(PRODUCTION), "backup", "list_legal_holds", json!({}));
+    holds["LegalHolds"].as_array().unwrap().iter().any(|hold| hold["Status"] == "ACTIVE")
 }
 
 fn is_logging(lab: &Lab) -> bool {

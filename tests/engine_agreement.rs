@@ -180,10 +180,8 @@ fn by_replay(stage: &Stage, policies: &Path) -> Output {
 /// report shows only numbers and examples, which must be those of these findings.
 fn by_backtest(stage: &Stage, old: &Path, new: &Path) -> Output {
     let (before, after) = (Policies::load(old).unwrap(), Policies::load(new).unwrap());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let selection = Selection::default();
-    let source =
-        Source::find(&[stage.events().display().to_string()], &selection, &mut |_| true, runtime.handle()).unwrap();
+    let source = Source::find(&[stage.events().display().to_string()], &selection, &mut |_| true, None).unwrap();
     let config = Config::load(&stage.accounts()).unwrap();
     let replay = Replay { source: &source, selection: &selection, config: Some(&config), workers: 2 };
     let mut found = Output::new();

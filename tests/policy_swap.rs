@@ -24,6 +24,7 @@ use keepwatch::policy::bundle::source::{Fingerprint, Source};
 use keepwatch::policy::engine::compiler::Compiler;
 use keepwatch::respond::agent::Agent;
 use keepwatch::respond::enrichment::LookupThrottle;
+use keepwatch::respond::execute::WriteDoor;
 use keepwatch::respond::geoip::Origins;
 use keepwatch::respond::keyed_lock::KeyedLock;
 use keepwatch::respond::shadow::Backlog;
@@ -141,6 +142,7 @@ impl Stage {
             config: Config::parse(include_str!("../accounts.toml")).unwrap(),
             rules: ActiveRules::new(set),
             clouds: FakeCloud::default(),
+            door: WriteDoor::new(FakeCloud::default()),
             ledger: Sqlite::open_in_memory().unwrap(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             metrics: Metrics::new(Instant::now()),

@@ -3,12 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{PolicyPlace, Verdict, known_shadows, load_config, rules_of, say, say_json};
+use super::{PolicyPlace, Verdict, connect, known_shadows, load_config, rules_of, say, say_json};
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::domain::action::Action;
-use crate::domain::cloud::Clouds as _;
+use crate::domain::cloud::Readers as _;
 use crate::notify::slack::button::Answers;
 use crate::policy::bundle::source::Source;
 use crate::policy::engine::compiler::Compiler;
@@ -50,7 +49,7 @@ impl Check {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let config = load_config(&arguments.config)?;
-    let aws = Aws::connect(&config).await;
+    let aws = connect(&config).await;
     let mut looks = policies(&arguments.policies, &config, aws.as_ref().ok()).await;
     looks.push(slack(&config));
     match aws {
@@ -147,9 +146,7 @@ async fn fed(aws: &Aws, bus: &str, queue: &str) -> Result<(), String> {
 async fn roles(aws: &Aws, config: &Config, account: &Account) -> Vec<Check> {
     let deploy = "deploy deploy/member.yaml there; its external id and hub account must be those of accounts.toml";
     let read = aws.reader(account).await.map(drop);
-    // Entering is enough: this action is never carried out.
-    let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
-    let respond = aws.writer(account, "doctor", &harmless).await.map(drop);
+    let respond = aws.check_respond_role(account).await;
     let what = |role: &str| format!("role `{role}` in account `{}` ({})", account.name, account.id);
     vec![Check::at(what(&config.roles.read), read, deploy), Check::at(what(&config.roles.respond), respond, deploy)]
 }

@@ -7,10 +7,11 @@ use std::thread;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use super::sdk_settings;
 use crate::config::Config;
 use crate::domain::account::AccountId;
 use crate::recorded::replay::Selection;
-use crate::recorded::replay::source::{Choice, Source};
+use crate::recorded::replay::source::{Choice, S3, Source};
 
 /// How many threads read from S3, where each of them mostly waits.
 const REMOTE_WORKERS: usize = 16;
@@ -63,7 +64,9 @@ impl EventPlace {
 
     /// The files that may hold what is examined.
     pub fn source(&self, selection: &Selection, is_left: &mut Choice<'_>, runtime: &Handle) -> anyhow::Result<Source> {
-        Source::find(&self.files, selection, is_left, runtime)
+        let in_s3 = self.files.iter().any(|place| Source::is_in_s3(place));
+        let s3 = in_s3.then(|| S3 { runtime: runtime.clone(), settings: runtime.block_on(sdk_settings(None)) });
+        Source::find(&self.files, selection, is_left, s3)
     }
 
     /// How many threads read.

@@ -26,7 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, NoCredentials, SdkSettings};
 use crate::config::Config;
 use crate::config::policies::PolicySettings;
 use crate::domain::clock::SystemClock;
@@ -38,6 +38,7 @@ use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
+use crate::respond::execute::WriteDoor;
 use crate::respond::geoip::Origins;
 use crate::respond::shadow::Backlog;
 use crate::rules::active;
@@ -179,6 +180,19 @@ fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
+/// How the environment says that AWS is reached.
+async fn sdk_settings(region: Option<&str>) -> SdkSettings {
+    let settings = SdkSettings::from_environment(region).await;
+    if std::env::var_os("AWS_ENDPOINT_URL_S3").is_some() { settings.with_path_style() } else { settings }
+}
+
+/// AWS, with the credentials that the environment gives.
+async fn connect(config: &Config) -> Result<Aws, NoCredentials> {
+    let settings = sdk_settings(Some(&config.intake.region)).await;
+    settings.check_credentials().await?;
+    Ok(Aws::new(settings, config))
+}
+
 /// Puts the agent together.
 async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
     Ok(agent_and_look(places, Compiler::Here, started).await?.0)
@@ -201,7 +215,8 @@ async fn agent_and_look(
         Source::S3 { .. } => None,
     };
     let origins = Origins::open(&config.notify.ip_database)?;
-    let clouds = Aws::connect(&config).await?;
+    let clouds = connect(&config).await?;
+    let door = WriteDoor::new(clouds.write_access());
     let ledger = open_store(&places.store)?;
     let (rules, fingerprint) = match early {
         Some(loading) => loading.await??,
@@ -214,6 +229,7 @@ async fn agent_and_look(
         config,
         rules: ActiveRules::new(rules),
         clouds,
+        door,
         ledger,
         clock: Arc::new(SystemClock),
         metrics: Metrics::new(started),

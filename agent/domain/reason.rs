@@ -68,7 +68,7 @@ pub enum Because {
         /// Why it was made.
         reason: String,
     },
-    /// A list in the policies' data approves who did it.
+    /// A list of the policies' data approves whoever did it.
     Approved {
         /// The list in `data.approved`.
         list: String,

@@ -14,7 +14,7 @@ use super::decision::{Decision, DecisionContext, RecentRepairs, decide};
 use super::detection::Detection;
 use super::dry_run::DryRun;
 use super::enrichment::LookupThrottle;
-use super::execute::Executor;
+use super::execute::{Executor, WriteDoor};
 use super::geoip::Origins;
 use super::keyed_lock::KeyedLock;
 use super::plan::{DesiredStates, Planner};
@@ -22,7 +22,7 @@ use super::shadow::Backlog;
 use crate::config::Config;
 use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
-use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::finding::Finding;
 use crate::domain::hash;
 use crate::domain::outcome::Outcome;
@@ -76,8 +76,10 @@ pub struct Agent<C, L> {
     pub config: Config,
     /// The rules, and what should be true.
     pub rules: ActiveRules,
-    /// The way into accounts.
+    /// The way into accounts with their read roles.
     pub clouds: C,
+    /// The way into accounts to act, for [`Executor`] alone.
+    pub door: WriteDoor,
     /// The store.
     pub ledger: L,
     /// Time.
@@ -96,7 +98,7 @@ pub struct Agent<C, L> {
     pub shadows: Backlog,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What a refresh of the rules works on.
     pub fn refresh_context(&self) -> RefreshContext<'_, L> {
         let Self { rules, config, ledger, clock, metrics, reports, .. } = self;
@@ -204,7 +206,9 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     pub async fn execute(&self, stored: &PlanRecord, plan: &Plan, stopwatch: &Stopwatch<'_>) -> Outcome {
         let incident = &stored.incident.id;
         let begun = stored.resumed;
-        let executor = Executor { clouds: &self.clouds, config: &self.config, incident, stopwatch, begun };
+        let claim = format!("{}@{}", stored.id, stored.claimed);
+        let (readers, door, config) = (&self.clouds, &self.door, &self.config);
+        let executor = Executor { readers, door, config, incident, claim, stopwatch, begun };
         let outcome = executor.execute(plan).await;
         Metrics::add(&self.metrics.count.steps, plan.steps.len() as u64);
         for (step, result) in plan.steps.iter().zip(&outcome.steps) {
@@ -273,16 +277,17 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     async fn plan(&self, rules: &RuleSet, responses: &[Response], incident: &str) -> Result<Planned, CloudError> {
         let desired_states = &DesiredByRules { agent: self, rules };
         let planner =
-            Planner { clouds: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
+            Planner { readers: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
         let mut planned = Planned::default();
         for response in responses {
             match planner.steps(response).await {
                 Ok(mut steps) => planned.steps.append(&mut steps),
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => planned.reasons.push(Reason::general(Because::NotPossible {
-                    response: response.verb(),
-                    error: error.to_string(),
-                })),
+                Err(error) => {
+                    let because = Because::NotPossible { response: response.verb(), error: error.to_string() };
+                    warn!(incident, "{because}");
+                    planned.reasons.push(Reason::general(because));
+                }
             }
         }
         Ok(planned)
@@ -370,7 +375,7 @@ struct DesiredByRules<'a, C, L> {
     rules: &'a RuleSet,
 }
 
-impl<C: Clouds, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
+impl<C: Readers, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
     async fn desired(&self, place: &Place) -> Result<Desired, CloudError> {
         self.agent.desired(place, self.rules).await
     }

@@ -18,7 +18,7 @@ use tracing::info;
 use super::agent::Agent;
 use super::decision::Decision;
 use super::detection::{Detection, Subject};
-use crate::domain::cloud::{Caller, CloudRead as _, Clouds};
+use crate::domain::cloud::{Caller, CloudRead as _, Readers};
 use crate::domain::enrichment::{Activity, Enrichment, owner};
 use crate::domain::event::Event;
 use crate::domain::reason::Reason;
@@ -53,7 +53,7 @@ impl LookupThrottle {
     }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What can be learnt around a case that is reported.
     pub(super) async fn enrichment(
         &self,
@@ -96,6 +96,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
     async fn look_at(&self, place: &Place, rules: &RuleSet) -> Option<Live> {
         let cloud = self.clouds.reader(self.config.account(&place.account)?).await.ok()?;
+        let place = &*resource::located(place, &cloud).await.ok()?;
         let desired = self.desired(place, rules).await.ok()?;
         resource::read(place, &desired, &cloud).await.ok()
     }

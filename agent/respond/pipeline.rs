@@ -5,7 +5,7 @@ use tracing::warn;
 use super::agent::{Agent, HandleError};
 use super::detection::{Detection, Subject};
 use crate::domain::account::AccountId;
-use crate::domain::cloud::{CloudRead, Clouds};
+use crate::domain::cloud::{CloudRead, Readers};
 use crate::domain::event::Event;
 use crate::domain::finding::{Finding, ResponseKind};
 use crate::domain::resource;
@@ -16,7 +16,7 @@ use crate::ops::fault;
 use crate::ops::metrics::Stopwatch;
 use crate::policy::input::EventInput;
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Handles one event. `Ok` means that its message may be deleted; the answer says
     /// whether anything came of it.
     ///

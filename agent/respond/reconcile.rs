@@ -6,7 +6,7 @@ use tracing::info;
 use super::agent::{Agent, HandleError};
 use super::detection::{Detection, Subject};
 use crate::domain::account::Account;
-use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::event::Event;
 use crate::domain::finding::Finding;
 use crate::domain::resource;
@@ -28,7 +28,7 @@ pub struct Evaluation {
     pub findings: Vec<Finding>,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Evaluates one resource as it is now, and handles what is found. `cause` is the event
     /// that led here; a sweep has none.
     ///

@@ -18,7 +18,7 @@ use super::agent::Agent;
 use super::detection::event_key;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::case::DedupKey;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::event::Event;
 use crate::ledger::Ledger;
 use crate::ledger::shadow::Shadowed;
@@ -93,7 +93,7 @@ impl Work {
     }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Leaves an event to the rules in shadow.
     pub fn shadow_event(&self, rules: &RuleSet, event: &Event, account: &Account) {
         let act = EventInput::new(event, account, self.clock.now());

@@ -7,7 +7,7 @@ use super::agent::{Agent, HandleError};
 use super::detection::{Detection, Subject};
 use super::dry_run::DryRun;
 use crate::domain::account::Account;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::resource;
 use crate::domain::resource::{Kind, Place};
 use crate::ledger::Ledger;
@@ -22,7 +22,7 @@ pub struct Swept {
     pub failed: Vec<String>,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Evaluates every resource of every watched account once, and handles what is found.
     /// One account that refuses stops no other.
     pub async fn sweep(&self) -> Swept {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::agent::{Agent, HandleError};
 use crate::domain::case::{CaseRecord, CaseUpdate, DedupKey};
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::enrichment::Enrichment;
 use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
@@ -77,7 +77,7 @@ pub enum Agreed {
     Waits,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What would take back a plan, or every plan of an incident, the newest first; plans
     /// that changed nothing are left out.
     ///

@@ -12,13 +12,12 @@ import boto3
 from botocore.config import Config
 from ministack.services import sts
 
-from . import accounts, presses, slack
-from .accounts import BACKUP, HOME_REGION, ONBOARDED, PRODUCTION, REGIONS, SECURITY
+from . import accounts, partition, presses, slack
+from .accounts import BACKUP, DR_REGION, HOME_REGION, ONBOARDED, PRODUCTION, REGIONS, SECURITY
 from .backup import jobs, state
 from .clock import clock
 
 EXTERNAL_ID = "keepwatch-demo"
-DR_REGION = "eu-central-1"
 _TEMPLATES = Path(__file__).resolve().parents[2] / "deploy"
 _AGENT_SESSION_SECONDS = 12 * 3600
 _RETENTION_DAYS = 35
@@ -62,6 +61,7 @@ def build(endpoint: str, name: str) -> dict:
     made = {"securecart": _securecart, "empty": _empty}[name](builder)
     return {
         "endpoint": endpoint,
+        "region": HOME_REGION,
         "accounts": ONBOARDED,
         "agent": _agent(builder),
         "attacker": made.pop("attacker", None),
@@ -84,6 +84,7 @@ def _securecart(builder: Builder) -> dict:
         **_identities(builder),
         **_trails(builder),
         **_buckets(builder),
+        **_table(builder),
         **_backups(builder),
     }
     # AWS Backup told of the new vaults; the agent starts on a quiet day.
@@ -128,7 +129,8 @@ def _deploy(builder: Builder) -> dict:
 def _stack(builder: Builder, account: str, region: str, template: str, parameters: dict) -> dict:
     cloudformation = builder.client("cloudformation", account, region)
     name = f"keepwatch-{template.removesuffix('.yaml')}"
-    body = (_TEMPLATES / template).read_text()
+    # The lab builds in its own names, a template is written for every partition.
+    body = partition.text((_TEMPLATES / template).read_text())
     known = {key: value for key, value in parameters.items() if f"  {key}:" in body}
     cloudformation.create_stack(
         StackName=name,
@@ -258,6 +260,24 @@ def _buckets(builder: Builder) -> dict:
         for number in range(1, 4):
             s3.put_object(Bucket=name, Key=f"2026/{number:04}.txt", Body=f"{name} {number}".encode())
     return {"buckets": names}
+
+
+def _table(builder: Builder) -> dict:
+    dynamodb, arn = builder.client("dynamodb", PRODUCTION), _RESOURCES["sessions"]
+    name = arn.rsplit("/", 1)[-1]
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        DeletionProtectionEnabled=True,
+        Tags=_PROTECTED_TAGS,
+    )
+    recovery = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": _RETENTION_DAYS}
+    dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+    for number in range(1, 4):
+        dynamodb.put_item(TableName=name, Item={"id": {"S": f"session-{number}"}})
+    return {"table": name, "table_arn": arn}
 
 
 # Backups

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use keepwatch::aws::{AccessKey, SdkSettings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -77,6 +78,18 @@ impl Lab {
         let (input, output) = (caller.stdin.take().unwrap(), BufReader::new(caller.stdout.take().unwrap()));
         let caller = Mutex::new(Caller { process: caller, input, output });
         Self { process, caller, ready, folder: TempDir::new().unwrap() }
+    }
+
+    /// How the agent's own keys reach this lab.
+    pub fn settings(&self) -> SdkSettings {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let agent = &self.ready["agent"];
+        let key = AccessKey {
+            id: text(&agent["access_key_id"]),
+            secret: text(&agent["secret_access_key"]),
+            session_token: Some(text(&agent["session_token"])),
+        };
+        SdkSettings::at_endpoint(&text(&self.ready["endpoint"]), REGION, key)
     }
 
     pub fn world(&self, key: &str) -> String {

@@ -70,9 +70,8 @@ impl EventSink for Nobody {
 
 /// What a replay writes: findings, notes, tally.
 fn replayed_by(examiner: &impl EventSink<Output = FindingLine>, place: &Path, style: Style) -> (String, String, Tally) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let selection = Selection::default();
-    let source = Source::find(&[place.display().to_string()], &selection, &mut |_| true, runtime.handle()).unwrap();
+    let source = Source::find(&[place.display().to_string()], &selection, &mut |_| true, None).unwrap();
     let (mut findings, mut notes) = (Vec::new(), Vec::new());
     let mut show = Show::new(&source, Tally::default(), &StoppedClock, style, &mut notes);
     let replay = Replay { source: &source, selection: &selection, config: None, workers: 2 };

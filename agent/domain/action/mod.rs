@@ -205,8 +205,6 @@ pub enum Action {
         destination: String,
         /// ARN of the role that AWS Backup copies with.
         role: String,
-        /// Makes a repeated request the same request.
-        token: String,
     },
 }
 

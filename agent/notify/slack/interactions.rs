@@ -21,7 +21,7 @@ use super::message;
 use super::message::{Message, aside};
 use crate::config::{Slack, UserId};
 use crate::domain::clock::Clock;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::ledger::Ledger;
 use crate::notify::exemption;
 use crate::respond::agent::Agent;
@@ -121,7 +121,7 @@ impl InteractionEndpoint {
 
 impl InteractionWorker {
     /// Acts on presses until it is asked to stop, and then on those that wait.
-    pub async fn attend<C: Clouds, L: Ledger>(mut self, agent: &Agent<C, L>, mut stop: watch::Receiver<bool>) {
+    pub async fn attend<C: Readers, L: Ledger>(mut self, agent: &Agent<C, L>, mut stop: watch::Receiver<bool>) {
         let mut open = true;
         loop {
             tokio::select! {
@@ -137,7 +137,7 @@ impl InteractionWorker {
         }
     }
 
-    async fn answer<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) {
+    async fn answer<C: Readers, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) {
         let BlockAction { user, button, target, .. } = press;
         let button = button.label();
         let aside = match self.act(agent, press).await {
@@ -156,7 +156,7 @@ impl InteractionWorker {
         }
     }
 
-    async fn act<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) -> Result<Answered, Refusal> {
+    async fn act<C: Readers, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) -> Result<Answered, Refusal> {
         let BlockAction { target, username, .. } = press;
         if !self.responders.iter().any(|responder| responder.as_str() == press.user) {
             return Err(Refusal::NotAResponder);
@@ -184,7 +184,7 @@ impl InteractionWorker {
     }
 
     /// Slack keeps the reminder: a restart forgets none.
-    async fn snooze<C: Clouds, L: Ledger>(
+    async fn snooze<C: Readers, L: Ledger>(
         &self,
         agent: &Agent<C, L>,
         press: &BlockAction,
@@ -210,7 +210,7 @@ impl Refusal {
 
 /// Takes back what had been done when the button was pressed. A press that is delivered
 /// again undoes nothing that was done later.
-async fn undo<C: Clouds, L: Ledger>(agent: &Agent<C, L>, press: &BlockAction, person: &str) -> Result<(), Refusal> {
+async fn undo<C: Readers, L: Ledger>(agent: &Agent<C, L>, press: &BlockAction, person: &str) -> Result<(), Refusal> {
     let BlockAction { target, username, at, .. } = press;
     let mut undoable: Vec<Undoable> = agent.undoable(target).await?;
     undoable.retain(|one| one.stored.claimed <= *at);

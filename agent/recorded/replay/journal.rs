@@ -145,9 +145,8 @@ mod tests {
         for name in ["a.json", "b.json"] {
             fs::write(folder.join(name), "[]").unwrap();
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let places = [folder.display().to_string()];
-        let source = Source::find(&places, &Selection::default(), &mut |_| true, runtime.handle()).unwrap();
+        let source = Source::find(&places, &Selection::default(), &mut |_| true, None).unwrap();
         source.items.read().unwrap().collect::<io::Result<_>>().unwrap()
     }
 

@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::action::{Action, Undo};
-use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::plan::Step;
-use crate::domain::resource::{Desired, Place};
+use crate::domain::resource::{Desired, Place, located};
 use crate::domain::response::Response;
 
 /// What a resource should be, for the responses that restore one.
@@ -28,8 +28,8 @@ pub trait DesiredStates: Sync {
 
 /// What planning needs besides the responses.
 pub struct Planner<'a, C, W> {
-    /// The way into accounts; only their read role is used.
-    pub clouds: &'a C,
+    /// The way into accounts with their read roles.
+    pub readers: &'a C,
     /// The accounts.
     pub config: &'a Config,
     /// What resources should be.
@@ -40,7 +40,7 @@ pub struct Planner<'a, C, W> {
     pub now: Timestamp,
 }
 
-impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
+impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
     /// The steps that a response still needs; none when what it is about is gone.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
 
     async fn look(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
         let (account, verb) = (self.account_of(response)?, response.verb());
-        let cloud = self.clouds.reader(account).await?;
+        let cloud = self.readers.reader(account).await?;
         let pairs = match response {
             Response::Contain { principal, strength } => {
                 let order = contain::Order { incident: self.incident, strength: *strength, now: self.now };
@@ -62,6 +62,7 @@ impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
             }
             Response::Freeze(place) => recover::hold(place, self.incident, &cloud).await?,
             Response::Restore(place) => {
+                let place = &*located(place, &cloud).await?;
                 recover::restore(place, &self.desired_states.desired(place).await?, &cloud).await?
             }
             Response::Copy(place) => {

@@ -177,7 +177,6 @@ fn copy_of(point: &RecoveryPoint, place: &Place, destination: &str) -> Option<Pa
         recovery_point: point.arn.clone(),
         destination: destination.to_owned(),
         role: point.role.clone()?,
-        token: crate::domain::hash::digest(&format!("{}>{destination}", point.arn)),
     };
     Some(keep(copy, "a copy does no harm and expires by its own lifecycle"))
 }
