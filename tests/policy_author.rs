@@ -96,57 +96,57 @@ fn documents(names: &[&str]) -> String {
     serde_json::to_string(&names.iter().map(document).collect::<Vec<_>>()).unwrap()
 }
 
-/// The flaws of the project's rule with another text.
-fn flaws_of(text: &str) -> Vec<Lint> {
+/// The lints of the project's rule with another text.
+fn lints_of(text: &str) -> Vec<Lint> {
     let project = project();
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
-    aside(flaws(project.path()))
+    aside(lints(project.path()))
 }
 
 /// Without what is said of rules that only show one thing and are used by none.
-fn aside(mut flaws: Vec<Lint>) -> Vec<Lint> {
-    flaws.retain(|flaw| flaw.lint != "unused-rule" && flaw.lint != "opa-fmt");
-    flaws
+fn aside(mut lints: Vec<Lint>) -> Vec<Lint> {
+    lints.retain(|flaw| flaw.lint != "unused-rule" && flaw.lint != "opa-fmt");
+    lints
 }
 
-/// The flaws of one lint in the project's rule with another text.
+/// The lints of one lint in the project's rule with another text.
 fn lint_of(lint: &str, text: &str) -> Vec<String> {
     let project = project();
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
-    let mut found = flaws(project.path());
+    let mut found = lints(project.path());
     found.retain(|flaw| flaw.lint == lint);
     brief(&found)
 }
 
 /// What is wrong without running a rule: most of these are about what a rule says.
-fn flaws(project: &Path) -> Vec<Lint> {
-    check::without_running(&Work::all(&project.join("policies"))).unwrap().flaws
+fn lints(project: &Path) -> Vec<Lint> {
+    check::without_running(&Work::all(&project.join("policies"))).unwrap().lints
 }
 
 /// What is wrong, with every example tried.
-fn all_flaws(project: &Path) -> Vec<Lint> {
-    check::check(&Work::all(&project.join("policies"))).unwrap().flaws
+fn all_lints(project: &Path) -> Vec<Lint> {
+    check::check(&Work::all(&project.join("policies"))).unwrap().lints
 }
 
 /// Lint, line and text of each flaw, short enough to compare.
-fn brief(flaws: &[Lint]) -> Vec<String> {
-    flaws.iter().map(|flaw| format!("{}:{} {}", flaw.lint, flaw.line, flaw.what)).collect()
+fn brief(lints: &[Lint]) -> Vec<String> {
+    lints.iter().map(|flaw| format!("{}:{} {}", flaw.lint, flaw.line, flaw.what)).collect()
 }
 
 #[test]
 fn the_shipped_rules_and_a_sound_one_have_no_flaw() {
     let shipped = check::check(&Work::all(&root().join("policies"))).unwrap();
-    assert_eq!(brief(&shipped.flaws), [""; 0]);
+    assert_eq!(brief(&shipped.lints), [""; 0]);
     assert!(shipped.rules >= 8);
-    assert_eq!(brief(&all_flaws(project().path())), [""; 0]);
+    assert_eq!(brief(&all_lints(project().path())), [""; 0]);
 }
 
 #[test]
 fn a_large_literal_is_found_wherever_it_stands() {
     let words = (0..11).map(|n| format!("\"w{n}\"")).collect::<Vec<_>>().join(", ");
-    let content = flaws_of(&rule(&format!("{SOUND}\n_words := {{{words}}}\n\n_few := [1, 2, {{\"a\": [3, 4]}}]\n")));
+    let content = lints_of(&rule(&format!("{SOUND}\n_words := {{{words}}}\n\n_few := [1, 2, {{\"a\": [3, 4]}}]\n")));
     assert_eq!(brief(&content), ["large-literal:24 a literal of 11 constants"]);
-    let nested = flaws_of(&rule(&format!(
+    let nested = lints_of(&rule(&format!(
         "{SOUND}\n_in if {{\n\tsome word in input.event.resources\n\tword in [{words}]\n}}\n"
     )));
     assert_eq!(brief(&nested), ["large-literal:26 a literal of 11 constants"]);
@@ -154,7 +154,7 @@ fn a_large_literal_is_found_wherever_it_stands() {
 
 #[test]
 fn a_pattern_before_a_cheap_test_is_found() {
-    let content = flaws_of(&rule(&format!(
+    let content = lints_of(&rule(&format!(
         "{SOUND}\n_wrong if {{\n\tregex.match(\"^a\", input.now)\n\tinput.event.eventName == \"X\"\n}}\n\n_right if {{\n\tinput.event.eventName == \"X\"\n\tregex.match(\"^a\", input.now)\n}}\n\n_bound if {{\n\thit := regex.match(\"^a\", input.now)\n\thit == true\n}}\n"
     )));
     assert_eq!(brief(&content), ["pattern-first:25 `regex.match` before the cheap test on line 26"]);
@@ -171,7 +171,7 @@ fn a_not_that_silences_the_rule_is_found() {
         r#"not _mine(input.event.errorCode)"#,
     ];
     for negated in silencing {
-        let content = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n\n_mine(x) if x == \"1\"\n")));
+        let content = lints_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n\n_mine(x) if x == \"1\"\n")));
         assert_eq!(content.len(), 1, "{negated}: {:?}", brief(&content));
         assert_eq!((content[0].lint.as_str(), content[0].line), ("silenced-not", 25), "{negated}");
     }
@@ -182,7 +182,7 @@ fn a_not_that_silences_the_rule_is_found() {
         "is_string(input.event.errorCode)\n\tnot startswith(input.event.errorCode, \"a\")",
     ];
     for negated in sound {
-        let content = flaws_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n")));
+        let content = lints_of(&rule(&format!("{SOUND}\n_x if {{\n\t{negated}\n}}\n")));
         assert_eq!(brief(&content), [""; 0], "{negated}");
     }
 }
@@ -214,7 +214,7 @@ fn metadata_that_is_missing_or_wrong_is_found_on_its_line() {
         ),
     ];
     for (old, new, expected) in wrong {
-        let content = brief(&flaws_of(&rule(SOUND).replace(old, new)));
+        let content = brief(&lints_of(&rule(SOUND).replace(old, new)));
         assert!(content.len() == 1 && content[0].starts_with(expected), "{expected}: {content:?}");
     }
 }
@@ -228,11 +228,11 @@ fn an_event_without_example_is_found() {
         two.replace("== \"DeleteBackupVault\"", "!= \"x\""),
     )
     .unwrap();
-    assert_eq!(brief(&flaws(project.path())), ["examples:1 events not covered: backup.amazonaws.com:Put*"]);
+    assert_eq!(brief(&lints(project.path())), ["examples:1 events not covered: backup.amazonaws.com:Put*"]);
     fs::write(project.path().join(PLACE).join("silent.json"), documents(&["PutBackupVaultLockConfiguration"])).unwrap();
-    assert_eq!(brief(&flaws(project.path())), [""; 0]);
+    assert_eq!(brief(&lints(project.path())), [""; 0]);
     fs::write(project.path().join(PLACE).join("fires.json"), "{").unwrap();
-    let broken = brief(&all_flaws(project.path()));
+    let broken = brief(&all_lints(project.path()));
     assert!(broken.iter().any(|flaw| flaw.starts_with("examples:1 it is no JSON array")), "{broken:?}");
 }
 
@@ -245,19 +245,19 @@ fn an_id_that_two_rules_have_is_found() {
     let text = rule(SOUND).replace("package events.backup.vault_deleted", "package events.backup.vault_gone");
     fs::write(twin.join("vault_gone.rego"), text).unwrap();
     let expected = "same-id:5 id `TST-01` is that of `events/backup/vault_deleted/vault_deleted.rego` too";
-    assert_eq!(brief(&flaws(project.path())), [expected]);
+    assert_eq!(brief(&lints(project.path())), [expected]);
 }
 
 #[test]
 fn what_opa_refuses_says_what_may_be_meant() {
-    let content = flaws_of(&rule(SOUND).replace("input.event.eventName", "input.event.eventNmae"));
+    let content = lints_of(&rule(SOUND).replace("input.event.eventName", "input.event.eventNmae"));
     assert_eq!(brief(&content), ["rego_type_error:19 undefined ref: input.event.eventNmae"]);
     assert_eq!(content[0].next, "did you mean `eventName`?");
-    let broken = flaws_of("package events.backup.vault_deleted\n\nfindings contains {\n");
+    let broken = lints_of("package events.backup.vault_deleted\n\nfindings contains {\n");
     assert!(broken.iter().any(|flaw| flaw.lint == "rego_parse_error"), "{:?}", brief(&broken));
 }
 
-/// The flaws of a rule that declares these events, each with an example, and has this body.
+/// The lints of a rule that declares these events, each with an example, and has this body.
 fn reach(events: &[&str], body: &str) -> Vec<String> {
     let project = project();
     let list = events.iter().map(|event| format!("\"backup.amazonaws.com:{event}\"")).collect::<Vec<_>>().join(", ");
@@ -265,7 +265,7 @@ fn reach(events: &[&str], body: &str) -> Vec<String> {
     let text = text.replace("\"backup.amazonaws.com:DeleteBackupVault\"", &list).replace("import data.lib.event\n", "");
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     fs::write(project.path().join(PLACE).join("fires.json"), documents(events).replace('*', "X")).unwrap();
-    brief(&aside(flaws(project.path())))
+    brief(&aside(lints(project.path())))
 }
 
 #[test]
@@ -339,18 +339,18 @@ fn a_misspelt_parameter_says_what_it_could_have_been() {
             fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
             let both = documents(&["DeleteBackupVault", "DeleteRecoveryPoint"]);
             fs::write(project.path().join(PLACE).join("fires.json"), both).unwrap();
-            let found = aside(flaws(project.path()));
+            let found = aside(lints(project.path()));
             assert_eq!(found.len(), 1, "{field}: {:?}", brief(&found));
             assert_eq!(found[0].next, format!("did you mean `{meant}`?"));
         }
     }
     let known = "event.parameters.backupVaultName\n\tevent.parameters.omitted\n\tevent.parameters[_]";
     assert_eq!(
-        brief(&flaws_of(&rule(SOUND).replace("event.succeeded", &format!("event.succeeded\n\t{known}")))),
+        brief(&lints_of(&rule(SOUND).replace("event.succeeded", &format!("event.succeeded\n\t{known}")))),
         [""; 0]
     );
     let other =
-        flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tevent.parameters.recoveryPointArn"));
+        lints_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tevent.parameters.recoveryPointArn"));
     assert_eq!(brief(&other), ["parameter:21 no event of `TST-01` has the parameter `recoveryPointArn`"]);
     assert_eq!(other[0].next, "there are `backupVaultName`");
 }
@@ -363,7 +363,7 @@ fn a_call_of_a_service_that_nobody_described_has_any_parameters() {
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     let document = documents(&["DeleteBackupVault"]).replace("backup.amazonaws.com", "lambda.amazonaws.com");
     fs::write(project.path().join(PLACE).join("fires.json"), document).unwrap();
-    assert_eq!(brief(&flaws(project.path())), [""; 0]);
+    assert_eq!(brief(&lints(project.path())), [""; 0]);
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn an_event_that_aws_does_not_have_says_what_it_could_have_been() {
     let declaring = |events: &str| {
         let text = rule(SOUND).replace("[\"backup.amazonaws.com:DeleteBackupVault\"]", events);
         let mut found =
-            flaws_of(&text.replace("input.event.eventName == \"DeleteBackupVault\"", "input.event.eventName"));
+            lints_of(&text.replace("input.event.eventName == \"DeleteBackupVault\"", "input.event.eventName"));
         found.retain(|flaw| flaw.lint == "unknown-event");
         found.into_iter().map(|flaw| format!("{}:{} {}", flaw.line, flaw.what, flaw.next)).collect::<Vec<_>>()
     };
@@ -476,7 +476,7 @@ fn a_new_rule_passes_its_check_and_its_test_as_it_is_written() {
         assert!(said.contains("still to be recorded: `fires.json` is made up"), "{said}");
     }
     assert!(project.path().join("docs/runbooks/alias_moved.md").is_file());
-    assert_eq!(brief(&all_flaws(project.path())), [""; 0]);
+    assert_eq!(brief(&all_lints(project.path())), [""; 0]);
     let trial = trial::run(&Work::all(&project.path().join("policies")), now()).unwrap();
     assert!(trial.passed(None), "{trial:?}");
     let reached =
@@ -565,7 +565,7 @@ fn keepwatch_opa() -> std::ffi::OsString {
 
 #[test]
 fn what_a_rule_writes_into_a_finding_is_checked_where_it_stands() {
-    let found = flaws_of(&rule(SOUND).replace("\"propose\": []", "\"propose\": [\"contian\"], \"evidnce\": 1"));
+    let found = lints_of(&rule(SOUND).replace("\"propose\": []", "\"propose\": [\"contian\"], \"evidnce\": 1"));
     assert_eq!(brief(&found), ["finding:21 `contian` is no response", "finding:21 a finding has no `evidnce`"]);
     assert_eq!(
         (found[0].next.as_str(), found[1].next.as_str()),
@@ -573,7 +573,7 @@ fn what_a_rule_writes_into_a_finding_is_checked_where_it_stands() {
     );
     assert_eq!((found[0].column, found[1].column), (73, 85));
     let nested = rule(SOUND).replace("\"propose\": []", "\"propose\": [], \"evidence\": {\"message\": 1, \"odd\": 2}");
-    assert_eq!(brief(&flaws_of(&nested)), [""; 0]);
+    assert_eq!(brief(&lints_of(&nested)), [""; 0]);
 }
 
 /// The same rule, with a second body that returns this for another event.
@@ -583,7 +583,7 @@ fn returning(finding: &str) -> Vec<Lint> {
         "\nfindings contains _computed if input.event.eventName == \"DeleteBackupVault\"\n\n_computed := {finding}\n"
     );
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), rule(SOUND) + &body).unwrap();
-    let mut found = all_flaws(project.path());
+    let mut found = all_lints(project.path());
     found.retain(|flaw| flaw.lint == "examples");
     let trial = trial::run(&Work::all(&project.path().join("policies")), now()).unwrap();
     assert!(!trial.passed(None) && trial.examples == found, "its check and its test say the same: {trial:?}");
@@ -620,7 +620,7 @@ fn a_rule_that_takes_too_long_is_stopped_in_check_and_test_and_explain() {
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), rule(SOUND) + &body).unwrap();
     fs::write(project.path().join("event.json"), documents(&["DeleteBackupVault"])).unwrap();
     let said = keepwatch(project.path(), &["policy", "explain", "event.json"]);
-    assert!(said.contains("TST-01 wanted it and FAILED: it took longer than 100 ms"), "{said}");
+    assert!(said.contains("TST-01 asked for it and FAILED: it took longer than 100 ms"), "{said}");
 }
 
 /// What a command says in a project.
@@ -636,7 +636,7 @@ fn a_rule_without_a_test_that_runs_is_found() {
     let tests = project.path().join(PLACE).join("vault_deleted_test.rego");
     let with = |text: &str| {
         fs::write(&tests, text).unwrap();
-        let mut found = flaws(project.path());
+        let mut found = lints(project.path());
         found.retain(|flaw| flaw.lint.contains("test"));
         brief(&found)
     };
@@ -697,7 +697,7 @@ fn a_library_says_what_it_is_and_is_tested() {
     let project = project();
     let library = project.path().join("policies/lib/vault.rego");
     fs::write(&library, "package lib.vaults\n\nname := input.x\n\n_private := name\n").unwrap();
-    let mut found = flaws(project.path());
+    let mut found = lints(project.path());
     found.retain(|flaw| flaw.file.starts_with("lib/vault") && flaw.lint != "unused-rule");
     let expected = [
         "undescribed:1 package `lib.vaults` in `lib/vault.rego`",
@@ -707,7 +707,7 @@ fn a_library_says_what_it_is_and_is_tested() {
     assert_eq!(brief(&found)[..3], expected);
     fs::write(&library, "# METADATA\n# title: V\npackage lib.vault\n\n# METADATA\n# title: N\nname := input.x\n")
         .unwrap();
-    let mut found = flaws(project.path());
+    let mut found = lints(project.path());
     found.retain(|flaw| flaw.file.starts_with("lib/vault"));
     assert_eq!(brief(&found), ["no-tests:1 no test"]);
 }
@@ -715,11 +715,11 @@ fn a_library_says_what_it_is_and_is_tested() {
 #[test]
 fn a_refused_builtin_says_why_and_what_instead() {
     let found =
-        flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tcrypto.sha256(input.now) == \"x\""));
+        lints_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tcrypto.sha256(input.now) == \"x\""));
     let refused = found.iter().find(|flaw| flaw.lint == "rego_type_error").unwrap();
     assert_eq!(refused.what, "rules may not call the builtin `crypto.sha256`");
     assert!(refused.why.contains("OPA's wasm leaves it to its host") && !refused.next.is_empty(), "{refused:?}");
-    let found = flaws_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tstartwith(input.now, \"x\")"));
+    let found = lints_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tstartwith(input.now, \"x\")"));
     let misspelt = found.iter().find(|flaw| flaw.lint == "rego_type_error").unwrap();
     assert_eq!(misspelt.next, "did you mean `startswith`?");
 }
@@ -732,7 +732,7 @@ fn an_example_says_what_it_expects_and_only_what_the_agent_cannot_derive() {
         fs::write(project.path().join(PLACE).join("fires.json"), documents(&["DeleteBackupVault"])).unwrap();
         fs::write(project.path().join(PLACE).join("silent.json"), "[]").unwrap();
         fs::write(project.path().join(PLACE).join(file), serde_json::json!([document]).to_string()).unwrap();
-        let mut found = all_flaws(project.path());
+        let mut found = all_lints(project.path());
         found.retain(|flaw| flaw.lint == "examples");
         found.into_iter().map(|flaw| flaw.what).collect::<Vec<_>>()
     };
@@ -773,7 +773,7 @@ fn an_example_that_is_wrong_is_named_by_its_line() {
     let record = documents(&["DeleteBackupVault"]);
     let text = format!("[\n  {},\n\n  {{\"a\": \"]\\\"\"}}\n]\n", record.trim_matches(['[', ']']));
     fs::write(project.path().join(PLACE).join("fires.json"), text).unwrap();
-    let mut found = all_flaws(project.path());
+    let mut found = all_lints(project.path());
     found.retain(|flaw| flaw.what.starts_with("document 2"));
     assert_eq!(found[0].line, 4, "{found:?}");
 }
@@ -831,7 +831,7 @@ fn an_explanation_begins_with_what_fired() {
     let policies = root().join("policies").display().to_string();
     let said = keepwatch(folder.path(), &["policy", "explain", "event.json", "--folder", &policies]);
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines[0].starts_with("KMS-11 wanted it and fired"), "{said}");
+    assert!(lines[0].starts_with("KMS-11 asked for it and fired"), "{said}");
     assert!(lines[1].starts_with("  finding: "), "{said}");
     assert!(
         lines.last().unwrap().ends_with(

@@ -39,27 +39,27 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let work = arguments.meant.work()?;
-    let check::Checked { mut flaws, rules } = check::check(&work)?;
-    flaws.extend(stored::flaws(&work.folder));
-    flaws.sort();
-    let mut flaws = named_from_here(&work, flaws);
+    let check::Checked { mut lints, rules } = check::check(&work)?;
+    lints.extend(stored::lints(&work.folder));
+    lints.sort();
+    let mut lints = named_from_here(&work, lints);
     if let Some(config) = &arguments.config {
-        flaws.extend(unknown_rules(config, &work)?);
+        lints.extend(unknown_rules(config, &work)?);
     }
     match if arguments.json { Format::Json } else { arguments.format } {
-        Format::Text if flaws.is_empty() => say(format!("{rules} rule(s) are well typed, described and tested"))?,
-        Format::Text => flaws.iter().try_for_each(say)?,
-        Format::Json => say_json(&flaws)?,
-        Format::Github => report::github(&flaws).iter().try_for_each(say)?,
-        Format::Sarif => say_json(&report::sarif(&flaws))?,
+        Format::Text if lints.is_empty() => say(format!("{rules} rule(s) are well typed, described and tested"))?,
+        Format::Text => lints.iter().try_for_each(say)?,
+        Format::Json => say_json(&lints)?,
+        Format::Github => report::github(&lints).iter().try_for_each(say)?,
+        Format::Sarif => say_json(&report::sarif(&lints))?,
     }
-    Ok(if flaws.is_empty() { Verdict::Well } else { Verdict::Wrong })
+    Ok(if lints.is_empty() { Verdict::Well } else { Verdict::Wrong })
 }
 
-/// The flaws with their files as a path from here, the same in every format.
-pub(super) fn named_from_here(work: &Work, flaws: Vec<Lint>) -> Vec<Lint> {
+/// The lints with their files as a path from here, the same in every format.
+pub(super) fn named_from_here(work: &Work, lints: Vec<Lint>) -> Vec<Lint> {
     let named = |flaw: Lint| Lint { file: work.folder.join(&flaw.file).display().to_string(), ..flaw };
-    flaws.into_iter().map(named).collect()
+    lints.into_iter().map(named).collect()
 }
 
 /// The ids in an accounts.toml that no rule has.
@@ -68,7 +68,7 @@ fn unknown_rules(config: &std::path::Path, work: &Work) -> anyhow::Result<Vec<Li
     let text = std::fs::read_to_string(config).with_context(|| format!("cannot read `{}`", config.display()))?;
     let ids = check::ids(work)?;
     let unknown = settings.shadow_rules.iter().filter(|id| !ids.contains(*id));
-    let flaw = |id: &String| {
+    let complaint = |id: &String| {
         let at = text.lines().zip(1..).find(|(line, _)| line.contains(&format!("\"{id}\"")));
         Lint {
             file: config.display().to_string(),
@@ -82,5 +82,5 @@ fn unknown_rules(config: &std::path::Path, work: &Work) -> anyhow::Result<Vec<Li
                 .unwrap_or_default(),
         }
     };
-    Ok(unknown.map(flaw).collect())
+    Ok(unknown.map(complaint).collect())
 }

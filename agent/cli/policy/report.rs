@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::policy::author::Lint;
 
 /// One line for each, as GitHub Actions reads it from a job's output.
-pub(super) fn github(flaws: &[Lint]) -> Vec<String> {
+pub(super) fn github(lints: &[Lint]) -> Vec<String> {
     let line = |flaw: &Lint| {
         let Lint { file, line, column, lint, what, why, next } = flaw;
         let said: Vec<&str> =
@@ -15,7 +15,7 @@ pub(super) fn github(flaws: &[Lint]) -> Vec<String> {
         let (file, said) = (property(file), escaped(&said.join("\n")));
         format!("::error file={file},line={line},col={column},title={}::{said}", property(lint))
     };
-    flaws.iter().map(line).collect()
+    lints.iter().map(line).collect()
 }
 
 /// A message, as GitHub's commands want it.
@@ -29,9 +29,9 @@ fn property(text: &str) -> String {
 }
 
 /// A log of one run, which code scanning takes.
-pub(super) fn sarif(flaws: &[Lint]) -> Value {
-    let lints: BTreeMap<&str, &Lint> = flaws.iter().rev().map(|flaw| (flaw.lint.as_str(), flaw)).collect();
-    let rules: Vec<Value> = lints
+pub(super) fn sarif(lints: &[Lint]) -> Value {
+    let by_name: BTreeMap<&str, &Lint> = lints.iter().rev().map(|flaw| (flaw.lint.as_str(), flaw)).collect();
+    let rules: Vec<Value> = by_name
         .iter()
         .map(|(lint, flaw)| {
             let text = if flaw.why.is_empty() { &flaw.what } else { &flaw.why };
@@ -43,7 +43,7 @@ pub(super) fn sarif(flaws: &[Lint]) -> Value {
         "version": "2.1.0",
         "runs": [{
             "tool": {"driver": {"name": "keepwatch policy check", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
-            "results": flaws.iter().map(result).collect::<Vec<_>>(),
+            "results": lints.iter().map(result).collect::<Vec<_>>(),
         }],
     })
 }
@@ -66,7 +66,7 @@ fn result(flaw: &Lint) -> Value {
 mod tests {
     use super::*;
 
-    fn flaw() -> Lint {
+    fn complaint() -> Lint {
         Lint {
             file: "policies/events/a,b/c.rego".to_owned(),
             line: 3,
@@ -82,12 +82,12 @@ mod tests {
     fn an_annotation_is_one_line_whatever_is_in_it() {
         let expected = "::error file=policies/events/a%2Cb/c.rego,line=3,col=7,title=finding::\
                         100 %25 wrong: `x`%0Abecause%0Adid you mean `y`?";
-        assert_eq!(github(&[flaw()]), [expected]);
+        assert_eq!(github(&[complaint()]), [expected]);
     }
 
     #[test]
     fn sarif_names_rule_file_line_and_column() {
-        let log = sarif(&[flaw(), flaw()]);
+        let log = sarif(&[complaint(), complaint()]);
         assert_eq!(log["version"], "2.1.0");
         let run = &log["runs"][0];
         assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 1, "a rule is described once");

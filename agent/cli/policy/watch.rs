@@ -136,9 +136,9 @@ fn evaluate(work: &Work, events: &mut Events) -> anyhow::Result<()> {
     let mut well = true;
     match checked {
         Ok(mut checked) => {
-            checked.flaws.extend(stored::flaws(&work.folder));
-            well &= checked.flaws.is_empty();
-            check::named_from_here(work, checked.flaws).iter().try_for_each(say)?;
+            checked.lints.extend(stored::lints(&work.folder));
+            well &= checked.lints.is_empty();
+            check::named_from_here(work, checked.lints).iter().try_for_each(say)?;
         }
         Err(error) => {
             well = false;

@@ -14,7 +14,7 @@ use crate::policy::error::PolicyError;
 #[derive(Debug)]
 pub struct Checked {
     /// What must be fixed, in the order of the files.
-    pub flaws: Vec<Lint>,
+    pub lints: Vec<Lint>,
     /// How many rules were looked at.
     pub rules: usize,
 }
@@ -29,9 +29,9 @@ pub fn check(work: &Work) -> Result<Checked, PolicyError> {
         let mut checked = without_running(work)?;
         let tried = joined(tried)?;
         // Rules that do not compile have said so already.
-        let known = checked.flaws.iter().any(|flaw| flaw.lint.starts_with("rego_") || flaw.lint == "metadata");
-        checked.flaws.extend(tried.into_iter().filter(|flaw| !known || flaw.lint != "build"));
-        Ok(Checked { flaws: sorted(checked.flaws), ..checked })
+        let known = checked.lints.iter().any(|flaw| flaw.lint.starts_with("rego_") || flaw.lint == "metadata");
+        checked.lints.extend(tried.into_iter().filter(|flaw| !known || flaw.lint != "build"));
+        Ok(Checked { lints: sorted(checked.lints), ..checked })
     })
 }
 
@@ -42,25 +42,25 @@ pub fn check(work: &Work) -> Result<Checked, PolicyError> {
 pub fn without_running(work: &Work) -> Result<Checked, PolicyError> {
     let modules = modules(work)?;
     let tests = tests(work)?;
-    let (rules, mut flaws) = described::read(work, &modules);
+    let (rules, mut lints) = described::read(work, &modules);
     let calls = Calls::read(&work.folder, &rules);
     std::thread::scope(|scope| {
-        let typed = scope.spawn(|| typed::flaws(work, &rules, &modules, &calls));
-        let formatted = scope.spawn(|| formatted::flaws(work));
-        for reached in at_once(&rules, |rule| reach::flaws(work, rule)) {
-            flaws.extend(reached?);
+        let typed = scope.spawn(|| typed::lints(work, &rules, &modules, &calls));
+        let formatted = scope.spawn(|| formatted::lints(work));
+        for reached in at_once(&rules, |rule| reach::lints(work, rule)) {
+            lints.extend(reached?);
         }
-        flaws.extend(joined(typed)?);
-        flaws.extend(joined(formatted)?);
+        lints.extend(joined(typed)?);
+        lints.extend(joined(formatted)?);
         Ok::<_, PolicyError>(())
     })?;
-    flaws.extend(of_files(work, &modules, &tests));
+    lints.extend(of_files(work, &modules, &tests));
     for rule in &rules {
-        flaws.extend(described::examples(&work.folder, rule));
-        flaws.extend(events::flaws(rule, &calls));
-        flaws.extend(misspelt(rule, &modules, &calls));
+        lints.extend(described::examples(&work.folder, rule));
+        lints.extend(events::lints(rule, &calls));
+        lints.extend(misspelt(rule, &modules, &calls));
     }
-    Ok(Checked { flaws: sorted(flaws), rules: rules.len() })
+    Ok(Checked { lints: sorted(lints), rules: rules.len() })
 }
 
 /// The ids of all rules in a folder, also when only one is meant.
@@ -78,38 +78,38 @@ fn of_files(work: &Work, modules: &[Module], tests: &[Module]) -> Vec<Lint> {
     let builtins = super::allowed(&work.folder);
     let builtins: BTreeSet<String> =
         builtins.iter().filter_map(|name| name.split('.').next()).map(str::to_owned).collect();
-    let mut flaws: Vec<Lint> = modules.iter().chain(tests).flat_map(|module| style::flaws(module, &builtins)).collect();
+    let mut lints: Vec<Lint> = modules.iter().chain(tests).flat_map(|module| style::lints(module, &builtins)).collect();
     for module in modules {
-        flaws.extend(bodies::flaws(module));
-        flaws.extend(returned::flaws(module));
-        flaws.extend(tested::outside(module));
+        lints.extend(bodies::lints(module));
+        lints.extend(returned::lints(module));
+        lints.extend(tested::outside(module));
     }
-    // Libraries are everybody's: whoever works on one rule is not told of them.
+    // Libraries are everybody's: whoever works on one rule does not see them.
     let libraries: Vec<String> = match work.rule {
         Some(_) => Vec::new(),
         None => modules.iter().filter(|module| module.is_library()).map(Module::package).collect(),
     };
     for module in modules.iter().filter(|module| libraries.contains(&module.package())) {
-        flaws.extend(tested::described(module));
+        lints.extend(tested::described(module));
     }
     for place in work.places().iter().chain(&libraries) {
         let own: Vec<&Module> = modules.iter().filter(|module| module.package() == *place).collect();
-        flaws.extend(style::unused(&own));
+        lints.extend(style::unused(&own));
         let own: Vec<&Module> = tests.iter().filter(|module| module.file.starts_with(place.as_str())).collect();
-        flaws.extend(tested::flaws(place, &own));
+        lints.extend(tested::lints(place, &own));
     }
-    flaws
+    lints
 }
 
 /// In the order of the files, each once.
-fn sorted(mut flaws: Vec<Lint>) -> Vec<Lint> {
-    flaws.sort();
+fn sorted(mut lints: Vec<Lint>) -> Vec<Lint> {
+    lints.sort();
     // What OPA found too says the same of the same line.
     let mut said = BTreeSet::new();
-    flaws.retain(|flaw| {
+    lints.retain(|flaw| {
         !flaw.next.starts_with("did you mean") || said.insert((flaw.file.clone(), flaw.line, flaw.next.clone()))
     });
-    flaws
+    lints
 }
 
 /// What the examples come to in the agent's engine.
@@ -134,7 +134,7 @@ fn misspelt(rule: &Described, modules: &[Module], calls: &Calls) -> Vec<Lint> {
     let Some(parameters) = calls.of(rule) else { return Vec::new() };
     let place = rule.entry.entrypoint.trim_end_matches("/findings");
     let own = modules.iter().filter(|module| module.package() == place);
-    own.flat_map(|module| parameters::flaws(module, rule, &parameters)).collect()
+    own.flat_map(|module| parameters::lints(module, rule, &parameters)).collect()
 }
 
 /// The rules that are meant, and what they share.

@@ -36,24 +36,24 @@ impl Described {
 
 /// Reads the METADATA of every rule that is meant, and tells what is wrong with it.
 pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Lint>) {
-    let (mut described, mut flaws) = (Vec::new(), Vec::new());
+    let (mut described, mut lints) = (Vec::new(), Vec::new());
     for place in work.places() {
         let own: Vec<&Module> = modules.iter().filter(|module| module.package() == place).collect();
         let entrypoint = own.iter().find_map(|module| Some((*module, entrypoint(module)?)));
         match (entrypoint, own.first()) {
             (Some((module, annotation)), _) => match entry(&place, module, annotation) {
                 Ok(rule) => {
-                    flaws.extend(completeness(&work.folder, module, annotation, &rule));
+                    lints.extend(completeness(&work.folder, module, annotation, &rule));
                     described.push(rule);
                 }
-                Err(flaw) => flaws.push(*flaw),
+                Err(flaw) => lints.push(*flaw),
             },
-            (None, Some(module)) => flaws.push(unmarked(module)),
-            (None, None) => flaws.extend(misplaced(&place, modules)),
+            (None, Some(module)) => lints.push(unmarked(module)),
+            (None, None) => lints.extend(misplaced(&place, modules)),
         }
     }
-    flaws.extend(duplicate_ids(&described));
-    (described, flaws)
+    lints.extend(duplicate_ids(&described));
+    (described, lints)
 }
 
 fn entrypoint(module: &Module) -> Option<&Value> {
@@ -104,10 +104,10 @@ fn is_name(text: &str) -> bool {
 
 /// What the agent could do without, but its readers and `opa check` could not.
 fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Described) -> Vec<Lint> {
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     let mut miss = |field: &str, what: String, next: &str| {
         let line = module.line_with(&format!("{field}:"), rule.line);
-        flaws.push(metadata(&module.file, line, what, next));
+        lints.push(metadata(&module.file, line, what, next));
     };
     if rule.entry.description.trim().is_empty() {
         miss("description", "no `description`".to_owned(), "say in a sentence what is wrong and why it matters");
@@ -131,7 +131,7 @@ fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Descr
         }
         Some(_) => {}
     }
-    flaws
+    lints
 }
 
 /// The schema of a rule's input.
@@ -145,11 +145,11 @@ pub(super) fn schema(subscription: &Subscription) -> String {
 /// Rules that share an id with an earlier one.
 fn duplicate_ids(described: &[Described]) -> Vec<Lint> {
     let mut first: BTreeMap<&str, &Described> = BTreeMap::new();
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     for rule in described {
         let id = rule.entry.rule.id.as_str();
         match first.get(id) {
-            Some(other) => flaws.push(Lint {
+            Some(other) => lints.push(Lint {
                 file: rule.file.clone(),
                 line: rule.line,
                 column: 1,
@@ -161,11 +161,11 @@ fn duplicate_ids(described: &[Described]) -> Vec<Lint> {
             None => drop(first.insert(id, rule)),
         }
     }
-    flaws
+    lints
 }
 
 /// The events of a rule that none of its examples is of. What is wrong with an example itself is
-/// told by whoever tries it.
+/// for whoever tries it to say.
 pub(super) fn examples(folder: &Path, rule: &Described) -> Option<Lint> {
     let place = rule.entry.entrypoint.trim_end_matches("/findings");
     let Subscription::Events(patterns) = &rule.entry.subscription else { return None };
@@ -176,7 +176,7 @@ pub(super) fn examples(folder: &Path, rule: &Described) -> Option<Lint> {
     (!missing.is_empty()).then(|| {
         let what = format!("events not covered: {}", missing.join(", "));
         let next = "add a record of each, here or to `silent.json`".to_owned();
-        Lint { next, ..fixtures::flaw(place, fixtures::FIRES, 1, what) }
+        Lint { next, ..fixtures::complaint(place, fixtures::FIRES, 1, what) }
     })
 }
 

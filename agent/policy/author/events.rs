@@ -31,7 +31,7 @@ const WITHOUT_CALL: [(&str, &[&str]); 3] = [
 ];
 
 /// Tells which events of a rule AWS does not have.
-pub(super) fn flaws(rule: &Described, calls: &Calls) -> Vec<Lint> {
+pub(super) fn lints(rule: &Described, calls: &Calls) -> Vec<Lint> {
     let Subscription::Events(patterns) = &rule.entry.subscription else { return Vec::new() };
     patterns.iter().filter_map(|pattern| unknown(rule, pattern, calls)).collect()
 }

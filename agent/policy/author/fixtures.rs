@@ -30,12 +30,12 @@ pub fn check(folder: &Path, policies: &Policies) -> Vec<Lint> {
 pub fn read(folder: &Path, place: &str, name: &str) -> Result<Vec<Example>, Box<Lint>> {
     let path = folder.join(place).join(name);
     let text = fs::read_to_string(&path)
-        .map_err(|error| Box::new(flaw(place, name, 1, format!("it cannot be read: {error}"))))?;
-    documents::examples(&text).map_err(|(line, problem)| Box::new(flaw(place, name, line, problem)))
+        .map_err(|error| Box::new(complaint(place, name, 1, format!("it cannot be read: {error}"))))?;
+    documents::examples(&text).map_err(|(line, problem)| Box::new(complaint(place, name, line, problem)))
 }
 
 /// A flaw in an example.
-pub(super) fn flaw(place: &str, name: &str, line: u64, what: String) -> Lint {
+pub(super) fn complaint(place: &str, name: &str, line: u64, what: String) -> Lint {
     Lint {
         file: format!("{place}/{name}"),
         line,
@@ -59,12 +59,12 @@ fn wrong(folder: &Path, policies: &Policies, entry: &Entry) -> Vec<Lint> {
             }
         };
         if examples.is_empty() && name == FIRES {
-            wrong.push(flaw(place, name, 1, "no document: nothing shows that the rule can fire".to_owned()));
+            wrong.push(complaint(place, name, 1, "no document: nothing shows that the rule can fire".to_owned()));
         }
         for (example, number) in examples.iter().zip(1..) {
             if let Some((what, next)) = problem(policies, entry, example, name == FIRES) {
                 let what = format!("document {number} {what}");
-                wrong.push(Lint { next, ..flaw(place, name, example.line, what) });
+                wrong.push(Lint { next, ..complaint(place, name, example.line, what) });
             }
         }
     }
@@ -77,7 +77,7 @@ fn problem(policies: &Policies, entry: &Entry, example: &Example, fires: bool) -
     let ask = format!("`keepwatch policy explain --rule {}` says where it stopped", entry.rule.id);
     let found = match policies.evaluate_strictly(entry, document, moment(document)) {
         Ok(found) => found,
-        Err(failure) => return Some((format!("cannot be evaluated: {failure}"), "mend the rule".to_owned())),
+        Err(failure) => return Some((format!("cannot be evaluated: {failure}"), "correct the rule".to_owned())),
     };
     let said = |what: &str| Some((what.to_owned(), ask.clone()));
     match (fires, found.is_empty()) {

@@ -107,20 +107,20 @@ pub(super) fn schema(parameters: &Value) -> Value {
 }
 
 /// References in a file to parameters that none of the rule's events has.
-pub(super) fn flaws(module: &Module, rule: &Described, parameters: &Value) -> Vec<Lint> {
+pub(super) fn lints(module: &Module, rule: &Described, parameters: &Value) -> Vec<Lint> {
     let imports = module.imports();
     let act = imports.iter().find(|(_, path)| *path == "lib.event").map(|(name, _)| name.as_str());
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     for body in module.rules() {
         ast::walk(body, &mut |node| {
             let below = if node["type"] == "ref" { below_parameters(list(&node["value"]), act) } else { None };
             if let Some((misspelt, known)) = below.and_then(|parts| first_unknown(parts, parameters)) {
-                flaws.push(flaw(module, rule, ast::line(node), misspelt, known));
+                lints.push(complaint(module, rule, ast::line(node), misspelt, known));
             }
             true
         });
     }
-    flaws
+    lints
 }
 
 /// What stands behind `input.event.requestParameters` or `event.parameters` in a reference.
@@ -150,7 +150,7 @@ fn first_unknown<'a>(parts: &'a [Value], known: &'a Value) -> Option<(&'a str, &
     }
 }
 
-fn flaw(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
+fn complaint(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
     let names = || known.keys().map(String::as_str).filter(|name| !OMITTED.contains(name));
     let next = match nearest(misspelt, names()) {
         Some(meant) => format!("did you mean `{meant}`?"),

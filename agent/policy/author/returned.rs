@@ -12,20 +12,20 @@ use crate::domain::finding::ResponseKind;
 /// What a finding may hold.
 const KEYS: [&str; 4] = ["evidence", "message", "propose", "resource"];
 
-/// The flaws in the findings that a file writes down.
-pub(super) fn flaws(module: &Module) -> Vec<Lint> {
-    let mut flaws = Vec::new();
+/// The lints in the findings that a file writes down.
+pub(super) fn lints(module: &Module) -> Vec<Lint> {
+    let mut lints = Vec::new();
     for rule in module.rules().filter(|rule| style::name(rule) == Some("findings")) {
         ast::walk(rule, &mut |node| {
             let finding = node["type"] == "object" && (has(node, "message") || has(node, "propose"));
             if finding {
-                keys(module, node, &mut flaws);
-                responses(module, node, &mut flaws);
+                keys(module, node, &mut lints);
+                responses(module, node, &mut lints);
             }
             !finding
         });
     }
-    flaws
+    lints
 }
 
 fn entries(object: &Value) -> impl Iterator<Item = (&Value, &Value)> {

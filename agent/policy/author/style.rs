@@ -27,9 +27,9 @@ const PATTERNS: [(&str, usize); 7] = [
     ("regex.template_match", 0),
 ];
 
-/// The flaws in a file. `builtins` are the names that rules may call.
-pub(super) fn flaws(module: &Module, builtins: &BTreeSet<String>) -> Vec<Lint> {
-    let mut style = Style { module, flaws: Vec::new() };
+/// The lints in a file. `builtins` are the names that rules may call.
+pub(super) fn lints(module: &Module, builtins: &BTreeSet<String>) -> Vec<Lint> {
+    let mut style = Style { module, lints: Vec::new() };
     style.calls();
     style.hiding(builtins);
     style.assignments();
@@ -37,17 +37,17 @@ pub(super) fn flaws(module: &Module, builtins: &BTreeSet<String>) -> Vec<Lint> {
     if !module.is_test() {
         style.lengths();
     }
-    style.flaws
+    style.lints
 }
 
 struct Style<'a> {
     module: &'a Module,
-    flaws: Vec<Lint>,
+    lints: Vec<Lint>,
 }
 
 impl Style<'_> {
     fn push(&mut self, node: &Value, lint: &str, said: [String; 3]) {
-        self.flaws.push(Lint::of(self.module, node, lint, said));
+        self.lints.push(Lint::of(self.module, node, lint, said));
     }
 
     /// Prints that were forgotten, and patterns that are hard to read.
@@ -139,7 +139,7 @@ impl Style<'_> {
         let found: Vec<u64> = lines.filter(|(line, _)| todo(line)).map(|(_, number)| number).collect();
         for line in found {
             let said = ["a comment about work to be done", "what is unfinished is not in force", "do it, or file it"];
-            self.flaws.push(Lint { line, ..Lint::of(self.module, &Value::Null, "todo", said.map(str::to_owned)) });
+            self.lints.push(Lint { line, ..Lint::of(self.module, &Value::Null, "todo", said.map(str::to_owned)) });
         }
         for rule in self.module.rules().filter(|rule| name(rule).is_some_and(|name| name.starts_with("todo_test_"))) {
             let said = ["a test that is put off", "what it would show nobody knows", "finish it, or delete it"];
@@ -154,7 +154,7 @@ impl Style<'_> {
             let what = format!("a line of {characters} characters, the most is {LINE_CHARACTERS}");
             let said = [what, "nobody reads its end".to_owned(), "give a part of it a name".to_owned()];
             let at = Lint::of(self.module, &Value::Null, "line-length", said);
-            self.flaws.push(Lint { line: *line, column: LINE_CHARACTERS as u64 + 1, ..at });
+            self.lints.push(Lint { line: *line, column: LINE_CHARACTERS as u64 + 1, ..at });
         }
         if long.len() > RULE_LINES && !self.module.is_library() {
             let what = format!("a rule of {} lines, the most is {RULE_LINES}", long.len());
@@ -171,16 +171,16 @@ pub(super) fn unused(package: &[&Module]) -> Vec<Lint> {
     for rule in package.iter().flat_map(|module| module.rules()) {
         uses(rule, &mut used);
     }
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     for module in package {
         let private = |rule: &&Value| name(rule).is_some_and(|own| own.starts_with('_') && !used.contains(own));
         for rule in module.rules().filter(private) {
             let what = format!("nothing refers to `{}`", name(rule).unwrap_or_default());
             let why = "what is never asked is not in force, whatever it looks like".to_owned();
-            flaws.push(Lint::of(module, rule, "unused-rule", [what, why, "use it, or delete it".to_owned()]));
+            lints.push(Lint::of(module, rule, "unused-rule", [what, why, "use it, or delete it".to_owned()]));
         }
     }
-    flaws
+    lints
 }
 
 /// The names that a node refers to. The name that a rule has is no use of it.

@@ -7,12 +7,12 @@ use super::ast::{self, Module};
 use super::style::name;
 
 /// What is wrong with the tests of a rule or of a library, which stand in these files.
-pub(super) fn flaws(place: &str, tests: &[&Module]) -> Vec<Lint> {
-    let mut flaws: Vec<Lint> = tests.iter().flat_map(|module| misnamed(module)).collect();
+pub(super) fn lints(place: &str, tests: &[&Module]) -> Vec<Lint> {
+    let mut lints: Vec<Lint> = tests.iter().flat_map(|module| misnamed(module)).collect();
     let runs = |rule: &Value| name(rule).is_some_and(|name| name.starts_with("test_"));
     if !tests.iter().any(|module| module.rules().any(runs)) {
         let last = place.rsplit('/').next().unwrap_or(place);
-        flaws.push(Lint {
+        lints.push(Lint {
             file: format!("{place}/{last}_test.rego"),
             line: 1,
             column: 1,
@@ -23,18 +23,18 @@ pub(super) fn flaws(place: &str, tests: &[&Module]) -> Vec<Lint> {
                 .to_owned(),
         });
     }
-    flaws
+    lints
 }
 
 /// Tests that never run, or that run as one.
 fn misnamed(module: &Module) -> Vec<Lint> {
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     let package = ast::at(&module.tree, "/package");
     if !module.package().ends_with("_test") {
         let what = format!("tests in package `{}`", module.package().replace('/', "."));
         let why = "they see what the rule keeps to itself, and are built into it".to_owned();
         let next = format!("say `package {}_test`", module.package().replace('/', "."));
-        flaws.push(Lint::of(module, package, "test-package", [what, why, next]));
+        lints.push(Lint::of(module, package, "test-package", [what, why, next]));
     }
     let mut seen = std::collections::BTreeSet::new();
     for rule in module.rules().filter(|rule| ast::at(rule, "/head/args").is_null()) {
@@ -43,7 +43,7 @@ fn misnamed(module: &Module) -> Vec<Lint> {
         if own.starts_with("test_") && !seen.insert(own) {
             let [what, next] = next("give each its own name".to_owned());
             let why = "two rules of one name are one test, which passes when either holds".to_owned();
-            flaws.push(Lint::of(module, rule, "test-name", [format!("a second {what}"), why, next]));
+            lints.push(Lint::of(module, rule, "test-name", [format!("a second {what}"), why, next]));
         }
         let near = own.trim_start_matches('_');
         let looks = ["test", "tset", "tests_", "tesst", "tst_"].iter().any(|start| near.starts_with(start));
@@ -51,10 +51,10 @@ fn misnamed(module: &Module) -> Vec<Lint> {
             let [what, next] =
                 next(format!("call it `test_{}`", near.trim_start_matches(|c| c != '_').trim_matches('_')));
             let why = "only a rule whose name begins with `test_` is run".to_owned();
-            flaws.push(Lint::of(module, rule, "test-name", [format!("{what} is no test"), why, next]));
+            lints.push(Lint::of(module, rule, "test-name", [format!("{what} is no test"), why, next]));
         }
     }
-    flaws
+    lints
 }
 
 /// A test beside rules, where nobody runs it.
@@ -74,10 +74,10 @@ pub(super) fn described(module: &Module) -> Vec<Lint> {
         ["title", "description"].iter().any(|key| annotation[key].as_str().is_some_and(|text| !text.trim().is_empty()))
     };
     let described: Vec<&Value> = module.annotations().iter().filter(says).collect();
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     let mut miss = |node: &Value, what: String, next: &str| {
         let why = "whoever writes the next rule looks here for what there is".to_owned();
-        flaws.push(Lint::of(module, node, "undescribed", [what, why, next.to_owned()]));
+        lints.push(Lint::of(module, node, "undescribed", [what, why, next.to_owned()]));
     };
     let package = ast::at(&module.tree, "/package");
     let expected = module.file.trim_end_matches(".rego");
@@ -102,5 +102,5 @@ pub(super) fn described(module: &Module) -> Vec<Lint> {
             "say in a `title` what it is, and in a `description` what is odd",
         );
     }
-    flaws
+    lints
 }

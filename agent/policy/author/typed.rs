@@ -22,7 +22,7 @@ use crate::policy::error::PolicyError;
 use crate::policy::refused;
 
 /// What `opa check` refuses in the rules that are meant.
-pub(super) fn flaws(
+pub(super) fn lints(
     work: &Work,
     rules: &[Described],
     modules: &[Module],
