@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::examples;
+use crate::domain::principal::Flags;
 
 const ACCOUNTS: &str = include_str!("../../../accounts.toml");
 const BUCKET: &str = "arn:aws:s3:::securecart-invoices";
