@@ -4,8 +4,10 @@
 use keepwatch::aws::Aws;
 use keepwatch::config::Config;
 use keepwatch::domain::account::Account;
+use keepwatch::domain::action::quarantine::deny_all;
 use keepwatch::domain::action::{Action, KeyStatus, RoleSession, Strength};
 use keepwatch::domain::cloud::{CloudError, CloudRead, CloudWrite, Readers, Writers};
+use keepwatch::domain::region::{Partition, Region};
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::bucket::{LifecycleRule, Transition};
 use keepwatch::domain::resource::trail::{EventSelector, Selectors};
@@ -81,8 +83,12 @@ impl Edge {
     }
 }
 
-fn region() -> String {
-    REGION.to_owned()
+fn home() -> Region {
+    REGION.parse().unwrap()
+}
+
+fn elsewhere() -> Region {
+    "eu-central-1".parse().unwrap()
 }
 
 #[test]
@@ -123,49 +129,49 @@ async fn users_and_buckets(edge: &Edge, cloud: &impl CloudRead) {
     assert!(cloud.role_policies("securecart-app").await.unwrap().contains_key("app"));
 
     let buckets = cloud.buckets().await.unwrap();
-    assert!(buckets.iter().any(|place| place.name == "securecart-images" && place.region == REGION), "{buckets:?}");
-    assert_eq!(cloud.bucket_region("securecart-images").await.unwrap(), REGION);
-    let bucket = cloud.bucket(REGION, "securecart-images").await.unwrap();
+    assert!(buckets.iter().any(|place| place.name == "securecart-images" && *place.region == *REGION), "{buckets:?}");
+    assert_eq!(cloud.bucket_region("securecart-images").await.unwrap(), home());
+    let bucket = cloud.bucket(&home(), "securecart-images").await.unwrap();
     assert_eq!((bucket.versioning, bucket.mfa_delete), (Versioning::Enabled, false));
     assert_eq!(bucket.lifecycle[0].noncurrent_days, Some(35));
     assert_eq!(bucket.tags["keepwatch:protected"], "true");
-    assert!(matches!(cloud.bucket(REGION, "no-such-bucket-here").await, Err(CloudError::Gone { .. })));
+    assert!(matches!(cloud.bucket(&home(), "no-such-bucket-here").await, Err(CloudError::Gone { .. })));
 }
 
 async fn backups(edge: &Edge, cloud: &impl CloudRead) {
     let name = edge.world("vault");
-    assert_eq!(cloud.vaults(REGION).await.unwrap(), [name]);
-    let vault = cloud.vault(REGION, name).await.unwrap();
+    assert_eq!(cloud.vaults(&home()).await.unwrap(), [name]);
+    let vault = cloud.vault(&home(), name).await.unwrap();
     assert_eq!((vault.arn.as_str(), vault.locked), (edge.world("vault_arn"), false));
     assert_eq!(vault.policy.unwrap()["Statement"][0]["Effect"], "Deny");
     assert_eq!(vault.tags["keepwatch:protected"], "true");
-    assert_eq!(cloud.vault("eu-central-1", "securecart-vault-dr").await.unwrap().policy, None);
-    assert!(matches!(cloud.vault(REGION, "no-vault").await, Err(CloudError::Gone { .. })));
-    assert!(matches!(cloud.recovery_points(REGION, "no-vault").await, Err(CloudError::Gone { .. })));
-    let points = cloud.recovery_points(REGION, name).await.unwrap();
+    assert_eq!(cloud.vault(&elsewhere(), "securecart-vault-dr").await.unwrap().policy, None);
+    assert!(matches!(cloud.vault(&home(), "no-vault").await, Err(CloudError::Gone { .. })));
+    assert!(matches!(cloud.recovery_points(&home(), "no-vault").await, Err(CloudError::Gone { .. })));
+    let points = cloud.recovery_points(&home(), name).await.unwrap();
     assert_eq!(points.len(), 6);
     assert!(
         points
             .iter()
             .all(|point| point.status == "COMPLETED" && point.role.as_deref() == Some(edge.world("backup_role")))
     );
-    assert_eq!(cloud.copy_jobs(REGION, edge.world("dr_vault_arn")).await.unwrap(), []);
-    assert_eq!(cloud.legal_holds(REGION).await.unwrap(), []);
+    assert_eq!(cloud.copy_jobs(&home(), edge.world("dr_vault_arn")).await.unwrap(), []);
+    assert_eq!(cloud.legal_holds(&home()).await.unwrap(), []);
 }
 
 async fn keys_and_trails(edge: &Edge, cloud: &impl CloudRead) {
-    assert_eq!(cloud.keys(REGION).await.unwrap(), [edge.world("kms_key_arn")]);
-    let key = cloud.key(REGION, edge.world("kms_key_arn")).await.unwrap();
+    assert_eq!(cloud.keys(&home()).await.unwrap(), [edge.world("kms_key_arn")]);
+    let key = cloud.key(&home(), edge.world("kms_key_arn")).await.unwrap();
     assert_eq!((key.state.as_str(), key.deletion_date), ("Enabled", None));
     assert_eq!(key.tags["keepwatch:protected"], "true");
 
-    assert_eq!(cloud.trails(REGION).await.unwrap(), ["securecart-trail"]);
-    assert_eq!(cloud.trails("eu-central-1").await.unwrap(), [""; 0]);
-    let trail = cloud.trail(REGION, "securecart-trail").await.unwrap();
+    assert_eq!(cloud.trails(&home()).await.unwrap(), ["securecart-trail"]);
+    assert_eq!(cloud.trails(&elsewhere()).await.unwrap(), [""; 0]);
+    let trail = cloud.trail(&home(), "securecart-trail").await.unwrap();
     assert!(trail.logging && trail.settings.multi_region && trail.settings.log_file_validation);
     assert_eq!(trail.settings.bucket, edge.world("trail_bucket"));
     assert_eq!(trail.tags["keepwatch:protected"], "true");
-    assert!(matches!(cloud.trail(REGION, "no-trail").await, Err(CloudError::Gone { .. })));
+    assert!(matches!(cloud.trail(&home(), "no-trail").await, Err(CloudError::Gone { .. })));
 }
 
 #[test]
@@ -184,7 +190,7 @@ fn every_containing_action_does_what_it_says_and_can_be_taken_back() {
         assert!(matches!(again, Err(CloudError::Gone { .. })), "{again:?}");
 
         edge.done(Action::AttachDenyAll { user: user.clone() }).await;
-        assert_eq!(cloud.user(&user).await.unwrap().attached, [keepwatch::aws::DENY_ALL]);
+        assert_eq!(cloud.user(&user).await.unwrap().attached, [deny_all(Partition::Aws)]);
         edge.done(Action::DetachDenyAll { user: user.clone() }).await;
         for status in [KeyStatus::Inactive, KeyStatus::Active] {
             edge.done(Action::SetAccessKey { user: user.clone(), key_id: key_id.clone(), status }).await;
@@ -209,32 +215,32 @@ fn every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back() {
     in_lab(async |edge| {
         let cloud = edge.reads().await;
         let (vault, title) = (edge.world("vault").to_owned(), "Keepwatch INC-edge".to_owned());
-        let hold = Action::HoldVault { region: region(), vault: vault.clone(), title: title.clone() };
+        let hold = Action::HoldVault { region: home(), vault: vault.clone(), title: title.clone() };
         for _ in 0..2 {
             edge.done(hold.clone()).await;
         }
-        let holds = cloud.legal_holds(REGION).await.unwrap();
+        let holds = cloud.legal_holds(&home()).await.unwrap();
         assert!(matches!(&holds[..], [hold] if hold.active && hold.title == title), "{holds:?}");
-        edge.done(Action::ReleaseHold { region: region(), title: title.clone() }).await;
-        assert!(cloud.legal_holds(REGION).await.unwrap().iter().all(|hold| !hold.active));
-        let again = edge.apply(Action::ReleaseHold { region: region(), title: title.clone() }).await;
+        edge.done(Action::ReleaseHold { region: home(), title: title.clone() }).await;
+        assert!(cloud.legal_holds(&home()).await.unwrap().iter().all(|hold| !hold.active));
+        let again = edge.apply(Action::ReleaseHold { region: home(), title: title.clone() }).await;
         assert!(matches!(again, Err(CloudError::Gone { .. })), "{again:?}");
         edge.done(hold.clone()).await;
-        let held = async || cloud.legal_holds(REGION).await.unwrap().iter().any(|hold| hold.active);
+        let held = async || cloud.legal_holds(&home()).await.unwrap().iter().any(|hold| hold.active);
         assert!(!held().await, "AWS answers a token that it knows and does nothing");
         edge.apply_with(hold, "another plan").await.unwrap();
         assert!(held().await);
 
-        let before = cloud.vault(REGION, &vault).await.unwrap().policy;
+        let before = cloud.vault(&home(), &vault).await.unwrap().policy;
         for policy in [None, before] {
-            edge.done(Action::SetVaultPolicy { region: region(), vault: vault.clone(), policy: policy.clone() }).await;
-            assert_eq!(cloud.vault(REGION, &vault).await.unwrap().policy, policy);
+            edge.done(Action::SetVaultPolicy { region: home(), vault: vault.clone(), policy: policy.clone() }).await;
+            assert_eq!(cloud.vault(&home(), &vault).await.unwrap().policy, policy);
         }
 
         let destination = edge.world("dr_vault_arn").to_owned();
         let recovery_point = edge.lab.ready["world"]["recovery_points"][0].as_str().unwrap().to_owned();
         let copy = Action::CopyRecoveryPoint {
-            region: region(),
+            region: home(),
             vault,
             recovery_point: recovery_point.clone(),
             destination: destination.clone(),
@@ -242,14 +248,14 @@ fn every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back() {
         };
         edge.done(copy.clone()).await;
         edge.done(copy).await;
-        let jobs = cloud.copy_jobs(REGION, &destination).await.unwrap();
+        let jobs = cloud.copy_jobs(&home(), &destination).await.unwrap();
         assert!(matches!(&jobs[..], [job] if job.recovery_point == recovery_point), "{jobs:?}");
 
         let key = edge.world("kms_key_arn").to_owned();
-        edge.done(Action::DisableKey { region: region(), key: key.clone() }).await;
-        assert_eq!(cloud.key(REGION, &key).await.unwrap().state, "Disabled");
-        edge.done(Action::EnableKey { region: region(), key: key.clone() }).await;
-        assert_eq!(cloud.key(REGION, &key).await.unwrap().state, "Enabled");
+        edge.done(Action::DisableKey { region: home(), key: key.clone() }).await;
+        assert_eq!(cloud.key(&home(), &key).await.unwrap().state, "Disabled");
+        edge.done(Action::EnableKey { region: home(), key: key.clone() }).await;
+        assert_eq!(cloud.key(&home(), &key).await.unwrap().state, "Enabled");
     });
 }
 
@@ -261,13 +267,13 @@ fn a_key_whose_deletion_is_scheduled_is_kept() {
     };
     after(schedule, async |edge| {
         let (cloud, key) = (edge.reads().await, edge.world("kms_key_arn").to_owned());
-        let doomed = cloud.key(REGION, &key).await.unwrap();
+        let doomed = cloud.key(&home(), &key).await.unwrap();
         assert_eq!((doomed.state.as_str(), doomed.deletion_date.is_some()), ("PendingDeletion", true));
-        edge.done(Action::CancelKeyDeletion { region: region(), key: key.clone() }).await;
-        let kept = cloud.key(REGION, &key).await.unwrap();
+        edge.done(Action::CancelKeyDeletion { region: home(), key: key.clone() }).await;
+        let kept = cloud.key(&home(), &key).await.unwrap();
         assert_eq!((kept.state.as_str(), kept.deletion_date), ("Disabled", None));
-        edge.done(Action::EnableKey { region: region(), key: key.clone() }).await;
-        assert_eq!(cloud.key(REGION, &key).await.unwrap().state, "Enabled");
+        edge.done(Action::EnableKey { region: home(), key: key.clone() }).await;
+        assert_eq!(cloud.key(&home(), &key).await.unwrap().state, "Enabled");
     });
 }
 
@@ -277,13 +283,13 @@ fn every_repair_of_buckets_and_trails_does_what_it_says_and_can_be_taken_back() 
         let cloud = edge.reads().await;
         let bucket = "securecart-images".to_owned();
         for versioning in [Versioning::Suspended, Versioning::Enabled] {
-            edge.done(Action::SetVersioning { region: region(), bucket: bucket.clone(), versioning }).await;
-            assert_eq!(cloud.bucket(REGION, &bucket).await.unwrap().versioning, versioning);
+            edge.done(Action::SetVersioning { region: home(), bucket: bucket.clone(), versioning }).await;
+            assert_eq!(cloud.bucket(&home(), &bucket).await.unwrap().versioning, versioning);
         }
-        let before = cloud.bucket(REGION, &bucket).await.unwrap().lifecycle;
+        let before = cloud.bucket(&home(), &bucket).await.unwrap().lifecycle;
         for rules in [vec![rule("a"), LifecycleRule { prefix: "logs/".into(), ..rule("b") }], Vec::new(), before] {
-            edge.done(Action::SetLifecycle { region: region(), bucket: bucket.clone(), rules: rules.clone() }).await;
-            assert_eq!(cloud.bucket(REGION, &bucket).await.unwrap().lifecycle, rules);
+            edge.done(Action::SetLifecycle { region: home(), bucket: bucket.clone(), rules: rules.clone() }).await;
+            assert_eq!(cloud.bucket(&home(), &bucket).await.unwrap().lifecycle, rules);
         }
         trails(&edge, &cloud).await;
     });
@@ -306,26 +312,26 @@ fn rule(id: &str) -> LifecycleRule {
 async fn trails(edge: &Edge, cloud: &impl CloudRead) {
     let trail = "securecart-trail".to_owned();
     for logging in [false, true] {
-        edge.done(Action::SetLogging { region: region(), trail: trail.clone(), logging }).await;
-        assert_eq!(cloud.trail(REGION, &trail).await.unwrap().logging, logging);
+        edge.done(Action::SetLogging { region: home(), trail: trail.clone(), logging }).await;
+        assert_eq!(cloud.trail(&home(), &trail).await.unwrap().logging, logging);
     }
-    let before = cloud.trail(REGION, &trail).await.unwrap().settings;
+    let before = cloud.trail(&home(), &trail).await.unwrap().settings;
     let mut narrow = before.clone();
     narrow.multi_region = false;
     narrow.prefix = Some("elsewhere".into());
     let basic = EventSelector { read_write: "WriteOnly".into(), management: true, ..EventSelector::default() };
     narrow.selectors = Some(Selectors { basic: vec![basic], advanced: Vec::new() });
     for settings in [narrow.clone(), before] {
-        edge.done(Action::UpdateTrail { region: region(), trail: trail.clone(), settings: settings.clone() }).await;
-        assert_eq!(cloud.trail(REGION, &trail).await.unwrap().settings, settings);
+        edge.done(Action::UpdateTrail { region: home(), trail: trail.clone(), settings: settings.clone() }).await;
+        assert_eq!(cloud.trail(&home(), &trail).await.unwrap().settings, settings);
     }
     for _ in 0..2 {
-        edge.done(Action::CreateTrail { region: region(), trail: "anew".into(), settings: narrow.clone() }).await;
+        edge.done(Action::CreateTrail { region: home(), trail: "anew".into(), settings: narrow.clone() }).await;
     }
-    assert_eq!(cloud.trail(REGION, "anew").await.unwrap().settings, narrow);
+    assert_eq!(cloud.trail(&home(), "anew").await.unwrap().settings, narrow);
 
     let since = jiff::Timestamp::UNIX_EPOCH;
-    let history = cloud.event_history(REGION, since).await.unwrap();
+    let history = cloud.event_history(&home(), since).await.unwrap();
     let named = |name: &str| history.iter().any(|event| event["eventName"] == name);
     assert!(named("UpdateTrail") && named("CreateTrail"), "{history:?}");
     assert!(!named("DescribeTrails"), "reads are left out");
@@ -334,7 +340,7 @@ async fn trails(edge: &Edge, cloud: &impl CloudRead) {
 #[test]
 fn a_session_can_do_its_action_and_nothing_else() {
     in_lab(async |edge| {
-        let (region, key) = (region(), edge.world("kms_key_arn").to_owned());
+        let (region, key) = (home(), edge.world("kms_key_arn").to_owned());
         let enable = Action::EnableKey { region: region.clone(), key: key.clone() };
         let writer = edge.aws.write_access().writer(edge.account(PRODUCTION), INCIDENT, &enable).await.unwrap();
         writer.apply(&enable, TOKEN).await.unwrap();
@@ -424,12 +430,12 @@ fn trouble_is_sorted_by_what_to_do_about_it_and_a_short_one_is_not_noticed() {
         let key = edge.world("kms_key_arn");
         for kind in ["throttle", "500", "drop"] {
             edge.control("faults", json!({"service": "kms", "operation": "DescribeKey", "kind": kind})).await;
-            let error = cloud.key(REGION, key).await.unwrap_err();
+            let error = cloud.key(&home(), key).await.unwrap_err();
             assert_eq!(matches!(error, CloudError::Throttled { .. }), kind == "throttle", "{kind}: {error:?}");
             assert!(error.is_transient(), "{kind}: {error:?}");
             reqwest::Client::new().delete(edge.url("faults")).send().await.unwrap();
             edge.control("faults", json!({"service": "kms", "kind": kind, "times": 1})).await;
-            cloud.key(REGION, key).await.unwrap_or_else(|error| panic!("once {kind}: {error}"));
+            cloud.key(&home(), key).await.unwrap_or_else(|error| panic!("once {kind}: {error}"));
         }
     });
 }

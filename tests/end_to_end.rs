@@ -1,5 +1,6 @@
 //! One attack, from the stolen key to the undo, as the people in it see it.
 
+use keepwatch::domain::region::Partition;
 use serde_json::json;
 
 use crate::support::lab::{As, Lab, PRODUCTION};
@@ -61,6 +62,54 @@ fn a_stolen_key_deletes_backups_and_is_stopped() {
 
     assert!(lab.run(&["ledger", "verify"]).status.success());
     assert!(agent.stop().success(), "the agent drains and ends well");
+}
+
+#[test]
+fn the_same_attack_is_stopped_in_china() {
+    an_attack_is_stopped_in(Partition::AwsCn);
+}
+
+#[test]
+fn the_same_attack_is_stopped_in_govcloud() {
+    an_attack_is_stopped_in(Partition::AwsUsGov);
+}
+
+/// In a partition where an ARN of `aws`, or a Region of it, is a stranger's.
+fn an_attack_is_stopped_in(partition: Partition) {
+    let lab = Lab::start_in(partition);
+    let agent = lab.watch();
+    let bucket = "securecart-invoices";
+    lab.control("settings", Some(json!({"delivery_delay_seconds": 5.0})));
+    delete_point(&lab, 0).unwrap();
+    let suspend = json!({"Bucket": bucket, "VersioningConfiguration": {"Status": "Suspended"}});
+    lab.done(As::Attacker, "s3", "put_bucket_versioning", suspend);
+    lab.done(As::Attacker, "cloudtrail", "stop_logging", json!({"Name": lab.world("trail")}));
+    lab.done(As::Attacker, "kms", "disable_key", json!({"KeyId": lab.world("kms_key_arn")}));
+
+    lab.eventually("the attacker is quarantined", || lab.quarantined("ci-deployer"));
+    let refusal = delete_point(&lab, 1).unwrap_err();
+    assert!(refusal["message"].as_str().unwrap().contains("explicit deny"), "{refusal}");
+    lab.eventually("the vault is held", || is_held(&lab));
+    lab.eventually("versioning is back", || versioning(&lab, bucket) == "Enabled");
+    lab.eventually("the trail logs again", || is_logging(&lab));
+    lab.eventually("the key works", || key_state(&lab) == "Enabled");
+    lab.eventually("Slack tells of all four", || {
+        let said = lab.slack_text();
+        ["BKP-01", "BKT-01", "LOG-01", "KMS-01"].iter().all(|rule| said.contains(rule))
+    });
+    let said = lab.slack_text();
+    for arn in [format!("arn:{partition}:s3:::{bucket}"), format!("arn:{partition}:backup:{}:", lab.home())] {
+        assert!(said.contains(&arn), "{arn}: {said}");
+    }
+    assert!(!said.contains("arn:aws:"), "{said}");
+    assert!(said.contains(partition.console_domain()), "{said}");
+
+    let id = lab.incidents()[0]["incident"]["id"].as_str().unwrap().to_owned();
+    let undone = lab.run(&["undo", &id, "--by", "alice", "--with", "bob"]);
+    assert!(undone.status.success(), "{}", String::from_utf8_lossy(&undone.stderr));
+    assert!(!lab.quarantined("ci-deployer") && !is_held(&lab));
+    assert_eq!(versioning(&lab, bucket), "Suspended");
+    assert!(agent.stop().success());
 }
 
 #[test]

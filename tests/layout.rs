@@ -81,6 +81,17 @@ fn only_the_edge_names_the_aws_sdk() {
     }
 }
 
+/// A partition is a value: what is written for `aws` alone names nothing in China or GovCloud.
+#[test]
+fn no_arn_is_written_for_one_partition() {
+    for (path, text) in modules() {
+        // The engine's probe is text like any other.
+        let other = ["tests.rs", "examples.rs", "engine/values.rs"].iter().any(|name| path.ends_with(name));
+        let literal = !other && production(&text).contains("arn:aws");
+        assert!(!literal, "`{}` has an ARN of the partition `aws`", path.display());
+    }
+}
+
 /// How AWS is reached comes in as a value, made where the program starts.
 #[test]
 fn the_edge_reads_no_environment() {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use keepwatch::domain::action::permissions::{READ, RESPOND};
 use keepwatch::domain::action::{Action, KeyStatus, RoleSession, Strength};
+use keepwatch::domain::region::{Partition, Region};
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::trail::TrailSettings;
 
@@ -43,7 +44,8 @@ fn allowed<'a>(template: &'a str, role: &str) -> BTreeSet<&'a str> {
 
 /// One of each kind, and of each form that needs other permissions.
 fn every_action() -> Vec<Action> {
-    let (region, user, policy) = ("eu-west-1".to_owned(), "eve".to_owned(), "q".to_owned());
+    let region: Region = "eu-west-1".parse().unwrap();
+    let (user, policy) = ("eve".to_owned(), "q".to_owned());
     let session =
         RoleSession { role: "r".into(), unique_id: "AROA:s".into(), issued_before: "2026-01-01T00:00:00Z".into() };
     let (strength, status, settings) = (Strength::Hard, KeyStatus::Inactive, TrailSettings::default());
@@ -94,7 +96,7 @@ fn the_respond_list_is_the_union_of_what_the_actions_need() {
 fn no_action_may_touch_everything_but_a_hold_that_has_no_name_yet() {
     let account = "111122223333".parse().unwrap();
     for action in every_action() {
-        let wide = action.resource_arns(&account).iter().any(|arn| arn == "*");
+        let wide = action.resource_arns(Partition::Aws, &account).iter().any(|arn| arn == "*");
         assert_eq!(wide, matches!(action, Action::HoldVault { .. }), "{action}");
     }
 }
@@ -103,6 +105,6 @@ fn no_action_may_touch_everything_but_a_hold_that_has_no_name_yet() {
 fn a_session_policy_fits_into_the_request_that_carries_it() {
     let account = "111122223333".parse().unwrap();
     for action in every_action() {
-        assert!(action.session_policy(&account).len() < 2048, "{action}");
+        assert!(action.session_policy(Partition::AwsUsGov, &account).len() < 2048, "{action}");
     }
 }

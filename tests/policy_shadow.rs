@@ -207,7 +207,7 @@ async fn a_sweep_leaves_a_finding_in_shadow_too() {
     stage.refresh().await;
     stage.agent.clouds.inside.lock().unwrap().buckets.insert("b".to_owned(), bucket(Versioning::Enabled));
     let account = "111122223333".parse().unwrap();
-    let place = Place { kind: Kind::Bucket, account, region: "eu-west-1".to_owned(), name: "b".to_owned() };
+    let place = Place { kind: Kind::Bucket, account, region: "eu-west-1".parse().unwrap(), name: "b".to_owned() };
     stage.agent.reconcile(&place, None, &stage.agent.rules.now()).await.unwrap();
     assert!(stage.agent.ledger.shadowed("TST-STATE").await.unwrap().is_empty(), "nothing waits for a shadow");
     stage.agent.evaluate_shadows().await;

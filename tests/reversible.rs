@@ -14,7 +14,7 @@ use keepwatch::domain::resource::bucket::LifecycleRule;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::key::KeyLive;
 use keepwatch::domain::resource::trail::{TrailLive, TrailSettings};
-use keepwatch::domain::resource::{Desired, Kind, Place};
+use keepwatch::domain::resource::{Desired, Kind, Place, Target};
 use keepwatch::domain::response::Response;
 use keepwatch::ops::metrics::Stopwatch;
 use keepwatch::respond::execute::{Executor, WriteDoor};
@@ -36,8 +36,9 @@ fn config() -> Config {
     Config::parse(include_str!("../accounts.toml")).unwrap()
 }
 
-fn place(kind: Kind, name: &str) -> Place {
-    Place { kind, account: "111122223333".parse().unwrap(), region: "eu-west-1".to_owned(), name: name.to_owned() }
+fn target(kind: Kind, name: &str) -> Target {
+    let (account, region) = ("111122223333".parse().unwrap(), "eu-west-1".parse().unwrap());
+    Target::from(&Place { kind, account, region, name: name.to_owned() })
 }
 
 fn mallory() -> Box<Principal> {
@@ -116,7 +117,7 @@ proptest! {
         let desired_states = Declared(Desired {
             versioning: Some(Versioning::Enabled), lifecycle: Some(wanted), ..Desired::default()
         });
-        let after = run(there_and_back(Response::Restore(place(Kind::Bucket, "b")), inside.clone(), desired_states));
+        let after = run(there_and_back(Response::Restore(target(Kind::Bucket, "b")), inside.clone(), desired_states));
         prop_assert_eq!(after, inside);
     }
 
@@ -126,7 +127,7 @@ proptest! {
         let vault = VaultState { policy, ..VaultState::default() };
         let inside = Inside { vaults: BTreeMap::from([("v".to_owned(), vault)]), ..Inside::default() };
         let desired_states = Declared(Desired { policy: Some(json!({"Statement": []})), ..Desired::default() });
-        let after = run(there_and_back(Response::Restore(place(Kind::Vault, "v")), inside.clone(), desired_states));
+        let after = run(there_and_back(Response::Restore(target(Kind::Vault, "v")), inside.clone(), desired_states));
         prop_assert_eq!(after, inside);
     }
 
@@ -154,7 +155,7 @@ fn a_stopped_trail_logs_again_and_undo_stops_it() {
     let trail = TrailLive { logging: false, settings, tags: BTreeMap::new() };
     let inside = Inside { trails: BTreeMap::from([("t".to_owned(), trail)]), ..Inside::default() };
     let desired_states = Declared(Desired { logging: Some(true), multi_region: Some(true), ..Desired::default() });
-    let after = run(there_and_back(Response::Restore(place(Kind::Trail, "t")), inside.clone(), desired_states));
+    let after = run(there_and_back(Response::Restore(target(Kind::Trail, "t")), inside.clone(), desired_states));
     assert_eq!(after, inside);
 }
 
@@ -162,7 +163,7 @@ fn a_stopped_trail_logs_again_and_undo_stops_it() {
 fn a_key_whose_deletion_was_called_off_is_left_disabled_by_undo() {
     let key = KeyLive { state: "PendingDeletion".to_owned(), deletion_date: None, tags: BTreeMap::new() };
     let inside = Inside { keys: BTreeMap::from([("k".to_owned(), key)]), ..Inside::default() };
-    let after = run(there_and_back(Response::Restore(place(Kind::Key, "k")), inside, Declared(Desired::default())));
+    let after = run(there_and_back(Response::Restore(target(Kind::Key, "k")), inside, Declared(Desired::default())));
     assert_eq!(after.keys["k"].state, "Disabled");
 }
 
@@ -171,7 +172,7 @@ fn a_deleted_trail_is_made_again_from_its_baseline() {
     let settings = TrailSettings { bucket: "logs".to_owned(), multi_region: true, ..TrailSettings::default() };
     let desired_states =
         Declared(Desired { settings: Some(settings.clone()), logging: Some(true), ..Desired::default() });
-    let after = run(there_and_back(Response::Restore(place(Kind::Trail, "t")), Inside::default(), desired_states));
+    let after = run(there_and_back(Response::Restore(target(Kind::Trail, "t")), Inside::default(), desired_states));
     assert_eq!(after.trails["t"].settings, settings);
     assert!(!after.trails["t"].logging, "undo stops it; nothing deletes it");
 }

@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 use super::call::ServiceClient;
 use super::sessions::Session;
 use super::settings::SdkSettings;
+use crate::domain::region::Region;
 
 /// The clients of one account and Region, each made when first needed.
 pub(super) struct Clients {
@@ -20,7 +21,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub fn new(settings: &SdkSettings, region: &str, session: &Arc<Session>) -> Self {
+    pub fn new(settings: &SdkSettings, region: &Region, session: &Arc<Session>) -> Self {
         Self {
             settings: settings.entered(region, session),
             session: Arc::clone(session),

@@ -11,9 +11,6 @@ use super::call::ServiceClient;
 use crate::domain::action::KeyStatus;
 use crate::domain::cloud::{CloudError, UserState};
 
-/// AWS's own policy that denies everything.
-pub const DENY_ALL: &str = "arn:aws:iam::aws:policy/AWSDenyAll";
-
 type Iam = ServiceClient<Client>;
 
 /// A user's policies and keys.
@@ -99,15 +96,15 @@ pub async fn delete_user_policy(iam: &Iam, user: &str, policy: &str) -> Result<(
     iam.ask("iam:DeleteUserPolicy", user, delete).await.map(drop)
 }
 
-/// Attaches `AWSDenyAll` to a user.
-pub async fn attach_deny_all(iam: &Iam, user: &str) -> Result<(), CloudError> {
-    let attach = || iam.client.attach_user_policy().user_name(user).policy_arn(DENY_ALL).send();
+/// Attaches a managed policy to a user.
+pub async fn attach_user_policy(iam: &Iam, user: &str, arn: &str) -> Result<(), CloudError> {
+    let attach = || iam.client.attach_user_policy().user_name(user).policy_arn(arn).send();
     iam.ask("iam:AttachUserPolicy", user, attach).await.map(drop)
 }
 
-/// Detaches `AWSDenyAll` from a user.
-pub async fn detach_deny_all(iam: &Iam, user: &str) -> Result<(), CloudError> {
-    let detach = || iam.client.detach_user_policy().user_name(user).policy_arn(DENY_ALL).send();
+/// Detaches a managed policy from a user.
+pub async fn detach_user_policy(iam: &Iam, user: &str, arn: &str) -> Result<(), CloudError> {
+    let detach = || iam.client.detach_user_policy().user_name(user).policy_arn(arn).send();
     iam.ask("iam:DetachUserPolicy", user, detach).await.map(drop)
 }
 

@@ -41,7 +41,6 @@ use queue::Queue;
 use sessions::{AssumeRoleRequest, Session};
 
 pub use self::events::Rule;
-pub use self::iam::DENY_ALL;
 pub use self::organisation::Member;
 pub use self::read::Reader;
 pub use self::sessions::SESSION_PREFIX;
@@ -142,7 +141,10 @@ impl Shared {
     fn known_reader(&self, account: &AccountId) -> Reader {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let session = Session::new(self.sts.clone(), AssumeRoleRequest::read(&self.roles, account));
+            let session = Session::new(
+                self.sts.clone(),
+                AssumeRoleRequest::read(self.settings.partition(), &self.roles, account),
+            );
             Reader::new(account.clone(), self.settings.clone(), Arc::new(session))
         };
         readers.entry(account.clone()).or_insert_with(new).clone()
@@ -155,7 +157,7 @@ impl Shared {
         incident: &str,
         action: &Action,
     ) -> Result<Arc<Session>, CloudError> {
-        let pass = AssumeRoleRequest::respond(&self.roles, &account.id, incident, action);
+        let pass = AssumeRoleRequest::respond(self.settings.partition(), &self.roles, &account.id, (incident, action));
         let session = Arc::new(Session::new(self.sts.clone(), pass));
         session.credentials().await?;
         Ok(session)

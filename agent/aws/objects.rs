@@ -1,14 +1,11 @@
 //! Amazon S3: what lies in a bucket, and its content. With the agent's own credentials.
 
-use aws_config::Region;
 use aws_sdk_s3::Client;
 
 use super::call::ServiceClient;
 use super::settings::SdkSettings;
 use crate::domain::cloud::CloudError;
-
-/// The Region that answers for every bucket, if only to say where it is.
-const ANYWHERE: &str = "us-east-1";
+use crate::domain::region::Region;
 
 /// A bucket that is only read.
 pub struct Objects {
@@ -33,7 +30,8 @@ impl Objects {
     /// # Errors
     /// When it does not exist or may not be used.
     pub async fn open(settings: &SdkSettings, bucket: &str) -> Result<Self, CloudError> {
-        let home = settings.sdk.region().map_or(ANYWHERE, Region::as_ref).to_owned();
+        // Every Region answers for every bucket, if only to say where it is.
+        let home = settings.region().unwrap_or_else(|| settings.partition().global_region());
         let s3 = in_region(settings, &home);
         let region = match s3.client.head_bucket().bucket(bucket).send().await {
             Ok(answer) => answer.bucket_region,
@@ -42,6 +40,7 @@ impl Objects {
                 Some(said.ok_or_else(|| super::error::sort("s3:ListBucket", bucket, &error))?.to_owned())
             }
         };
+        let region = region.as_deref().map(|name| super::s3::region(bucket, name)).transpose()?;
         let s3 = region.filter(|region| *region != home).map_or(s3, |region| in_region(settings, &region));
         Ok(Self { s3, bucket: bucket.to_owned() })
     }
@@ -92,6 +91,6 @@ pub enum Depth {
     OneLevel,
 }
 
-fn in_region(settings: &SdkSettings, region: &str) -> ServiceClient<Client> {
+fn in_region(settings: &SdkSettings, region: &Region) -> ServiceClient<Client> {
     ServiceClient::own(settings.in_region(region).s3())
 }

@@ -11,6 +11,7 @@ use aws_sdk_s3::types::{
 use super::call::ServiceClient;
 use super::lifecycle;
 use crate::domain::cloud::{BucketPlace, CloudError, Object};
+use crate::domain::region::{NotARegion, Region};
 use crate::domain::resource::bucket::Versioning;
 use crate::domain::resource::bucket::{BucketLive, LifecycleRule};
 use crate::ops::waited;
@@ -18,12 +19,15 @@ use crate::ops::waited;
 /// Buckets on one page of the list. S3 names their Regions only where a page size is asked for.
 const PAGE: i32 = 1000;
 
+/// The call that says where a bucket is, as IAM spells it.
+const LOCATE: &str = "s3:GetBucketLocation";
+
 /// The largest object that is read: the agent reads policy bundles and nothing else.
 const OBJECT_BYTES: i64 = 64 * 1024 * 1024;
 
 type S3 = ServiceClient<Client>;
 
-/// Every bucket of the account. Ask in us-east-1, which knows them all.
+/// Every bucket of the account. Ask in the global Region of the partition, which knows them all.
 pub async fn buckets(s3: &S3) -> Result<Vec<BucketPlace>, CloudError> {
     let list = || s3.client.list_buckets().max_buckets(PAGE).into_paginator().send().try_collect();
     let pages = s3.ask("s3:ListAllMyBuckets", "*", list).await?;
@@ -31,7 +35,7 @@ pub async fn buckets(s3: &S3) -> Result<Vec<BucketPlace>, CloudError> {
     for bucket in pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()) {
         let Some(name) = bucket.name else { continue };
         let region = match bucket.bucket_region {
-            Some(region) => Ok(region),
+            Some(name_of_region) => region(&name, &name_of_region),
             None => bucket_region(s3, &name).await,
         };
         match region {
@@ -43,11 +47,21 @@ pub async fn buckets(s3: &S3) -> Result<Vec<BucketPlace>, CloudError> {
     Ok(places)
 }
 
-/// The Region that a bucket lives in. Ask in us-east-1, which knows them all.
-pub async fn bucket_region(s3: &S3, bucket: &str) -> Result<String, CloudError> {
+/// The Region that a bucket lives in. Ask in the global Region of the partition, which knows them all.
+pub async fn bucket_region(s3: &S3, bucket: &str) -> Result<Region, CloudError> {
     let get = || s3.client.get_bucket_location().bucket(bucket).send();
-    let answer = s3.ask("s3:GetBucketLocation", bucket, get).await?;
-    Ok(region_of(answer.location_constraint.as_ref().map_or("", |location| location.as_str())).to_owned())
+    let answer = s3.ask(LOCATE, bucket, get).await?;
+    region(bucket, region_of(answer.location_constraint.as_ref().map_or("", |location| location.as_str())))
+}
+
+/// A Region as S3 names it.
+pub fn region(bucket: &str, name: &str) -> Result<Region, CloudError> {
+    let failed = |error: NotARegion| CloudError::Failed {
+        call: LOCATE.to_owned(),
+        target: bucket.to_owned(),
+        detail: error.to_string(),
+    };
+    name.parse().map_err(failed)
 }
 
 /// The Region that S3 means: it is older than Regions' names.

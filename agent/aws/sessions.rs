@@ -17,6 +17,7 @@ use crate::config::Roles;
 use crate::domain::account::AccountId;
 use crate::domain::action::Action;
 use crate::domain::cloud::CloudError;
+use crate::domain::region::Partition;
 use crate::ops::waited;
 
 /// What every session's name begins with; the agent knows its own calls by it, among others.
@@ -46,9 +47,9 @@ pub(super) struct AssumeRoleRequest {
 
 impl AssumeRoleRequest {
     /// To read in an account.
-    pub fn read(roles: &Roles, account: &AccountId) -> Self {
+    pub fn read(partition: Partition, roles: &Roles, account: &AccountId) -> Self {
         Self {
-            role_arn: role_arn(account, &roles.read),
+            role_arn: role_arn(partition, account, &roles.read),
             session_name: session_name("read"),
             external_id: roles.external_id.clone(),
             seconds: READ_SECONDS,
@@ -57,19 +58,24 @@ impl AssumeRoleRequest {
     }
 
     /// To carry out this action for this incident, and nothing else.
-    pub fn respond(roles: &Roles, account: &AccountId, incident: &str, action: &Action) -> Self {
+    pub fn respond(
+        partition: Partition,
+        roles: &Roles,
+        account: &AccountId,
+        (incident, action): (&str, &Action),
+    ) -> Self {
         Self {
-            role_arn: role_arn(account, &roles.respond),
+            role_arn: role_arn(partition, account, &roles.respond),
             session_name: session_name(incident),
             external_id: roles.external_id.clone(),
             seconds: RESPOND_SECONDS,
-            policy: Some(action.session_policy(account)),
+            policy: Some(action.session_policy(partition, account)),
         }
     }
 }
 
-fn role_arn(account: &AccountId, name: &str) -> String {
-    format!("arn:aws:iam::{account}:role/{name}")
+fn role_arn(partition: Partition, account: &AccountId, name: &str) -> String {
+    partition.global_arn("iam", account.as_str(), &format!("role/{name}"))
 }
 
 /// A name that STS takes: what it does not allow becomes a dash.
@@ -192,12 +198,17 @@ mod tests {
             external_id: "ours".into(),
         };
         let account: AccountId = "111122223333".parse().unwrap();
-        let action = Action::EnableKey { region: "eu-west-1".into(), key: "arn:aws:kms:eu-west-1:1:key/k".into() };
-        let pass = AssumeRoleRequest::respond(&roles, &account, "INC-1", &action);
-        assert_eq!(pass.role_arn, "arn:aws:iam::111122223333:role/KeepwatchRespond");
+        let action =
+            Action::EnableKey { region: "eu-west-1".parse().unwrap(), key: "arn:aws:kms:eu-west-1:1:key/k".into() };
+        for partition in Partition::ALL {
+            let read = AssumeRoleRequest::read(partition, &roles, &account);
+            assert_eq!(read.role_arn, format!("arn:{partition}:iam::111122223333:role/KeepwatchRead"));
+            assert_eq!(read.policy, None);
+        }
+        let pass = AssumeRoleRequest::respond(Partition::AwsCn, &roles, &account, ("INC-1", &action));
+        assert_eq!(pass.role_arn, "arn:aws-cn:iam::111122223333:role/KeepwatchRespond");
         assert_eq!((pass.session_name.as_str(), pass.seconds), ("keepwatch-INC-1", 900));
         assert!(pass.policy.unwrap().contains("kms:EnableKey"));
-        assert_eq!(AssumeRoleRequest::read(&roles, &account).policy, None);
     }
 
     #[tokio::test(start_paused = true)]

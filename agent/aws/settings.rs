@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{IdentityCache, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_sts::config::ProvideCredentials as _;
@@ -15,6 +15,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use super::error;
 use super::sessions::{FromSession, Session};
+use crate::domain::region::{Partition, Region};
 
 /// How often a read is tried before its error is returned.
 const READ_ATTEMPTS: u32 = 3;
@@ -56,10 +57,10 @@ pub struct NoCredentials {
 impl SdkSettings {
     /// What every AWS tool finds: environment, profile, container or instance. The Region too
     /// comes from there, unless it is given. Nothing is said to AWS yet.
-    pub async fn from_environment(region: Option<&str>) -> Self {
+    pub async fn from_environment(region: Option<&Region>) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(region) = region {
-            loader = loader.region(Region::new(region.to_owned()));
+            loader = loader.region(theirs(region));
         }
         let loader = loader.http_client(https()).timeout_config(timeouts()).retry_config(attempts(READ_ATTEMPTS));
         let sdk = loader.load().await;
@@ -68,13 +69,13 @@ impl SdkSettings {
 
     /// These keys and this endpoint, whatever the environment says.
     #[must_use]
-    pub fn at_endpoint(endpoint: &str, region: &str, key: AccessKey) -> Self {
+    pub fn at_endpoint(endpoint: &str, region: &Region, key: AccessKey) -> Self {
         let AccessKey { id, secret, session_token } = key;
         let credentials = Credentials::new(id, secret, session_token, None, "keepwatch");
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(endpoint)
-            .region(Region::new(region.to_owned()))
+            .region(theirs(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(https())
             .timeout_config(timeouts())
@@ -100,6 +101,16 @@ impl SdkSettings {
         given.map(drop).map_err(|error| NoCredentials { detail: error::chain(&error) })
     }
 
+    /// The agent's home Region, if anybody named one.
+    pub(super) fn region(&self) -> Option<Region> {
+        self.sdk.region()?.as_ref().parse().ok()
+    }
+
+    /// The partition of the agent's home Region, in which everything is that it can reach.
+    pub(super) fn partition(&self) -> Partition {
+        self.region().map_or(Partition::Aws, |region| region.partition())
+    }
+
     /// The same, for clients that write.
     pub(super) fn writing(&self) -> Self {
         let sdk = self.sdk.clone().into_builder().retry_config(attempts(WRITE_ATTEMPTS)).build();
@@ -107,13 +118,13 @@ impl SdkSettings {
     }
 
     /// The same in another Region.
-    pub(super) fn in_region(&self, region: &str) -> Self {
-        let sdk = self.sdk.clone().into_builder().region(Region::new(region.to_owned())).build();
+    pub(super) fn in_region(&self, region: &Region) -> Self {
+        let sdk = self.sdk.clone().into_builder().region(theirs(region)).build();
         Self { sdk, path_style: self.path_style }
     }
 
     /// The same in another Region, with a session's credentials, which the SDK must not keep.
-    pub(super) fn entered(&self, region: &str, session: &Arc<Session>) -> Self {
+    pub(super) fn entered(&self, region: &Region, session: &Arc<Session>) -> Self {
         let entered = self.in_region(region);
         let sdk = entered
             .sdk
@@ -129,6 +140,11 @@ impl SdkSettings {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk).force_path_style(self.path_style).build();
         aws_sdk_s3::Client::from_conf(config)
     }
+}
+
+/// A Region as the SDK has it.
+fn theirs(region: &Region) -> aws_config::Region {
+    aws_config::Region::new(region.to_string())
 }
 
 fn https() -> SharedHttpClient {

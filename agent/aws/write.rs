@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::clients::Clients;
-use super::read::{GLOBAL, Reader};
+use super::read::Reader;
 use super::sessions::Session;
 use super::settings::SdkSettings;
 use super::{backup, cloudtrail, iam, kms, s3};
 use crate::domain::action::{Action, quarantine};
 use crate::domain::cloud::{CloudError, CloudRead, CloudWrite};
+use crate::domain::region::Region;
 
 /// Carries out one action in one account, with a session that can make no other.
 pub struct Writer {
@@ -23,13 +24,13 @@ impl Writer {
         Self { settings, session, reads }
     }
 
-    fn clients(&self, region: &str) -> Clients {
+    fn clients(&self, region: &Region) -> Clients {
         Clients::new(&self.settings, region, &self.session)
     }
 
     /// Cancels the holds with this title. Their ids are found with the read role: the session
     /// that writes can only cancel.
-    async fn release_hold(&self, region: &str, title: &str) -> Result<(), CloudError> {
+    async fn release_hold(&self, region: &Region, title: &str) -> Result<(), CloudError> {
         let holds = self.reads.legal_holds(region).await?;
         let ours: Vec<_> = holds.into_iter().filter(|hold| hold.active && hold.title == title).collect();
         if ours.is_empty() {
@@ -46,14 +47,19 @@ impl CloudWrite for Writer {
     /// One call for each action, but for two: a trail's settings and its selectors are two
     /// calls to CloudTrail, and a hold is looked up before it is cancelled.
     async fn apply(&self, action: &Action, token: &str) -> Result<(), CloudError> {
-        let at = self.clients(action.region().unwrap_or(GLOBAL));
+        let partition = self.settings.partition();
+        let at = self.clients(action.region().unwrap_or(&partition.global_region()));
         match action {
             Action::QuarantineUser { user, policy, strength } => {
                 iam::put_user_policy(at.iam(), user, policy, &quarantine::user_policy(*strength)).await
             }
             Action::ReleaseUser { user, policy } => iam::delete_user_policy(at.iam(), user, policy).await,
-            Action::AttachDenyAll { user } => iam::attach_deny_all(at.iam(), user).await,
-            Action::DetachDenyAll { user } => iam::detach_deny_all(at.iam(), user).await,
+            Action::AttachDenyAll { user } => {
+                iam::attach_user_policy(at.iam(), user, &quarantine::deny_all(partition)).await
+            }
+            Action::DetachDenyAll { user } => {
+                iam::detach_user_policy(at.iam(), user, &quarantine::deny_all(partition)).await
+            }
             Action::SetAccessKey { user, key_id, status } => {
                 iam::update_access_key(at.iam(), user, key_id, *status).await
             }

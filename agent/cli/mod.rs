@@ -30,6 +30,7 @@ use crate::aws::{Aws, NoCredentials, SdkSettings};
 use crate::config::Config;
 use crate::config::policies::PolicySettings;
 use crate::domain::clock::SystemClock;
+use crate::domain::region::Region;
 use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
@@ -188,7 +189,7 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 /// How the environment says that AWS is reached.
-async fn sdk_settings(region: Option<&str>) -> SdkSettings {
+async fn sdk_settings(region: Option<&Region>) -> SdkSettings {
     let settings = SdkSettings::from_environment(region).await;
     if std::env::var_os("AWS_ENDPOINT_URL_S3").is_some() { settings.with_path_style() } else { settings }
 }

@@ -8,6 +8,7 @@ mod notify;
 pub mod policies;
 
 use crate::domain::account::{Account, AccountId, Mode};
+use crate::domain::region::{Partition, Region};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -68,8 +69,8 @@ pub struct Intake {
     pub queue: String,
     /// The queue for messages that cannot be handled.
     pub dead_letters: String,
-    /// The Region that both are in.
-    pub region: String,
+    /// The Region that both are in. Its partition is the one that the agent guards.
+    pub region: Region,
     /// Name of the event bus that feeds the queue.
     #[serde(default = "default_bus")]
     pub bus: String,
@@ -230,7 +231,7 @@ impl Config {
             intake: Intake {
                 queue: String::new(),
                 dead_letters: String::new(),
-                region: String::new(),
+                region: Partition::Aws.global_region(),
                 bus: default_bus(),
                 concurrency: default_concurrency(),
             },

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::region::Region;
+
 /// How far a response may go. Ordered: what happens is the least of the global, the
 /// account's and the rule's mode.
 #[derive(
@@ -103,7 +105,8 @@ pub struct Account {
     pub class: AccountClass,
     /// Regions that are read in sweeps.
     #[serde(skip_serializing)]
-    pub regions: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub regions: Vec<Region>,
     /// How far the agent may go in it. `observe` until it says otherwise.
     #[serde(default)]
     pub mode: Mode,

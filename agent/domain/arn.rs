@@ -1,14 +1,19 @@
-//! ARNs, taken apart.
+//! ARNs, taken apart and put together.
+
+use std::fmt;
 
 /// How Identity Center begins the names of its roles.
 const SSO_NAME: &str = "AWSReservedSSO_";
 
 /// An ARN in its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arn<'a> {
     /// `aws`, `aws-cn` or `aws-us-gov`.
     pub partition: &'a str,
     /// Such as `iam`.
     pub service: &'a str,
+    /// Its Region; empty for what has none, and for a bucket.
+    pub region: &'a str,
     /// The account's id; empty for a bucket.
     pub account: &'a str,
     /// What follows the account.
@@ -21,8 +26,8 @@ impl<'a> Arn<'a> {
     pub fn read(text: &'a str) -> Option<Self> {
         let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
         let (partition, service) = (parts.next()?, parts.next()?);
-        let (_region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Self { partition, service, account, resource })
+        let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { partition, service, region, account, resource })
     }
 
     /// The last segment of the resource: a name without path.
@@ -48,6 +53,40 @@ impl<'a> Arn<'a> {
     pub fn role_of_session(&self) -> Option<String> {
         let rest = self.resource.strip_prefix("assumed-role/")?;
         let role = rest.split('/').next().filter(|role| !role.is_empty())?;
-        Some(format!("arn:{}:iam::{}:role/{role}", self.partition, self.account))
+        let resource = &format!("role/{role}");
+        Some(Arn { partition: self.partition, service: "iam", region: "", account: self.account, resource }.to_string())
+    }
+}
+
+impl fmt::Display for Arn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { partition, service, region, account, resource } = self;
+        write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_apart_goes_together_again() {
+        for arn in [
+            "arn:aws:iam::111122223333:role/ops/deployer",
+            "arn:aws-cn:backup:cn-north-1:111122223333:backup-vault:main",
+            "arn:aws-us-gov:s3:::bucket",
+        ] {
+            assert_eq!(Arn::read(arn).unwrap().to_string(), arn);
+        }
+        assert_eq!(Arn::read("arn:aws:s3"), None);
+    }
+
+    #[test]
+    fn a_sessions_role_is_in_the_sessions_partition() {
+        for partition in ["aws", "aws-cn", "aws-us-gov"] {
+            let session = format!("arn:{partition}:sts::111122223333:assumed-role/deployer/mallory");
+            let role = format!("arn:{partition}:iam::111122223333:role/deployer");
+            assert_eq!(Arn::read(&session).unwrap().role_of_session(), Some(role));
+        }
     }
 }

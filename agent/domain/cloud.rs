@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::account::Account;
 use super::action::{Action, KeyStatus};
+use super::region::Region;
 use super::resource::bucket::BucketLive;
 use super::resource::key::KeyLive;
 use super::resource::trail::TrailLive;
@@ -96,8 +97,8 @@ pub struct UserState {
 pub struct BucketPlace {
     /// The bucket's name.
     pub name: String,
-    /// Its Region, such as `eu-west-1`.
-    pub region: String,
+    /// Its Region.
+    pub region: Region,
 }
 
 /// A backup vault's own settings.
@@ -197,44 +198,48 @@ pub trait CloudRead: Send + Sync {
     /// Every bucket of the account, wherever it lives.
     fn buckets(&self) -> impl Future<Output = Result<Vec<BucketPlace>, CloudError>> + Send;
     /// The Region that a bucket lives in.
-    fn bucket_region(&self, bucket: &str) -> impl Future<Output = Result<String, CloudError>> + Send;
+    fn bucket_region(&self, bucket: &str) -> impl Future<Output = Result<Region, CloudError>> + Send;
     /// A bucket's settings.
-    fn bucket(&self, region: &str, bucket: &str) -> impl Future<Output = Result<BucketLive, CloudError>> + Send;
+    fn bucket(&self, region: &Region, bucket: &str) -> impl Future<Output = Result<BucketLive, CloudError>> + Send;
     /// Names of the backup vaults of a Region.
-    fn vaults(&self, region: &str) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
+    fn vaults(&self, region: &Region) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
     /// A vault's settings.
-    fn vault(&self, region: &str, vault: &str) -> impl Future<Output = Result<VaultState, CloudError>> + Send;
+    fn vault(&self, region: &Region, vault: &str) -> impl Future<Output = Result<VaultState, CloudError>> + Send;
     /// The recovery points in a vault.
     fn recovery_points(
         &self,
-        region: &str,
+        region: &Region,
         vault: &str,
     ) -> impl Future<Output = Result<Vec<RecoveryPoint>, CloudError>> + Send;
     /// The jobs that copy recovery points of a Region into the vault with this ARN.
     fn copy_jobs(
         &self,
-        region: &str,
+        region: &Region,
         destination: &str,
     ) -> impl Future<Output = Result<Vec<CopyJob>, CloudError>> + Send;
     /// The legal holds of a Region.
-    fn legal_holds(&self, region: &str) -> impl Future<Output = Result<Vec<LegalHold>, CloudError>> + Send;
+    fn legal_holds(&self, region: &Region) -> impl Future<Output = Result<Vec<LegalHold>, CloudError>> + Send;
     /// ARNs of the customer managed keys of a Region.
-    fn keys(&self, region: &str) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
+    fn keys(&self, region: &Region) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
     /// A key's state.
-    fn key(&self, region: &str, key: &str) -> impl Future<Output = Result<KeyLive, CloudError>> + Send;
+    fn key(&self, region: &Region, key: &str) -> impl Future<Output = Result<KeyLive, CloudError>> + Send;
     /// Names of the trails whose home this Region is.
-    fn trails(&self, region: &str) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
+    fn trails(&self, region: &Region) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
     /// A trail's settings and whether it delivers.
-    fn trail(&self, region: &str, trail: &str) -> impl Future<Output = Result<TrailLive, CloudError>> + Send;
+    fn trail(&self, region: &Region, trail: &str) -> impl Future<Output = Result<TrailLive, CloudError>> + Send;
     /// Management events of a Region since a moment, from CloudTrail's own event history: it
     /// goes on recording when every trail is stopped.
     fn event_history(
         &self,
-        region: &str,
+        region: &Region,
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<Value>, CloudError>> + Send;
     /// The newest page of what a principal did in a Region, from the same history.
-    fn calls_of(&self, region: &str, caller: &Caller) -> impl Future<Output = Result<RecentCalls, CloudError>> + Send;
+    fn calls_of(
+        &self,
+        region: &Region,
+        caller: &Caller,
+    ) -> impl Future<Output = Result<RecentCalls, CloudError>> + Send;
 }
 
 /// What lies in S3 under the agent's own credentials.

@@ -20,5 +20,6 @@ pub mod outcome;
 pub mod plan;
 pub mod principal;
 pub mod reason;
+pub mod region;
 pub mod resource;
 pub mod response;

@@ -3,7 +3,7 @@
 use super::action::Strength;
 use super::finding::ResponseKind;
 use super::principal::Principal;
-use super::resource::Place;
+use super::resource::Target;
 
 /// Something to be done, before anybody looked at how.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,11 +16,11 @@ pub enum Response {
         strength: Strength,
     },
     /// Freeze what is left of a vault.
-    Freeze(Place),
+    Freeze(Target),
     /// Bring a resource back to what it should be.
-    Restore(Place),
+    Restore(Target),
     /// Make a vault's missing copies.
-    Copy(Place),
+    Copy(Target),
 }
 
 impl Response {

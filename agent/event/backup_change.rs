@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::fields::{at, owned};
 use crate::domain::account::AccountId;
-use crate::domain::resource::{Kind, Place};
+use crate::domain::resource::{Kind, Place, Target};
 
 /// The envelope's `source`.
 pub const SOURCE: &str = "aws.backup";
@@ -132,9 +132,9 @@ impl BackupChange {
 
     fn place(&self, vault: &str, account: &AccountId) -> Option<Place> {
         if vault.starts_with("arn:") {
-            return Place::from_arn(vault, account);
+            return Target::from_arn(vault, account)?.place();
         }
-        let (account, region) = (account.clone(), self.region.clone());
+        let (account, region) = (account.clone(), self.region.parse().ok()?);
         Some(Place { kind: Kind::Vault, account, region, name: vault.to_owned() })
     }
 }

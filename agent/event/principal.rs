@@ -6,7 +6,6 @@
 use serde_json::Value;
 
 use super::fields::{at, owned, text};
-use crate::domain::account::AccountId;
 use crate::domain::arn::Arn;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
 
@@ -93,9 +92,10 @@ impl UserIdentity<'_> {
             PrincipalKind::AssumedRole | PrincipalKind::RoleSessionSso | PrincipalKind::ServiceLinkedRole => {
                 self.role_arn()
             }
-            PrincipalKind::Root => owned(self.user_identity, "arn").or_else(|| self.root_arn()),
             PrincipalKind::Unknown => self.role_arn().or_else(|| owned(self.user_identity, "arn")),
+            // Without an ARN nothing says in which partition it is, so none is made up.
             PrincipalKind::IamUser
+            | PrincipalKind::Root
             | PrincipalKind::Service
             | PrincipalKind::FederatedUser
             | PrincipalKind::SamlUser
@@ -109,11 +109,6 @@ impl UserIdentity<'_> {
         let issuer = self.issued_by.as_ref().filter(|arn| arn.resource.starts_with("role/"));
         let from_issuer = issuer.and_then(|_| owned(self.issuer, "arn"));
         from_issuer.or_else(|| self.caller.as_ref()?.role_of_session())
-    }
-
-    fn root_arn(&self) -> Option<String> {
-        let account: AccountId = self.account()?.parse().ok()?;
-        Some(format!("arn:aws:iam::{account}:root"))
     }
 
     fn name(&self, kind: PrincipalKind) -> Option<String> {
@@ -250,8 +245,10 @@ mod tests {
         assert_eq!(center.name.as_deref(), Some("90677e0a-1111-4222-8333-444455556666"));
         let stranger = of("external_account");
         assert_eq!((stranger.kind, stranger.account.as_deref()), (PrincipalKind::AwsAccount, Some("999988887777")));
-        let root = resolve(&json!({"type": "Root", "accountId": "111122223333", "arn": ""}));
-        assert_eq!((root.kind, root.arn.as_deref()), (PrincipalKind::Root, Some("arn:aws:iam::111122223333:root")));
+        let root = json!({"type": "Root", "accountId": "111122223333", "principalId": "111122223333", "arn": ""});
+        let root = resolve(&root);
+        assert_eq!((root.kind, root.arn.as_deref()), (PrincipalKind::Root, None), "nothing says which partition");
+        assert_eq!(root.correlation().as_deref(), Some("111122223333"));
         for (said, kind) in [("SAMLUser", PrincipalKind::SamlUser), ("WebIdentityUser", PrincipalKind::WebIdentityUser)]
         {
             assert_eq!(resolve(&json!({"type": said, "userName": "u", "principalId": "p"})).kind, kind);

@@ -6,6 +6,7 @@ use crate::domain::account::AccountId;
 use crate::domain::action::{Action, Strength};
 use crate::domain::outcome::StepOutcome;
 use crate::domain::reason::BudgetClass;
+use crate::domain::region::Region;
 use crate::domain::resource::{Kind, Place};
 
 /// What a step of this action costs.
@@ -50,8 +51,8 @@ pub const fn word(class: BudgetClass) -> &'static str {
 /// ARN of the protected resource that an action changes; `None` when it acts on an identity.
 #[must_use]
 pub fn resource(action: &Action, account: &AccountId) -> Option<String> {
-    let arn = |kind, region: &str, name: &str| {
-        Some(Place { kind, account: account.clone(), region: region.to_owned(), name: name.to_owned() }.arn())
+    let arn = |kind, region: &Region, name: &str| {
+        Some(Place { kind, account: account.clone(), region: region.clone(), name: name.to_owned() }.arn())
     };
     match action {
         Action::QuarantineUser { .. }

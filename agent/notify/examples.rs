@@ -13,6 +13,7 @@ use crate::domain::outcome::StepOutcome;
 use crate::domain::plan::Step;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
 use crate::domain::reason::{Because, Reason};
+use crate::domain::region::Region;
 use crate::domain::resource::bucket::Versioning;
 use crate::ledger::Incident;
 
@@ -66,7 +67,8 @@ pub(super) fn contained() -> CaseRecord {
 
 fn steps() -> Vec<StepRecord> {
     let (user, policy) = ("mallory".to_owned(), "KeepwatchQuarantine-KW-7F3A2C01".to_owned());
-    let (region, bucket, vault) = ("eu-west-1".to_owned(), "invoices".to_owned(), "main".to_owned());
+    let (bucket, vault) = ("invoices".to_owned(), "main".to_owned());
+    let region: Region = "eu-west-1".parse().expect("a Region");
     let versioning = |versioning| Action::SetVersioning { region: region.clone(), bucket: bucket.clone(), versioning };
     vec![
         step(

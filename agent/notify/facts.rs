@@ -8,6 +8,7 @@ use crate::domain::finding::{Finding, Severity};
 use crate::domain::outcome::StepOutcome;
 use crate::domain::principal::Principal;
 use crate::domain::reason::Because;
+use crate::domain::region::Partition;
 use crate::ledger::Incident;
 
 /// A label and what stands behind it.
@@ -61,7 +62,8 @@ fn event_facts(event: &EventFacts, case: &CaseRecord) -> Vec<Fact> {
 
 /// Where the console shows the event.
 fn console(region: &str, event: &str) -> String {
-    format!("https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}#/events/{event}")
+    let domain = Partition::of_region(region).console_domain();
+    format!("https://{region}.{domain}/cloudtrailv2/home?region={region}#/events/{event}")
 }
 
 /// The principal in a phrase; of its key only the end, which is enough to find it.

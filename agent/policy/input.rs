@@ -218,7 +218,7 @@ mod tests {
         let place = Place {
             kind: Kind::Key,
             account: "111122223333".parse().unwrap(),
-            region: "eu-west-1".to_owned(),
+            region: "eu-west-1".parse().unwrap(),
             name: "k".to_owned(),
         };
         let live = Live::Key(KeyLive { state: "Enabled".to_owned(), deletion_date: None, tags: BTreeMap::new() });

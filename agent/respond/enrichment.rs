@@ -22,8 +22,9 @@ use crate::domain::cloud::{Caller, CloudRead as _, Readers};
 use crate::domain::enrichment::{Activity, Enrichment, owner};
 use crate::domain::event::Event;
 use crate::domain::reason::Reason;
+use crate::domain::region::Region;
 use crate::domain::resource;
-use crate::domain::resource::{Live, Place};
+use crate::domain::resource::{Live, Target};
 use crate::domain::response::Response;
 use crate::ledger::Ledger;
 use crate::rules::active::RuleSet;
@@ -74,29 +75,29 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What is left in the vaults that are held, and whose the resources are.
     async fn places(&self, detection: &Detection<'_>, decision: &Decision) -> Enrichment {
         let mut known = Enrichment::default();
-        let mut seen: BTreeMap<&Place, Option<Cow<'_, Live>>> = BTreeMap::new();
+        let mut seen: BTreeMap<Target, Option<Cow<'_, Live>>> = BTreeMap::new();
         if let (Subject::Resource(place, _), Some(live)) = (detection.subject, detection.live) {
-            seen.insert(place, Some(Cow::Borrowed(live)));
+            seen.insert(Target::from(place), Some(Cow::Borrowed(live)));
         }
         for response in decision.act.iter().chain(&decision.ask) {
-            let (Response::Freeze(place) | Response::Restore(place)) = response else { continue };
-            if let MapEntry::Vacant(unseen) = seen.entry(place) {
-                let live = timeout(LOOKUP_TIMEOUT, self.look_at(place, detection.rules)).await;
+            let (Response::Freeze(target) | Response::Restore(target)) = response else { continue };
+            if let MapEntry::Vacant(unseen) = seen.entry(target.clone()) {
+                let live = timeout(LOOKUP_TIMEOUT, self.look_at(target, detection.rules)).await;
                 unseen.insert(live.ok().flatten().map(Cow::Owned));
             }
-            if let Some(Some(live)) = seen.get(place) {
+            if let Some(Some(live)) = seen.get(target) {
                 note_stake(&mut known, response, live);
             }
         }
-        for (place, live) in &seen {
-            note_owner(&mut known, place, live.as_deref());
+        for (target, live) in &seen {
+            note_owner(&mut known, target, live.as_deref());
         }
         known
     }
 
-    async fn look_at(&self, place: &Place, rules: &RuleSet) -> Option<Live> {
-        let cloud = self.clouds.reader(self.config.account(&place.account)?).await.ok()?;
-        let place = &*resource::located(place, &cloud).await.ok()?;
+    async fn look_at(&self, target: &Target, rules: &RuleSet) -> Option<Live> {
+        let cloud = self.clouds.reader(self.config.account(&target.account)?).await.ok()?;
+        let place = &target.locate(&cloud).await.ok()?;
         let desired = self.desired(place, rules).await.ok()?;
         resource::read(place, &desired, &cloud).await.ok()
     }
@@ -104,10 +105,11 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     async fn activity(&self, detection: &Detection<'_>, incident: &str) -> Option<Activity> {
         let Subject::Event(event) = detection.subject else { return None };
         let caller = caller(event)?;
+        let region: Region = event.region.parse().ok()?;
         if !self.lookups.is_due(incident, self.clock.now()) {
             return None;
         }
-        let asked = async { self.clouds.reader(detection.account).await?.calls_of(&event.region, &caller).await };
+        let asked = async { self.clouds.reader(detection.account).await?.calls_of(&region, &caller).await };
         match timeout(LOOKUP_TIMEOUT, asked).await {
             Ok(Ok(read)) => Some(Activity::around((&event.id, event.time), &event.region, &read)),
             Ok(Err(error)) => {
@@ -127,8 +129,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
 }
 
 /// Notes whose a resource is.
-fn note_owner(known: &mut Enrichment, place: &Place, live: Option<&Live>) {
-    let owner = live.and_then(|live| owner(live.tags())).map(|owner| (place.arn(), owner.to_owned()));
+fn note_owner(known: &mut Enrichment, target: &Target, live: Option<&Live>) {
+    let owner = live.and_then(|live| owner(live.tags())).map(|owner| (target.arn(), owner.to_owned()));
     known.owners.extend(owner);
 }
 

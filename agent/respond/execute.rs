@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_retry_of_a_plan_is_the_same_request_and_a_new_plan_is_a_new_one() {
         let hold = |vault: &str| Action::HoldVault {
-            region: "eu-west-1".to_owned(),
+            region: "eu-west-1".parse().expect("a Region"),
             vault: vault.to_owned(),
             title: "Keepwatch KW-1".to_owned(),
         };

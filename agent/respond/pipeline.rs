@@ -5,11 +5,12 @@ use tracing::warn;
 use super::agent::{Agent, HandleError};
 use super::detection::{Detection, Subject};
 use crate::domain::account::AccountId;
-use crate::domain::cloud::{CloudRead, Readers};
+use crate::domain::cloud::{CloudError, CloudRead, Readers};
 use crate::domain::event::Event;
 use crate::domain::finding::{Finding, ResponseKind};
+use crate::domain::region::NotARegion;
 use crate::domain::resource;
-use crate::domain::resource::{Kind, Place};
+use crate::domain::resource::{Kind, Target};
 use crate::event::backup_change::BackupChange;
 use crate::ledger::Ledger;
 use crate::ops::fault;
@@ -69,8 +70,13 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     pub async fn catch_up(&self, gap: &Event) -> Result<(), HandleError> {
         let account = self.config.account(&gap.account);
         let account = account.ok_or_else(|| HandleError::UnknownAccount(gap.account.clone()))?;
+        let region = gap.region.parse().map_err(|error: NotARegion| CloudError::Failed {
+            call: "cloudtrail:LookupEvents".to_owned(),
+            target: account.id.to_string(),
+            detail: error.to_string(),
+        })?;
         let cloud = self.clouds.reader(account).await?;
-        for record in cloud.event_history(&gap.region, gap.time).await? {
+        for record in cloud.event_history(&region, gap.time).await? {
             let handled = match Event::parse(record) {
                 Ok(event) => self.handle(event, &Stopwatch::idle()).await.map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
@@ -85,7 +91,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
 
 /// Whether a trail is to be restored: events may be missing since.
 fn leaves_a_trail_gap(findings: &[Finding], account: &AccountId) -> bool {
-    let is_a_trail = |arn: &String| Place::from_arn(arn, account).is_some_and(|place| place.kind == Kind::Trail);
+    let is_a_trail = |arn: &String| Target::from_arn(arn, account).is_some_and(|target| target.kind == Kind::Trail);
     findings.iter().any(|finding| {
         finding.propose.contains(&ResponseKind::Restore) && finding.resource.as_ref().is_some_and(is_a_trail)
     })

@@ -8,6 +8,7 @@ use super::detection::{Detection, Subject};
 use super::dry_run::DryRun;
 use crate::domain::account::Account;
 use crate::domain::cloud::Readers;
+use crate::domain::region::Region;
 use crate::domain::resource;
 use crate::domain::resource::{Kind, Place};
 use crate::ledger::Ledger;
@@ -79,16 +80,16 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     }
 
     /// Every account, Region and kind, in turn.
-    fn beats(&self) -> impl Iterator<Item = (&Account, &str, Kind)> {
+    fn beats(&self) -> impl Iterator<Item = (&Account, &Region, Kind)> {
         let regions = self
             .config
             .accounts()
             .iter()
-            .flat_map(|account| account.regions.iter().map(move |region| (account, region.as_str())));
+            .flat_map(|account| account.regions.iter().map(move |region| (account, region)));
         regions.flat_map(|(account, region)| Kind::ALL.map(|kind| (account, region, kind)))
     }
 
-    async fn list(&self, account: &Account, region: &str, kind: Kind, swept: &mut Swept) -> Vec<Place> {
+    async fn list(&self, account: &Account, region: &Region, kind: Kind, swept: &mut Swept) -> Vec<Place> {
         let listed = async {
             let cloud = self.clouds.reader(account).await?;
             resource::list(kind, &account.id, region, &cloud).await

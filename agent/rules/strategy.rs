@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::account::AccountId;
+use crate::domain::region::Region;
 use crate::domain::resource::bucket::BucketLive;
 use crate::domain::resource::trail::TrailLive;
 use crate::domain::resource::{Desired, Kind, Live, Place};
@@ -38,7 +39,7 @@ struct Match {
     #[serde(default)]
     account: Option<AccountId>,
     #[serde(default)]
-    region: Option<String>,
+    region: Option<Region>,
 }
 
 /// A strategy that cannot be used.
@@ -156,7 +157,7 @@ mod tests {
 
     fn bucket(name: &str) -> Place {
         let account = "111122223333".parse().expect("an id");
-        Place { kind: Kind::Bucket, account, region: "eu-west-1".to_owned(), name: name.to_owned() }
+        Place { kind: Kind::Bucket, account, region: "eu-west-1".parse().expect("a Region"), name: name.to_owned() }
     }
 
     fn strategies(resources: Value) -> Result<Strategies, StrategyError> {

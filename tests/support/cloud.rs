@@ -11,6 +11,7 @@ use keepwatch::domain::cloud::{
     BucketPlace, Caller, CloudError, CloudRead, CloudWrite, CopyJob, LegalHold, Readers, RecentCalls, RecoveryPoint,
     UserState, VaultState, Writers,
 };
+use keepwatch::domain::region::Region;
 use keepwatch::domain::resource::bucket::BucketLive;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::key::KeyLive;
@@ -75,49 +76,49 @@ impl CloudRead for FakeCloud {
     }
     async fn buckets(&self) -> Result<Vec<BucketPlace>, CloudError> {
         let inside = self.inside.lock().unwrap();
-        let place = |name: &String| BucketPlace { name: name.clone(), region: "eu-west-1".to_owned() };
+        let place = |name: &String| BucketPlace { name: name.clone(), region: home() };
         Ok(inside.buckets.keys().map(place).collect())
     }
-    async fn bucket_region(&self, _: &str) -> Result<String, CloudError> {
-        Ok("eu-west-1".to_owned())
+    async fn bucket_region(&self, _: &str) -> Result<Region, CloudError> {
+        Ok(home())
     }
-    async fn bucket(&self, _: &str, bucket: &str) -> Result<BucketLive, CloudError> {
+    async fn bucket(&self, _: &Region, bucket: &str) -> Result<BucketLive, CloudError> {
         self.find(bucket, |inside| inside.buckets.get(bucket))
     }
-    async fn vaults(&self, _: &str) -> Result<Vec<String>, CloudError> {
+    async fn vaults(&self, _: &Region) -> Result<Vec<String>, CloudError> {
         Ok(self.inside.lock().unwrap().vaults.keys().cloned().collect())
     }
-    async fn vault(&self, _: &str, vault: &str) -> Result<VaultState, CloudError> {
+    async fn vault(&self, _: &Region, vault: &str) -> Result<VaultState, CloudError> {
         self.find(vault, |inside| inside.vaults.get(vault))
     }
-    async fn recovery_points(&self, region: &str, vault: &str) -> Result<Vec<RecoveryPoint>, CloudError> {
-        let key = (region.to_owned(), vault.to_owned());
+    async fn recovery_points(&self, region: &Region, vault: &str) -> Result<Vec<RecoveryPoint>, CloudError> {
+        let key = (region.to_string(), vault.to_owned());
         Ok(self.inside.lock().unwrap().points.get(&key).cloned().unwrap_or_default())
     }
-    async fn copy_jobs(&self, _: &str, destination: &str) -> Result<Vec<CopyJob>, CloudError> {
+    async fn copy_jobs(&self, _: &Region, destination: &str) -> Result<Vec<CopyJob>, CloudError> {
         let inside = self.inside.lock().unwrap();
         Ok(inside.jobs.iter().filter(|(to, _)| to == destination).map(|(_, job)| job.clone()).collect())
     }
-    async fn legal_holds(&self, _: &str) -> Result<Vec<LegalHold>, CloudError> {
+    async fn legal_holds(&self, _: &Region) -> Result<Vec<LegalHold>, CloudError> {
         Ok(self.inside.lock().unwrap().holds.clone())
     }
-    async fn keys(&self, _: &str) -> Result<Vec<String>, CloudError> {
+    async fn keys(&self, _: &Region) -> Result<Vec<String>, CloudError> {
         Ok(self.inside.lock().unwrap().keys.keys().cloned().collect())
     }
-    async fn key(&self, _: &str, key: &str) -> Result<KeyLive, CloudError> {
+    async fn key(&self, _: &Region, key: &str) -> Result<KeyLive, CloudError> {
         let id = key.rsplit('/').next().unwrap_or(key);
         self.find(id, |inside| inside.keys.get(id))
     }
-    async fn trails(&self, _: &str) -> Result<Vec<String>, CloudError> {
+    async fn trails(&self, _: &Region) -> Result<Vec<String>, CloudError> {
         Ok(self.inside.lock().unwrap().trails.keys().cloned().collect())
     }
-    async fn trail(&self, _: &str, trail: &str) -> Result<TrailLive, CloudError> {
+    async fn trail(&self, _: &Region, trail: &str) -> Result<TrailLive, CloudError> {
         self.find(trail, |inside| inside.trails.get(trail))
     }
-    async fn event_history(&self, _: &str, _: Timestamp) -> Result<Vec<Value>, CloudError> {
+    async fn event_history(&self, _: &Region, _: Timestamp) -> Result<Vec<Value>, CloudError> {
         Ok(Vec::new())
     }
-    async fn calls_of(&self, _: &str, _: &Caller) -> Result<RecentCalls, CloudError> {
+    async fn calls_of(&self, _: &Region, _: &Caller) -> Result<RecentCalls, CloudError> {
         Ok(RecentCalls::default())
     }
 }
@@ -183,6 +184,10 @@ impl Inside {
         let key = self.keys.get_mut(id).unwrap();
         *key = KeyLive { state: state.to_owned(), deletion_date: None, tags: key.tags.clone() };
     }
+}
+
+fn home() -> Region {
+    "eu-west-1".parse().unwrap()
 }
 
 /// A bucket as its strategy wants it.

@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use keepwatch::aws::{AccessKey, SdkSettings};
+use keepwatch::domain::region::Partition;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -70,14 +71,44 @@ fn python(module: &str) -> Command {
 impl Lab {
     /// Starts a lab with the world of the demo.
     pub fn start() -> Self {
-        let mut process = python("lab").args(["--world", "securecart"]).spawn().unwrap();
+        Self::start_in(Partition::Aws)
+    }
+
+    /// The same world in another partition, where an ARN of `aws` names nothing.
+    pub fn start_in(partition: Partition) -> Self {
+        let arguments = ["--world", "securecart", "--partition", partition.name()];
+        let mut process = python("lab").args(arguments).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).expect("the lab says when it is ready");
         let mut caller = python("lab.client").spawn().unwrap();
         let (input, output) = (caller.stdin.take().unwrap(), BufReader::new(caller.stdout.take().unwrap()));
         let caller = Mutex::new(Caller { process: caller, input, output });
-        Self { process, caller, ready, folder: TempDir::new().unwrap() }
+        let lab = Self { process, caller, ready, folder: TempDir::new().unwrap() };
+        std::fs::write(lab.accounts(), lab.accounts_in(partition)).unwrap();
+        lab
+    }
+
+    /// The `accounts.toml` that the agent starts with.
+    fn accounts(&self) -> PathBuf {
+        self.folder.path().join("lab-accounts.toml")
+    }
+
+    /// The shipped `accounts.toml`, with the ARNs and Regions of a partition.
+    fn accounts_in(&self, partition: Partition) -> String {
+        let shipped = std::fs::read_to_string(root().join("accounts.toml")).unwrap();
+        if partition == Partition::Aws {
+            return shipped;
+        }
+        let regions = format!("regions = {}", self.ready["world"]["regions"]);
+        let line = |line: &str| if line.starts_with("regions = ") { regions.clone() } else { line.to_owned() };
+        let text: Vec<String> = shipped.lines().map(line).collect();
+        text.join("\n").replace(REGION, self.home()).replace("arn:aws:", &format!("arn:{partition}:"))
+    }
+
+    /// The Region that its world lives in.
+    pub fn home(&self) -> &str {
+        self.ready["region"].as_str().unwrap()
     }
 
     /// How the agent's own keys reach this lab.
@@ -89,7 +120,7 @@ impl Lab {
             secret: text(&agent["secret_access_key"]),
             session_token: Some(text(&agent["session_token"])),
         };
-        SdkSettings::at_endpoint(&text(&self.ready["endpoint"]), REGION, key)
+        SdkSettings::at_endpoint(&text(&self.ready["endpoint"]), &self.home().parse().unwrap(), key)
     }
 
     pub fn world(&self, key: &str) -> String {
@@ -102,7 +133,7 @@ impl Lab {
 
     /// One call in the home Region, as it is answered: `Err` holds AWS's error code and message.
     pub fn call(&self, who: As, service: &str, operation: &str, params: Value) -> Result<Value, Value> {
-        self.at(REGION).call(who, service, operation, params)
+        self.at(self.home()).call(who, service, operation, params)
     }
 
     /// A Region to call in.
@@ -180,7 +211,7 @@ impl Lab {
     pub fn upload(&self, account: &str, (bucket, key): (&str, &str), file: &Path) {
         let endpoint = self.ready["endpoint"].as_str().unwrap();
         let mut command = interpreter();
-        command.args(["-c", UPLOAD, endpoint, account, REGION, bucket, key]).arg(file);
+        command.args(["-c", UPLOAD, endpoint, account, self.home(), bucket, key]).arg(file);
         let said = command.output().unwrap();
         assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     }
@@ -198,7 +229,8 @@ impl Lab {
             .args(arguments)
             .current_dir(root())
             .env("AWS_ENDPOINT_URL", text(&self.ready["endpoint"]))
-            .env("AWS_REGION", REGION)
+            .env("AWS_REGION", self.home())
+            .env("KEEPWATCH_CONFIG", self.accounts())
             .env("AWS_ACCESS_KEY_ID", text(&agent["access_key_id"]))
             .env("AWS_SECRET_ACCESS_KEY", text(&agent["secret_access_key"]))
             .env("AWS_SESSION_TOKEN", text(&agent["session_token"]))

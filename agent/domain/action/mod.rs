@@ -11,6 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::region::Region;
 use super::resource::bucket::{LifecycleRule, Versioning};
 use super::resource::trail::TrailSettings;
 
@@ -105,7 +106,7 @@ pub enum Action {
     /// Put a legal hold on all recovery points of a vault.
     HoldVault {
         /// Where the vault is.
-        region: String,
+        region: Region,
         /// The vault's name.
         vault: String,
         /// Title of the hold, unique to the incident: it is how the hold is found again.
@@ -114,14 +115,14 @@ pub enum Action {
     /// Cancel the legal hold with this title.
     ReleaseHold {
         /// Where the vault is.
-        region: String,
+        region: Region,
         /// Title of the hold.
         title: String,
     },
     /// Set a bucket's versioning.
     SetVersioning {
         /// Where the bucket is.
-        region: String,
+        region: Region,
         /// The bucket's name.
         bucket: String,
         /// What it shall be.
@@ -130,7 +131,7 @@ pub enum Action {
     /// Replace a bucket's whole lifecycle configuration; no rules removes it.
     SetLifecycle {
         /// Where the bucket is.
-        region: String,
+        region: Region,
         /// The bucket's name.
         bucket: String,
         /// Every rule it shall have.
@@ -139,7 +140,7 @@ pub enum Action {
     /// Set a vault's access policy; `None` removes it.
     SetVaultPolicy {
         /// Where the vault is.
-        region: String,
+        region: Region,
         /// The vault's name.
         vault: String,
         /// The policy document.
@@ -148,28 +149,28 @@ pub enum Action {
     /// Call off a key's scheduled deletion. AWS leaves the key disabled.
     CancelKeyDeletion {
         /// Where the key is.
-        region: String,
+        region: Region,
         /// The key's ARN.
         key: String,
     },
     /// Let a key encrypt and decrypt again.
     EnableKey {
         /// Where the key is.
-        region: String,
+        region: Region,
         /// The key's ARN.
         key: String,
     },
     /// Make a key unusable without scheduling its deletion.
     DisableKey {
         /// Where the key is.
-        region: String,
+        region: Region,
         /// The key's ARN.
         key: String,
     },
     /// Make a trail that is gone, as it was.
     CreateTrail {
         /// The trail's home Region.
-        region: String,
+        region: Region,
         /// The trail's name.
         trail: String,
         /// How it shall be.
@@ -178,7 +179,7 @@ pub enum Action {
     /// Change a trail's settings and selectors.
     UpdateTrail {
         /// The trail's home Region.
-        region: String,
+        region: Region,
         /// The trail's name.
         trail: String,
         /// How it shall be.
@@ -187,7 +188,7 @@ pub enum Action {
     /// Start or stop a trail's delivery.
     SetLogging {
         /// The trail's home Region.
-        region: String,
+        region: Region,
         /// The trail's name.
         trail: String,
         /// Whether it shall deliver.
@@ -196,7 +197,7 @@ pub enum Action {
     /// Copy a recovery point into another vault.
     CopyRecoveryPoint {
         /// Where the recovery point is.
-        region: String,
+        region: Region,
         /// The vault it is in.
         vault: String,
         /// The recovery point's ARN.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Action, RoleSession};
 use crate::domain::account::AccountId;
+use crate::domain::region::{Partition, Region};
 
 /// Everything that the read role may do.
 pub const READ: &[&str] = &[
@@ -97,24 +98,26 @@ impl Action {
 
     /// ARNs of what it is done to, as IAM evaluates the calls: all that its session may touch.
     #[must_use]
-    pub fn resource_arns(&self, account: &AccountId) -> Vec<String> {
+    pub fn resource_arns(&self, partition: Partition, account: &AccountId) -> Vec<String> {
+        let principal = |kind, name| principal(partition, account, kind, name);
+        let account = account.as_str();
         match self {
             Self::QuarantineUser { user, .. }
             | Self::ReleaseUser { user, .. }
             | Self::AttachDenyAll { user }
             | Self::DetachDenyAll { user }
-            | Self::SetAccessKey { user, .. } => principal(account, "user", user),
+            | Self::SetAccessKey { user, .. } => principal("user", user),
             Self::QuarantineSession { session: RoleSession { role, .. }, .. } | Self::ReleaseSession { role, .. } => {
-                principal(account, "role", role)
+                principal("role", role)
             }
             // A hold has no ARN before it exists, and none that names the vault afterwards.
             Self::HoldVault { .. } => vec!["*".to_owned()],
-            Self::ReleaseHold { region, .. } => vec![format!("arn:aws:backup:{region}:{account}:legal-hold:*")],
-            Self::SetVersioning { bucket, .. } | Self::SetLifecycle { bucket, .. } => {
-                vec![format!("arn:aws:s3:::{bucket}")]
+            Self::ReleaseHold { region, .. } => vec![region.arn("backup", account, "legal-hold:*")],
+            Self::SetVersioning { region, bucket, .. } | Self::SetLifecycle { region, bucket, .. } => {
+                vec![region.partition().global_arn("s3", "", bucket)]
             }
             Self::SetVaultPolicy { region, vault, .. } => {
-                vec![format!("arn:aws:backup:{region}:{account}:backup-vault:{vault}")]
+                vec![region.arn("backup", account, &format!("backup-vault:{vault}"))]
             }
             Self::CancelKeyDeletion { key, .. } | Self::EnableKey { key, .. } | Self::DisableKey { key, .. } => {
                 vec![key.clone()]
@@ -122,7 +125,7 @@ impl Action {
             Self::CreateTrail { region, trail, .. }
             | Self::UpdateTrail { region, trail, .. }
             | Self::SetLogging { region, trail, .. } => {
-                vec![format!("arn:aws:cloudtrail:{region}:{account}:trail/{trail}")]
+                vec![region.arn("cloudtrail", account, &format!("trail/{trail}"))]
             }
             Self::CopyRecoveryPoint { recovery_point, role, .. } => vec![recovery_point.clone(), role.clone()],
         }
@@ -130,7 +133,7 @@ impl Action {
 
     /// The Region that it is done in; `None` for IAM, which has none.
     #[must_use]
-    pub fn region(&self) -> Option<&str> {
+    pub fn region(&self) -> Option<&Region> {
         match self {
             Self::QuarantineUser { .. }
             | Self::ReleaseUser { .. }
@@ -156,19 +159,21 @@ impl Action {
 
     /// The policy of the session that carries it out: what it needs, where it needs it.
     #[must_use]
-    pub fn session_policy(&self, account: &AccountId) -> String {
+    pub fn session_policy(&self, partition: Partition, account: &AccountId) -> String {
         let statement = json!({
             "Effect": "Allow",
             "Action": self.permissions(),
-            "Resource": self.resource_arns(account),
+            "Resource": self.resource_arns(partition, account),
         });
         json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
     }
 }
 
 /// A user or role whose path is not known: an ARN holds it.
-fn principal(account: &AccountId, kind: &str, name: &str) -> Vec<String> {
-    vec![format!("arn:aws:iam::{account}:{kind}/{name}"), format!("arn:aws:iam::{account}:{kind}/*/{name}")]
+fn principal(partition: Partition, account: &AccountId, kind: &str, name: &str) -> Vec<String> {
+    [format!("{kind}/{name}"), format!("{kind}/*/{name}")]
+        .map(|resource| partition.global_arn("iam", account.as_str(), &resource))
+        .into()
 }
 
 #[cfg(test)]
@@ -183,8 +188,8 @@ mod tests {
 
     #[test]
     fn a_session_may_do_its_action_to_its_resource_and_nothing_else() {
-        let action = Action::SetLogging { region: "eu-west-1".into(), trail: "org".into(), logging: true };
-        let policy: Value = serde_json::from_str(&action.session_policy(&account())).unwrap();
+        let action = Action::SetLogging { region: "eu-west-1".parse().unwrap(), trail: "org".into(), logging: true };
+        let policy: Value = serde_json::from_str(&action.session_policy(Partition::Aws, &account())).unwrap();
         let expected = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -198,8 +203,28 @@ mod tests {
 
     #[test]
     fn a_user_is_reached_with_and_without_a_path() {
-        let arns = Action::AttachDenyAll { user: "eve".into() }.resource_arns(&account());
+        let arns = Action::AttachDenyAll { user: "eve".into() }.resource_arns(Partition::Aws, &account());
         assert_eq!(arns, ["arn:aws:iam::111122223333:user/eve", "arn:aws:iam::111122223333:user/*/eve"]);
+    }
+
+    #[test]
+    fn everything_that_an_action_is_done_to_is_in_the_accounts_partition() {
+        for partition in Partition::ALL {
+            let (region, name) = (partition.global_region(), || "main".to_owned());
+            let actions = [
+                Action::AttachDenyAll { user: name() },
+                Action::ReleaseSession { role: name(), policy: name() },
+                Action::ReleaseHold { region: region.clone(), title: name() },
+                Action::SetLifecycle { region: region.clone(), bucket: name(), rules: Vec::new() },
+                Action::SetVaultPolicy { region: region.clone(), vault: name(), policy: None },
+                Action::SetLogging { region, trail: name(), logging: true },
+            ];
+            for action in actions {
+                let arns = action.resource_arns(partition, &account());
+                let ours = format!("arn:{partition}:");
+                assert!(!arns.is_empty() && arns.iter().all(|arn| arn.starts_with(&ours)), "{action}: {arns:?}");
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,13 @@
 use serde_json::{Value, json};
 
 use super::{RoleSession, Strength};
+use crate::domain::arn::Arn;
+use crate::domain::region::Partition;
+
+/// AWS's own policy that denies everything.
+const DENY_ALL: &str = "policy/AWSDenyAll";
+/// How ARNs call the owner of AWS's own policies.
+const AWS: &str = "aws";
 
 /// What nobody needs who is not about to destroy backups, evidence or the guards themselves.
 ///
@@ -53,6 +60,18 @@ const DESTRUCTIVE: &[&str] = &[
     "config:*",
     "guardduty:*",
 ];
+
+/// ARN of AWS's own policy that denies everything.
+#[must_use]
+pub fn deny_all(partition: Partition) -> String {
+    partition.global_arn("iam", AWS, DENY_ALL)
+}
+
+/// Whether a managed policy is AWS's own that denies everything, in whatever partition.
+#[must_use]
+pub fn is_deny_all(arn: &str) -> bool {
+    Arn::read(arn).is_some_and(|arn| (arn.service, arn.account, arn.resource) == ("iam", AWS, DENY_ALL))
+}
 
 /// The inline policy that contains an IAM user, and every session made from its keys.
 #[must_use]
@@ -108,6 +127,15 @@ mod tests {
         assert_eq!(document["Version"], "2012-10-17");
         assert_eq!(document["Statement"].as_array().unwrap().len(), 1);
         document["Statement"][0].take()
+    }
+
+    #[test]
+    fn what_denies_everything_is_aws_own_policy_in_every_partition() {
+        for partition in Partition::ALL {
+            assert!(is_deny_all(&deny_all(partition)), "{partition}");
+        }
+        assert_eq!(deny_all(Partition::AwsCn), "arn:aws-cn:iam::aws:policy/AWSDenyAll");
+        assert!(!is_deny_all("arn:aws:iam::111122223333:policy/AWSDenyAll"), "a policy of that name is anybody's");
     }
 
     #[test]

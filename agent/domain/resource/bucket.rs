@@ -95,11 +95,9 @@ pub(super) fn touched_by(event: &Event) -> Vec<Place> {
     if !settings.contains(&event.name.as_str()) {
         return Vec::new();
     }
-    let place = |name: &str| Place {
-        kind: Kind::Bucket,
-        account: event.account.clone(),
-        region: event.region.clone(),
-        name: name.to_owned(),
+    let place = |name: &str| {
+        let (account, region) = (event.account.clone(), event.region.parse().ok()?);
+        Some(Place { kind: Kind::Bucket, account, region, name: name.to_owned() })
     };
-    event.parameter("bucketName").map(place).into_iter().collect()
+    event.parameter("bucketName").and_then(place).into_iter().collect()
 }

@@ -5,19 +5,22 @@
 
 pub mod bucket;
 pub mod key;
+mod target;
 pub mod trail;
 pub mod vault;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use target::Target;
+
 use super::account::AccountId;
 use super::cloud::{CloudError, CloudRead};
 use super::event::Event;
+use super::region::Region;
 
 /// The kinds of resource that have states to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -62,55 +65,24 @@ pub struct Place {
     pub kind: Kind,
     /// The account that owns it.
     pub account: AccountId,
-    /// Its Region; empty for a bucket whose Region is not known yet.
-    pub region: String,
+    /// Its Region.
+    pub region: Region,
     /// Its name; for a key, the key id.
     pub name: String,
 }
 
 impl Place {
-    /// The resource that an ARN names, seen from an account: S3's ARNs name no owner.
-    /// `None` for kinds that have no states.
-    #[must_use]
-    pub fn from_arn(arn: &str, seen_from: &AccountId) -> Option<Self> {
-        let mut parts = arn.splitn(6, ':');
-        let (_, _, service, region, owner, rest) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let (kind, name) = match service {
-            "backup" => (Kind::Vault, rest.strip_prefix("backup-vault:")?),
-            "s3" => (Kind::Bucket, rest.split('/').next()?),
-            "kms" => (Kind::Key, rest.strip_prefix("key/")?),
-            "cloudtrail" => (Kind::Trail, rest.strip_prefix("trail/")?),
-            _ => return None,
-        };
-        let account = if owner.is_empty() { seen_from.clone() } else { owner.parse().ok()? };
-        (!name.is_empty()).then(|| Self { kind, account, region: region.to_owned(), name: name.to_owned() })
-    }
-
     /// The resource's ARN.
     #[must_use]
     pub fn arn(&self) -> String {
         let Self { account, region, name, .. } = self;
         match self.kind {
-            Kind::Vault => format!("arn:aws:backup:{region}:{account}:backup-vault:{name}"),
-            Kind::Bucket => format!("arn:aws:s3:::{name}"),
-            Kind::Key => format!("arn:aws:kms:{region}:{account}:key/{name}"),
-            Kind::Trail => format!("arn:aws:cloudtrail:{region}:{account}:trail/{name}"),
+            Kind::Vault => region.arn("backup", account.as_str(), &format!("backup-vault:{name}")),
+            Kind::Bucket => region.partition().global_arn("s3", "", name),
+            Kind::Key => region.arn("kms", account.as_str(), &format!("key/{name}")),
+            Kind::Trail => region.arn("cloudtrail", account.as_str(), &format!("trail/{name}")),
         }
     }
-}
-
-/// The same resource with the Region it lives in: a bucket's ARN names none, and S3 answers
-/// about a bucket in its own Region only.
-///
-/// # Errors
-/// [`CloudError::Gone`] when there is no such bucket, otherwise as the cloud answers.
-pub async fn located<'a>(place: &'a Place, cloud: &impl CloudRead) -> Result<Cow<'a, Place>, CloudError> {
-    if !place.region.is_empty() {
-        return Ok(Cow::Borrowed(place));
-    }
-    let region = cloud.bucket_region(&place.name).await?;
-    Ok(Cow::Owned(Place { region, ..place.clone() }))
 }
 
 /// A resource's state, as AWS reports it now.
@@ -196,19 +168,19 @@ pub async fn read(place: &Place, desired: &Desired, cloud: &impl CloudRead) -> R
 pub async fn list(
     kind: Kind,
     account: &AccountId,
-    region: &str,
+    region: &Region,
     cloud: &impl CloudRead,
 ) -> Result<Vec<Place>, CloudError> {
     let names = match kind {
         Kind::Vault => cloud.vaults(region).await?,
         Kind::Bucket => {
             let all = cloud.buckets().await?;
-            all.into_iter().filter(|bucket| bucket.region == region).map(|bucket| bucket.name).collect()
+            all.into_iter().filter(|bucket| bucket.region == *region).map(|bucket| bucket.name).collect()
         }
         Kind::Key => cloud.keys(region).await?,
         Kind::Trail => cloud.trails(region).await?,
     };
-    let place = |name| Place { kind, account: account.clone(), region: region.to_owned(), name };
+    let place = |name| Place { kind, account: account.clone(), region: region.clone(), name };
     Ok(names.into_iter().map(place).collect())
 }
 

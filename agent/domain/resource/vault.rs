@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Desired, Kind, Place};
 use crate::domain::cloud::{CloudError, CloudRead, RecoveryPoint};
 use crate::domain::event::Event;
+use crate::domain::region::Region;
 
 /// A vault as AWS Backup reports it, with the copies that it should have.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -48,7 +49,8 @@ pub struct CopyLive {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DesiredCopy {
     /// The Region that must hold it.
-    pub region: String,
+    #[schemars(with = "String")]
+    pub region: Region,
     /// The vault there.
     pub vault: String,
     /// How old the newest copy of each resource may be, in hours.
@@ -90,7 +92,7 @@ pub(super) async fn read(place: &Place, desired: &Desired, cloud: &impl CloudRea
             answer => usable(answer?),
         };
         let live = CopyLive { vault: copy.destination(place).arn(), newest: oldest_newest(&points, &held) };
-        copies.insert(copy.region.clone(), live);
+        copies.insert(copy.region.to_string(), live);
     }
     Ok(VaultLive {
         name: place.name.clone(),
@@ -118,11 +120,9 @@ fn oldest_newest(points: &[RecoveryPoint], copies: &[RecoveryPoint]) -> Option<T
 
 /// The vault that an AWS Backup event changed.
 pub(super) fn touched_by(event: &Event) -> Vec<Place> {
-    let place = |name: &str| Place {
-        kind: Kind::Vault,
-        account: event.account.clone(),
-        region: event.region.clone(),
-        name: name.to_owned(),
+    let place = |name: &str| {
+        let (account, region) = (event.account.clone(), event.region.parse().ok()?);
+        Some(Place { kind: Kind::Vault, account, region, name: name.to_owned() })
     };
-    event.parameter("backupVaultName").map(place).into_iter().collect()
+    event.parameter("backupVaultName").and_then(place).into_iter().collect()
 }

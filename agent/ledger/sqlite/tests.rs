@@ -74,8 +74,11 @@ fn quarantine(strength: Strength) -> Step {
 }
 
 fn versioning(bucket: &str) -> Step {
-    let set =
-        |versioning| Action::SetVersioning { region: "eu-west-1".to_owned(), bucket: bucket.to_owned(), versioning };
+    let set = |versioning| Action::SetVersioning {
+        region: "eu-west-1".parse().unwrap(),
+        bucket: bucket.to_owned(),
+        versioning,
+    };
     Step {
         account: account(),
         verb: ResponseKind::Restore,
@@ -355,7 +358,8 @@ async fn a_repair_of_many_steps_is_one_repair() {
 #[tokio::test]
 async fn a_baseline_is_kept_and_the_same_one_is_not_written_again() {
     let ledger = memory();
-    let place = Place { kind: Kind::Bucket, account: account(), region: String::new(), name: "logs".to_owned() };
+    let place =
+        Place { kind: Kind::Bucket, account: account(), region: "eu-west-1".parse().unwrap(), name: "logs".to_owned() };
     let desired = Desired { versioning: Some(Versioning::Enabled), ..Desired::default() };
     assert_eq!(ledger.baseline(&place).await.unwrap(), None);
     ledger.keep_baseline(&place, &desired, at(1)).await.unwrap();

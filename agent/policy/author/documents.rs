@@ -15,7 +15,7 @@ use super::nearest;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::event::Event;
 use crate::domain::finding::{Finding, ResponseKind};
-use crate::domain::resource::{Desired, Kind, Place};
+use crate::domain::resource::{Desired, Kind, Target};
 use crate::policy::input::{self, EventInput};
 
 /// The account that a resource is taken to be in when its ARN does not say.
@@ -189,20 +189,20 @@ fn of_resource(
 ) -> Result<Value, String> {
     let Resource { kind, arn, region, tags, live } = resource;
     let seen_from: AccountId = ACCOUNT.parse().map_err(|_| "no account".to_owned())?;
-    let place =
-        Place::from_arn(&arn, &seen_from).ok_or_else(|| format!("`{arn}` names no resource of a known kind"))?;
-    if let Some(kind) = kind.filter(|kind| *kind != place.kind) {
-        return Err(format!("`{arn}` is the ARN of a {}, and `kind` says `{kind}`", place.kind));
+    let target =
+        Target::from_arn(&arn, &seen_from).ok_or_else(|| format!("`{arn}` names no resource of a known kind"))?;
+    if let Some(kind) = kind.filter(|kind| *kind != target.kind) {
+        return Err(format!("`{arn}` is the ARN of a {}, and `kind` says `{kind}`", target.kind));
     }
     let mut live = live;
-    let schema = input::schemas().remove(format!("{}.json", place.kind).as_str()).unwrap_or_default();
+    let schema = input::schemas().remove(format!("{}.json", target.kind).as_str()).unwrap_or_default();
     complete(&mut live, ast::at(&schema, "/properties/resource/properties/live"), "live")?;
-    let region =
-        [region, Some(place.region), Some(REGION.to_owned())].into_iter().flatten().find(|one| !one.is_empty());
-    let resource = json!({"kind": place.kind, "arn": arn, "account": place.account, "region": region, "tags": tags,
+    let in_arn = || target.place().map(|place| place.region.to_string());
+    let region = region.or_else(in_arn).unwrap_or_else(|| REGION.to_owned());
+    let resource = json!({"kind": target.kind, "arn": arn, "account": target.account, "region": region, "tags": tags,
         "live": live});
     let now = now.map_or_else(|| NOW.to_owned(), |now| now.to_string());
-    let account = self::account(&place.account, account)?;
+    let account = self::account(&target.account, account)?;
     Ok(json!({"resource": resource, "desired": desired, "account": account, "now": now}))
 }
 

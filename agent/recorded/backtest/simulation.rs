@@ -17,7 +17,7 @@ use crate::domain::action::Strength;
 use crate::domain::finding::{Finding, ResponseKind};
 use crate::domain::principal::Principal;
 use crate::domain::reason::{Reason, Usage};
-use crate::domain::resource::Place;
+use crate::domain::resource::Target;
 use crate::domain::response::Response;
 use crate::ledger::open_since;
 use crate::respond::agent::HOUR;
@@ -165,10 +165,10 @@ impl<'a> Simulation<'a> {
                 held.strength = held.strength.max(Some(*strength));
                 is_needed.then_some(On::Containment(*strength))
             }
-            Response::Freeze(place) => (self.repair(case, response, place) == 1).then(|| On::Repair(place.arn())),
-            Response::Restore(place) | Response::Copy(place) => {
-                self.repair(case, response, place);
-                Some(On::Repair(place.arn()))
+            Response::Freeze(target) => (self.repair(case, response, target) == 1).then(|| On::Repair(target.arn())),
+            Response::Restore(target) | Response::Copy(target) => {
+                self.repair(case, response, target);
+                Some(On::Repair(target.arn()))
             }
         };
         let number = self.sums.cases;
@@ -176,8 +176,8 @@ impl<'a> Simulation<'a> {
     }
 
     /// Notes a response and tells how many times it would have been done by now.
-    fn repair(&mut self, case: &EventComparison, response: &Response, place: &Place) -> u64 {
-        let repaired = self.resources.entry((response.verb(), place.arn())).or_insert(Repaired::NOT);
+    fn repair(&mut self, case: &EventComparison, response: &Response, target: &Target) -> u64 {
+        let repaired = self.resources.entry((response.verb(), target.arn())).or_insert(Repaired::NOT);
         repaired.first = repaired.first.or(Some(case.time));
         repaired.times += 1;
         repaired.times
@@ -198,8 +198,8 @@ impl<'a> Simulation<'a> {
                     held.rules.extend(proposers(findings));
                 }
             }
-            Response::Freeze(place) | Response::Restore(place) | Response::Copy(place) => {
-                let (key, room) = ((response.verb(), place.arn()), self.resources.len() < MOST_NAMES);
+            Response::Freeze(target) | Response::Restore(target) | Response::Copy(target) => {
+                let (key, room) = ((response.verb(), target.arn()), self.resources.len() < MOST_NAMES);
                 if room || self.resources.contains_key(&key) {
                     self.resources.entry(key).or_insert(Repaired::NOT).asked += 1;
                 }

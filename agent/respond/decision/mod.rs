@@ -14,7 +14,7 @@ use crate::domain::action::Strength;
 use crate::domain::finding::{Finding, ResponseKind};
 use crate::domain::principal::{Principal, PrincipalKind};
 use crate::domain::reason::{Because, BudgetClass, NeverEntry, Reason, Usage};
-use crate::domain::resource::Place;
+use crate::domain::resource::Target;
 use crate::domain::response::Response;
 use crate::rules::strategy::matches_glob;
 
@@ -165,16 +165,16 @@ impl DecisionContext<'_> {
             let principal = self.principal.ok_or(Because::NoActor)?;
             Ok(Response::Contain { principal: Box::new(principal.clone()), strength })
         };
-        let place = || {
+        let target = || {
             let arn = finding.resource.as_deref().ok_or(Because::NoResource)?;
-            Place::from_arn(arn, &self.account.id).ok_or_else(|| Because::UnknownKind { arn: arn.to_owned() })
+            Target::from_arn(arn, &self.account.id).ok_or_else(|| Because::UnknownKind { arn: arn.to_owned() })
         };
         match verb {
             ResponseKind::Contain => contain(Strength::Soft),
             ResponseKind::ContainHard => contain(Strength::Hard),
-            ResponseKind::Freeze => place().map(Response::Freeze),
-            ResponseKind::Restore => place().map(Response::Restore),
-            ResponseKind::Copy => place().map(Response::Copy),
+            ResponseKind::Freeze => target().map(Response::Freeze),
+            ResponseKind::Restore => target().map(Response::Restore),
+            ResponseKind::Copy => target().map(Response::Copy),
         }
     }
 
@@ -197,8 +197,8 @@ impl DecisionContext<'_> {
     }
 
     /// Why a resource is not repaired again without approval.
-    fn contested(&self, place: &Place) -> Option<Because> {
-        let arn = place.arn();
+    fn contested(&self, target: &Target) -> Option<Because> {
+        let arn = target.arn();
         let RecentRepairs { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
         if taken_back {
             return Some(Because::UndoneByPeople { arn });
@@ -217,8 +217,8 @@ impl DecisionContext<'_> {
                 (self.usage.soft, self.usage_everywhere.soft, budgets.soft_containments, BudgetClass::Soft)
             }
             Response::Freeze(_) => return None,
-            Response::Restore(place) | Response::Copy(place) => {
-                if let Some(because) = self.contested(place) {
+            Response::Restore(target) | Response::Copy(target) => {
+                if let Some(because) = self.contested(target) {
                     return Some(because);
                 }
                 (self.usage.repairs, self.usage_everywhere.repairs, budgets.repairs, BudgetClass::Repair)

@@ -216,6 +216,7 @@ mod tests {
 
     use super::*;
     use crate::domain::finding::ResponseKind;
+    use crate::domain::region::Region;
     use crate::domain::resource::bucket::Versioning;
 
     fn step(action: Action, before: Action) -> Step {
@@ -227,16 +228,20 @@ mod tests {
         step(action, before).changes().join("\n")
     }
 
+    fn region() -> Region {
+        "eu-west-1".parse().expect("a Region")
+    }
+
     fn versioning(versioning: Versioning) -> Action {
-        Action::SetVersioning { region: "eu-west-1".to_owned(), bucket: "invoices".to_owned(), versioning }
+        Action::SetVersioning { region: region(), bucket: "invoices".to_owned(), versioning }
     }
 
     fn policy(policy: Option<Value>) -> Action {
-        Action::SetVaultPolicy { region: "eu-west-1".to_owned(), vault: "main".to_owned(), policy }
+        Action::SetVaultPolicy { region: region(), vault: "main".to_owned(), policy }
     }
 
     fn lifecycle(rules: Vec<LifecycleRule>) -> Action {
-        Action::SetLifecycle { region: "eu-west-1".to_owned(), bucket: "invoices".to_owned(), rules }
+        Action::SetLifecycle { region: region(), bucket: "invoices".to_owned(), rules }
     }
 
     #[test]

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Pair, by};
-use crate::aws::DENY_ALL;
 use crate::domain::action::quarantine;
 use crate::domain::action::{Action, KeyStatus, RoleSession, Strength};
 use crate::domain::cloud::{CloudError, CloudRead, UserState};
@@ -83,7 +82,7 @@ fn user(name: &str, order: &Order<'_>, state: &UserState) -> Vec<Pair> {
 
 /// The denial itself, unless one that is as strong is in force.
 fn deny_user(name: &str, order: &Order<'_>, state: &UserState) -> Option<Pair> {
-    if state.attached.iter().any(|arn| arn == DENY_ALL) {
+    if state.attached.iter().any(|arn| quarantine::is_deny_all(arn)) {
         return None;
     }
     let wanted = quarantine::user_policy(order.strength);

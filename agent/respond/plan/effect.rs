@@ -2,10 +2,10 @@
 
 use super::contain::{denies, same_document};
 use super::recover::{matches, same_lifecycle};
-use crate::aws::DENY_ALL;
 use crate::domain::action::Action;
-use crate::domain::action::quarantine::user_policy;
+use crate::domain::action::quarantine::{is_deny_all, user_policy};
 use crate::domain::cloud::{CloudError, CloudRead, CopyJob};
+use crate::domain::region::Region;
 
 /// Whether what is true now is what an action would make true: asked after the action, and
 /// when an attempt that died may have carried it out already.
@@ -19,8 +19,8 @@ pub async fn is_true(action: &Action, cloud: &impl CloudRead) -> Result<bool, Cl
             held.get(policy).is_some_and(|document| same_document(document, &user_policy(*strength)))
         }
         Action::ReleaseUser { user, policy } => !cloud.user(user).await?.inline.contains_key(policy),
-        Action::AttachDenyAll { user } => cloud.user(user).await?.attached.iter().any(|arn| arn == DENY_ALL),
-        Action::DetachDenyAll { user } => cloud.user(user).await?.attached.iter().all(|arn| arn != DENY_ALL),
+        Action::AttachDenyAll { user } => cloud.user(user).await?.attached.iter().any(|arn| is_deny_all(arn)),
+        Action::DetachDenyAll { user } => cloud.user(user).await?.attached.iter().all(|arn| !is_deny_all(arn)),
         Action::SetAccessKey { user, key_id, status } => cloud.user(user).await?.keys.get(key_id) == Some(status),
         Action::QuarantineSession { session, policy, strength } => {
             let held = cloud.role_policies(&session.role).await?;
@@ -49,13 +49,13 @@ pub async fn is_true(action: &Action, cloud: &impl CloudRead) -> Result<bool, Cl
     })
 }
 
-async fn is_held(region: &str, title: &str, cloud: &impl CloudRead) -> Result<bool, CloudError> {
+async fn is_held(region: &Region, title: &str, cloud: &impl CloudRead) -> Result<bool, CloudError> {
     Ok(cloud.legal_holds(region).await?.iter().any(|hold| hold.active && hold.title == title))
 }
 
 /// A copy takes hours: that it is under way is what starting it makes true.
 async fn is_copied(
-    region: &str,
+    region: &Region,
     recovery_point: &str,
     destination: &str,
     cloud: &impl CloudRead,

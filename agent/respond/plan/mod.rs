@@ -17,7 +17,7 @@ use crate::domain::account::Account;
 use crate::domain::action::{Action, Undo};
 use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::plan::Step;
-use crate::domain::resource::{Desired, Place, located};
+use crate::domain::resource::{Desired, Place};
 use crate::domain::response::Response;
 
 /// What a resource should be, for the responses that restore one.
@@ -60,12 +60,13 @@ impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
                 let order = contain::Order { incident: self.incident, strength: *strength, now: self.now };
                 contain::plan(principal, &order, &cloud).await?
             }
-            Response::Freeze(place) => recover::hold(place, self.incident, &cloud).await?,
-            Response::Restore(place) => {
-                let place = &*located(place, &cloud).await?;
+            Response::Freeze(target) => recover::hold(&target.locate(&cloud).await?, self.incident, &cloud).await?,
+            Response::Restore(target) => {
+                let place = &target.locate(&cloud).await?;
                 recover::restore(place, &self.desired_states.desired(place).await?, &cloud).await?
             }
-            Response::Copy(place) => {
+            Response::Copy(target) => {
+                let place = &target.locate(&cloud).await?;
                 recover::copy(place, &self.desired_states.desired(place).await?, self.now, &cloud).await?
             }
         };
@@ -76,7 +77,9 @@ impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
     fn account_of(&self, response: &Response) -> Result<&Account, CloudError> {
         let id = match response {
             Response::Contain { principal, .. } => principal.account.as_deref().and_then(|id| id.parse().ok()),
-            Response::Freeze(place) | Response::Restore(place) | Response::Copy(place) => Some(place.account.clone()),
+            Response::Freeze(target) | Response::Restore(target) | Response::Copy(target) => {
+                Some(target.account.clone())
+            }
         };
         let known = id.as_ref().and_then(|id| self.config.account(id));
         known.ok_or_else(|| CloudError::Failed {

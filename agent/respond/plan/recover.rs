@@ -188,7 +188,12 @@ mod tests {
     #[test]
     fn a_trail_that_nobody_knows_how_to_make_again_is_said_to_be_lost() {
         let account = "111122223333".parse().expect("an account");
-        let place = Place { kind: Kind::Trail, account, region: "eu-west-1".to_owned(), name: "main".to_owned() };
+        let place = Place {
+            kind: Kind::Trail,
+            account,
+            region: "eu-west-1".parse().expect("a Region"),
+            name: "main".to_owned(),
+        };
         let error = lost_trail(&place, &Desired::default()).expect_err("nothing is known of it");
         assert!(error.to_string().contains("create it again by hand") && !error.is_transient(), "{error}");
     }
