@@ -81,12 +81,36 @@ fn only_the_edge_names_the_aws_sdk() {
     }
 }
 
+/// How AWS is reached comes in as a value, made where the program starts.
+#[test]
+fn the_edge_reads_no_environment() {
+    for (path, text) in modules().into_iter().filter(|(path, _)| path.starts_with("agent/aws")) {
+        assert!(!text.contains("std::env"), "`{}` reads the environment", path.display());
+    }
+    for (path, text) in modules() {
+        let may = path.starts_with("agent/aws") || path == Path::new("agent/cli/mod.rs");
+        assert!(may || !text.contains("SdkSettings::"), "`{}` makes settings of its own", path.display());
+    }
+}
+
+/// Planning, judging and sweeping hold `Readers`: who cannot name a writer cannot get one.
 #[test]
 fn only_execute_opens_the_write_door() {
+    let edge = |path: &Path| path.starts_with("agent/aws");
+    let may = |path: &Path, these: &[&str]| edge(path) || these.iter().any(|may| path == Path::new(may));
     for (path, text) in modules() {
-        let may = ["agent/respond/execute.rs", "agent/domain/cloud.rs"].iter().any(|may| path == Path::new(may))
-            || path.starts_with("agent/aws");
-        assert!(may || !text.contains("CloudWrite"), "`{}` mentions the write door", path.display());
+        let execute = may(&path, &["agent/respond/execute.rs", "agent/domain/cloud.rs"]);
+        for word in ["CloudWrite", "Writers", "aws::Writer", ".writer("] {
+            assert!(
+                execute || !text.contains(word),
+                "`{}` says `{word}`: it could open the write door",
+                path.display()
+            );
+        }
+        let together = may(&path, &["agent/cli/mod.rs"]);
+        assert!(together || !text.contains("write_access"), "`{}` gets hold of the way to write", path.display());
+        let handing_on = may(&path, &["agent/cli/mod.rs", "agent/respond/agent.rs", "agent/respond/execute.rs"]);
+        assert!(handing_on || !text.contains("WriteDoor"), "`{}` gets hold of the write door", path.display());
     }
 }
 

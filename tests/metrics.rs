@@ -82,7 +82,7 @@ fn problems(name: &str, family: &Family, exposition: Exposition) -> Vec<String> 
     for word in name.split('_') {
         check(!OTHER_UNITS.contains(&word), "another unit, or an abbreviated one");
         let prefixed = |prefix: &&str| word.strip_prefix(*prefix).is_some_and(|unit| BASE_UNITS.contains(&unit));
-        check(!UNIT_PREFIXES.iter().any(|prefix| prefixed(&prefix)), "not a base unit");
+        check(!UNIT_PREFIXES.iter().any(|prefix| prefixed(prefix)), "not a base unit");
     }
     if let Some(unit) = &family.unit {
         check(name.ends_with(&format!("_{unit}")), "its unit is not in its name");
@@ -137,7 +137,14 @@ async fn used() -> Metrics {
         attack: Vec::new(),
         runbook: None,
     };
-    let finding = Finding { rule, message: String::new(), resource: None, propose: Vec::new(), evidence: Value::Null };
+    let finding = Finding {
+        rule,
+        message: String::new(),
+        resource: None,
+        propose: Vec::new(),
+        evidence: Value::Null,
+        approved: None,
+    };
     metrics.count.found(&[finding.clone(), finding]);
     metrics.evaluating(Document::Event, async {}).await;
     let stopwatch = metrics.stopwatch();

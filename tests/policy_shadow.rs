@@ -1,4 +1,4 @@
-//! Rules in shadow: judged like every other, and nothing comes of what they find but a note,
+//! Rules in shadow: evaluated like every other, and nothing comes of what they find but a note,
 //! until a person lets one act.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use keepwatch::domain::case::DedupKey;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::{Kind, Place};
 use keepwatch::ledger::Ledger as _;
-use keepwatch::ledger::shadow::{Promotion, Shadows as _};
+use keepwatch::ledger::shadow::{Demotion, Promotion, Shadows as _};
 use keepwatch::ops::metrics::{Exposition, Outside, Stopwatch};
 use keepwatch::policy::bundle::build::build;
 use keepwatch::policy::bundle::source::Source;
@@ -93,9 +93,9 @@ async fn a_rule_that_comes_with_a_new_bundle_is_in_shadow_from_its_first_event()
 }
 
 #[tokio::test]
-async fn a_bundle_beside_is_watched_and_changes_nothing() {
+async fn a_candidate_bundle_is_watched_and_changes_nothing() {
     let mut stage = Stage::of_file(&version("v1")).await;
-    let candidate = stage.folder.path().join("beside.tar.gz");
+    let candidate = stage.folder.path().join("candidate.tar.gz");
     build(version("v2").path(), &candidate).unwrap();
     stage.refresher.candidate = Some(Source::Path(candidate.clone()));
     assert_eq!(stage.refresh().await, Looked::Same);
@@ -103,7 +103,7 @@ async fn a_bundle_beside_is_watched_and_changes_nothing() {
     let standings = stage.agent.ledger.standings().await.unwrap();
     assert_eq!(totals(&standings), [("TST-ACT", true, 1), ("TST-STATE", true, 1)]);
     let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
-    assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still the active bundle's word");
+    assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still what the active bundle finds");
     let incidents = stage.agent.ledger.incidents().await.unwrap();
     let messages: BTreeSet<_> =
         incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.case.findings[0].message.as_str()).collect();
@@ -115,7 +115,7 @@ async fn a_bundle_beside_is_watched_and_changes_nothing() {
     assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     handle(&stage, 2).await;
     assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", true, 2), ("TST-STATE", true, 2)]);
-    assert!(stage.told().await.is_empty(), "nobody is told of a shadow");
+    assert!(stage.reported().await.is_empty(), "nobody is notified of a shadow");
 }
 
 #[tokio::test]
@@ -178,6 +178,30 @@ async fn a_promoted_rule_acts_from_then_on() {
 }
 
 #[tokio::test]
+async fn a_demoted_rule_acts_no_more_until_it_is_promoted() {
+    let mut stage = Stage::of_file(&version("v1")).await;
+    stage.refresh().await;
+    let demotion = Demotion { rule: "TST-ACT".to_owned(), by: "alice".to_owned(), reason: "it is wrong".to_owned() };
+    let now = stage.refresher_now();
+    stage.agent.ledger.demote(&demotion, now).await.unwrap();
+    assert_eq!(stage.refresh().await, Looked::Same);
+    handle(&stage, 1).await;
+    assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", false, 1)]);
+    let noted = stage.chain_of("demoted").await;
+    assert_eq!(
+        (&noted[0]["rule"], &noted[0]["by"], &noted[0]["reason"]),
+        (&json!("TST-ACT"), &json!("alice"), &json!("it is wrong"))
+    );
+    let promotion = Promotion { rule: "TST-ACT".to_owned(), by: "bob".to_owned(), reason: None, days: 0 };
+    stage.agent.ledger.promote(&promotion, now).await.unwrap();
+    assert_eq!(stage.refresh().await, Looked::Same);
+    assert!(stage.agent.ledger.standings().await.unwrap().is_empty(), "the later decision holds");
+    stage.agent.ledger.demote(&demotion, now).await.unwrap();
+    stage.refresh().await;
+    assert_eq!(stage.agent.ledger.standings().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_sweep_leaves_a_finding_in_shadow_too() {
     let mut stage = Stage::of_file(&shadowed("v1")).await;
     stage.refresh().await;
@@ -217,7 +241,7 @@ fn people_see_what_a_shadow_would_have_done_and_let_it_act() {
     let refused = promote(&["--days", "7"]);
     let said = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert_eq!(refused.status.code(), Some(1));
-    assert!(said.contains("would propose: contain, hold") && said.contains("not promoted"), "{said}");
+    assert!(said.contains("would propose: contain, freeze") && said.contains("not promoted"), "{said}");
     assert_eq!(promote(&["--days", "0", "--accept-findings"]).status.code(), Some(2), "a reason is due");
     let promoted = promote(&["--days", "0", "--accept-findings", "--reason", "it was right"]);
     assert!(promoted.status.success(), "{}", String::from_utf8_lossy(&promoted.stderr));

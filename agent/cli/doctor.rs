@@ -3,12 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{PolicyPlace, Verdict, load_config, rules_of, say, say_json};
+use super::{PolicyPlace, Verdict, connect, known_shadows, load_config, rules_of, say, say_json};
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::domain::action::Action;
-use crate::domain::cloud::Clouds as _;
+use crate::domain::cloud::Readers as _;
 use crate::notify::slack::button::Answers;
 use crate::policy::bundle::source::Source;
 use crate::policy::engine::compiler::Compiler;
@@ -50,8 +49,9 @@ impl Check {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let config = load_config(&arguments.config)?;
-    let aws = Aws::connect(&config).await;
-    let mut looks = vec![policies(&arguments.policies, &config, aws.as_ref().ok()).await, slack(&config)];
+    let aws = connect(&config).await;
+    let mut looks = policies(&arguments.policies, &config, aws.as_ref().ok()).await;
+    looks.push(slack(&config));
     match aws {
         Ok(aws) => looks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
         Err(error) => looks.push(Check::at("the agent's own credentials", Err(error), "run it with the hub's role")),
@@ -73,7 +73,7 @@ fn show(fingerprint: &Check) -> anyhow::Result<()> {
 }
 
 /// The policies as `run` would load them: from the same place, trusted in the same way.
-async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Check {
+async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Vec<Check> {
     let source = place.source(&config.policies);
     let (what, settings) = (format!("policies in `{source}`"), config.policies.clone());
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
@@ -86,12 +86,21 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Ch
         }
         (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
     };
-    Check::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next)
+    let shadow = usable.as_ref().ok().map(|(rules, _)| {
+        let named = known_shadows(rules, &config.policies.shadow_rules);
+        Check::at(
+            "`shadow_rules` in accounts.toml",
+            named,
+            "name rules by their ids, as `keepwatch policy check` shows them",
+        )
+    });
+    let usable = Check::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next);
+    std::iter::once(usable).chain(shadow).collect()
 }
 
 fn slack(config: &Config) -> Check {
-    let outlet = crate::notify::outlet::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
-    Check::at("where people are told", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
+    let outlet = crate::notify::notifier::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
+    Check::at("where notifications go", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
 }
 
 async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Check> {
@@ -137,9 +146,7 @@ async fn fed(aws: &Aws, bus: &str, queue: &str) -> Result<(), String> {
 async fn roles(aws: &Aws, config: &Config, account: &Account) -> Vec<Check> {
     let deploy = "deploy deploy/member.yaml there; its external id and hub account must be those of accounts.toml";
     let read = aws.reader(account).await.map(drop);
-    // Entering is enough: this deed is never carried out.
-    let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
-    let respond = aws.writer(account, "doctor", &harmless).await.map(drop);
+    let respond = aws.check_respond_role(account).await;
     let what = |role: &str| format!("role `{role}` in account `{}` ({})", account.name, account.id);
     vec![Check::at(what(&config.roles.read), read, deploy), Check::at(what(&config.roles.respond), respond, deploy)]
 }

@@ -17,7 +17,7 @@ use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
 use crate::notify::deliver::deliver;
-use crate::notify::outlet::Notifier;
+use crate::notify::notifier::Notifier;
 use crate::notify::slack::button::Answers;
 use crate::notify::slack::interactions;
 use crate::notify::slack::interactions::InteractionEndpoint;
@@ -90,7 +90,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
 
     let stopping = tokio::select! {
         ended = tasks.first_end() => Err(ended),
-        () = told_to_stop() => {
+        () = asked_to_stop() => {
             stop.send_replace(true);
             drained(&agent, &mut tasks, &finish).await
         }
@@ -139,7 +139,7 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
         ticks.tick().await;
         let swept = agent.sweep().await;
         agent.metrics.count.sweeps.inc();
-        info!("swept {} resource(s), {} could not be judged", swept.evaluated, swept.failed.len());
+        info!("swept {} resource(s), {} could not be evaluated", swept.evaluated, swept.failed.len());
     }
 }
 
@@ -161,7 +161,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     Ok((agent, refresher))
 }
 
-/// Judges by the rules in shadow whenever there is something for them.
+/// Evaluates by the rules in shadow whenever there is something for them.
 async fn evaluate_shadows(agent: Arc<Agent<Aws, Sqlite>>) {
     loop {
         agent.evaluate_shadows().await;
@@ -181,15 +181,15 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     }
 }
 
-/// Ends when the process is told to.
-async fn told_to_stop() {
+/// Ends when the process is asked to.
+async fn asked_to_stop() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         warn!("cannot listen for signals: only a kill will stop the agent");
         return std::future::pending().await;
     };
     tokio::select! {
-        _ = terminate.recv() => info!("told to stop"),
+        _ = terminate.recv() => info!("asked to stop"),
         _ = interrupt.recv() => info!("interrupted"),
     }
 }

@@ -13,7 +13,7 @@ use super::cloud::RecentCalls;
 
 /// How far from the event a call may lie to be related to it.
 const RELATED_WITHIN: SignedDuration = SignedDuration::from_mins(30);
-/// How many names of calls are told.
+/// How many names of calls are reported.
 const MAX_CALL_NAMES: usize = 5;
 
 /// What was learnt around a case.

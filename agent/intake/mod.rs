@@ -2,7 +2,7 @@
 //!
 //! A message is deleted when its consequences are stored, released when another try may
 //! help, and put into the dead-letter queue with the reason when none can. Nothing is dropped:
-//! a message whose handling panics is one that failed, and the others never notice.
+//! a message whose handling panics is one that failed, and the others go on.
 
 pub mod message;
 
@@ -15,12 +15,12 @@ use tokio::time::{interval, sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::aws::queue::{Queue, Received};
-use crate::ops::waited;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::ledger::Ledger;
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Settled, Stopwatch};
 use crate::ops::supervise::{Panicked, caught};
+use crate::ops::waited;
 use crate::respond::agent::{Agent, HandleError};
 use crate::respond::pipeline::Disposition;
 use message::Message;
@@ -45,10 +45,10 @@ enum Fate {
     DeadLetter(String),
 }
 
-/// Polls the queue until told to stop, then finishes what it has received.
+/// Polls the queue until it is asked to stop, then finishes what it has received.
 pub async fn run<C, L>(agent: Arc<Agent<C, L>>, queue: Arc<Queue>, mut stop: watch::Receiver<bool>)
 where
-    C: Clouds + 'static,
+    C: Readers + 'static,
     L: Ledger + 'static,
 {
     let room = Arc::new(Semaphore::new(agent.config.intake.concurrency));
@@ -112,7 +112,7 @@ async fn receive(queue: &Queue, room: &Semaphore) -> Vec<Received> {
 }
 
 /// Handles one message and settles it with the queue, keeping it hidden meanwhile.
-async fn see_to<C: Clouds, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, message: Received) {
+async fn see_to<C: Readers, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, message: Received) {
     fault::point("received");
     agent.metrics.count.received.inc();
     let stopwatch = agent.metrics.stopwatch();
@@ -129,19 +129,19 @@ async fn see_to<C: Clouds, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, messag
             (Settled::Released, queue.release(&message, backoff_seconds(message.received_count)).await)
         }
         Fate::DeadLetter(reason) => {
-            warn!(message.id = message.id, "into the dead-letter queue: {reason}");
+            warn!(message.id = message.id, "sent to the dead-letter queue: {reason}");
             (Settled::DeadLettered, queue.dead_letter(&message, &reason).await)
         }
     };
     match settled {
         Ok(()) => count.settled(outcome),
-        Err(problem) => return warn!(message.id = message.id, "not settled, the queue delivers it again: {problem}"),
+        Err(problem) => return warn!(message.id = message.id, "not deleted, the queue delivers it again: {problem}"),
     };
     fault::point("settled");
 }
 
 /// What comes of a message's events: all of them must be handled before it is deleted.
-async fn handle<C: Clouds, L: Ledger>(agent: &Agent<C, L>, message: &Received, stopwatch: &Stopwatch<'_>) -> Fate {
+async fn handle<C: Readers, L: Ledger>(agent: &Agent<C, L>, message: &Received, stopwatch: &Stopwatch<'_>) -> Fate {
     let messages = match caught(async { message::unwrap(&message.body) }).await {
         Ok(Ok(messages)) => messages,
         Ok(Err(problem)) => return Fate::DeadLetter(problem.reason()),
@@ -170,7 +170,7 @@ fn failed<C, L>(agent: &Agent<C, L>, message: &Received, (event, problem): (Opti
     Fate::Release(problem.to_string())
 }
 
-async fn handle_one<C: Clouds, L: Ledger>(
+async fn handle_one<C: Readers, L: Ledger>(
     agent: &Agent<C, L>,
     message: Message,
     stopwatch: &Stopwatch<'_>,
@@ -192,7 +192,7 @@ async fn heartbeat(queue: &Queue, message: &Received) {
     loop {
         beat.tick().await;
         if let Err(problem) = queue.extend(message, HIDDEN_SECONDS).await {
-            warn!(message.id = message.id, "cannot keep it hidden: {problem}");
+            warn!(message.id = message.id, "cannot keep the message hidden: {problem}");
             return;
         }
     }

@@ -1,6 +1,6 @@
-//! What a notice says, before anybody renders it: pairs of label and value, and sentences.
+//! What a notification says, before anybody renders it: pairs of label and value, and sentences.
 //!
-//! One place, so that Slack and a terminal tell the same.
+//! One place, so that Slack and a terminal say the same.
 
 use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate, EventFacts, StepRecord};
 use crate::domain::enrichment::Activity;

@@ -1,4 +1,4 @@
-//! How long a piece of work waited for AWS, so that the agent's own time can be told from AWS's.
+//! How long a piece of work waited for AWS, so that the agent's own time can be measured apart.
 //!
 //! Calls that wait at the same time count once: the sum never exceeds the time that passed.
 //! It follows a task, not what the task spawns. Outside [`measuring`] it does nothing.

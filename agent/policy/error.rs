@@ -1,4 +1,4 @@
-//! Why a set of policies cannot be used. What goes wrong while judging is a
+//! Why a set of policies cannot be used. What goes wrong while evaluating is a
 //! [`super::engine::Failure`] instead, and becomes a finding.
 
 use std::io;
@@ -27,8 +27,8 @@ pub enum PolicyError {
     },
     /// The bundle is not what the trusted key signed.
     #[error(
-        "`{}` is not trusted: {source}\n\nhint: `keepwatch policy build --signing-key` signs a bundle; whom to trust \
-         stands in `[policies]` of accounts.toml",
+        "`{}` is not trusted: {source}\n\nhint: `keepwatch policy build --signing-key` signs a bundle; `[policies]` \
+         in accounts.toml says which key is trusted",
         path.display()
     )]
     Untrusted {
@@ -71,6 +71,20 @@ pub enum PolicyError {
         /// What it lacks.
         missing: &'static str,
     },
+    /// The folder is laid out as an earlier version had it.
+    #[error(
+        "`{}` is laid out as for an earlier keepwatch: it has `{former}`\n\nhint: rename the folder `{former}` to \
+         `{today}` and the packages in it from `{former}.…` to `{today}.…`, then build again",
+        path.display()
+    )]
+    FormerFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The part of it that is called otherwise today.
+        former: &'static str,
+        /// What it is called.
+        today: &'static str,
+    },
     /// There is no `opa` to build with.
     #[error(
         "cannot find `{tried}`, which compiles Rego to wasm\n\nhint: `make tools` installs the pinned version below \
@@ -81,7 +95,7 @@ pub enum PolicyError {
         tried: String,
     },
     /// `opa build` refused the policies.
-    #[error("the policies in `{}` do not compile\n{detail}", folder.display())]
+    #[error("the policies in `{}` do not compile\n{detail}{}", folder.display(), super::refused::hint(detail))]
     Compile {
         /// The folder.
         folder: PathBuf,
@@ -101,10 +115,15 @@ pub enum PolicyError {
     Module(String),
     /// A rule calls a builtin that the agent does not have.
     #[error(
-        "the bundle calls the builtin `{0}`, which the agent does not have\n\nhint: build it with \
-         `policies/capabilities.json`, which lists those it has"
+        "the bundle calls the builtin `{0}`, which the agent does not have: {why}\n\nhint: {next}, and build it with \
+         `policies/capabilities.json`, which lists those it has",
+        why = super::refused::refusal(.0)[0],
+        next = super::refused::refusal(.0)[1]
     )]
     Builtin(String),
+    /// Whoever would use the policies cannot.
+    #[error("the agent would refuse these policies: {0}")]
+    Refused(String),
     /// A rule's METADATA does not say what the agent must know.
     #[error("rule `{entrypoint}`: {detail}")]
     Rule {

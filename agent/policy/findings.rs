@@ -1,5 +1,5 @@
 //! From what a rule returned to [`Finding`]s. Whatever is not a set of findings becomes a
-//! finding itself: a rule that cannot be judged must be seen, not missed.
+//! finding itself: a rule that cannot be evaluated must be seen, not missed.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,12 +26,17 @@ struct Written {
     evidence: Value,
 }
 
-/// What a rule found, or why it could not be judged.
+/// What a rule found, or why it could not be evaluated.
 pub(super) fn findings(rule: &Rule, answer: Result<Vec<u8>, Failure>) -> Vec<Finding> {
     match answer.and_then(|result_set| members(&result_set)) {
         Ok(members) => members.into_iter().map(|member| finding(rule, member)).collect(),
         Err(failure) => vec![unjudged(rule, &failure)],
     }
+}
+
+/// What a rule found, where nothing may be wrong with any of it.
+pub(super) fn strictly(rule: &Rule, result_set: &[u8]) -> Result<Vec<Finding>, Failure> {
+    members(result_set)?.into_iter().map(|member| written(rule, member)).collect()
 }
 
 /// Puts findings in an order that does not hang on how a set was stored.
@@ -60,23 +65,28 @@ fn members(result_set: &[u8]) -> Result<Vec<Value>, Failure> {
 }
 
 fn finding(rule: &Rule, member: Value) -> Finding {
-    match serde_json::from_value(member) {
-        Ok(Written { message, resource, propose, evidence }) => {
-            Finding { rule: rule.clone(), message, resource, propose, evidence }
-        }
-        Err(error) => unjudged(rule, &malformed(&error)),
-    }
+    written(rule, member).unwrap_or_else(|failure| unjudged(rule, &failure))
 }
 
-/// The finding that stands for a rule that could not be judged. It proposes nothing and goes
+fn written(rule: &Rule, member: Value) -> Result<Finding, Failure> {
+    let Written { message, resource, propose, evidence } =
+        serde_json::from_value(member).map_err(|error| malformed(&error))?;
+    if message.trim().is_empty() {
+        return Err(Failure::Malformed("its `message` is empty".to_owned()));
+    }
+    Ok(Finding { rule: rule.clone(), message, resource, propose, evidence, approved: None })
+}
+
+/// The finding that stands for a rule that could not be evaluated. It proposes nothing and goes
 /// no further than telling people.
 fn unjudged(rule: &Rule, failure: &Failure) -> Finding {
     Finding {
         rule: Rule { mode: rule.mode.min(Mode::Alert), ..rule.clone() },
-        message: format!("rule `{}` could not be judged: {failure}", rule.id),
+        message: format!("rule `{}` could not be evaluated: {failure}", rule.id),
         resource: None,
         propose: Vec::new(),
         evidence: json!({ "failure": failure.word() }),
+        approved: None,
     }
 }
 
@@ -128,7 +138,7 @@ mod tests {
     #[test]
     fn undefined_is_a_finding_that_proposes_nothing() {
         let found = read("[]");
-        assert_eq!(found[0].message, "rule `BKP-01` could not be judged: its result is undefined");
+        assert_eq!(found[0].message, "rule `BKP-01` could not be evaluated: its result is undefined");
         assert_eq!((found[0].rule.mode, found[0].rule.severity), (Mode::Alert, Severity::Critical));
         assert!(found[0].propose.is_empty());
         assert_eq!(found[0].evidence["failure"], "undefined");
@@ -146,7 +156,7 @@ mod tests {
             read(r#"[{"result":[{"message":"m","propose":["explode"]},{"message":"a","propose":["freeze"]}]}]"#);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].propose, [ResponseKind::Freeze]);
-        assert!(found[1].message.contains("could not be judged: its result is not what a rule returns"));
+        assert!(found[1].message.contains("could not be evaluated: its result is not what a rule returns"));
         assert!(found[1].message.contains("unknown variant `explode`"), "{}", found[1].message);
     }
 

@@ -1,7 +1,7 @@
-//! From findings to consequences: decide, plan, claim, execute, record, tell.
+//! From findings to consequences: decide, plan, claim, execute, record, notify.
 //!
 //! Events and resources both come through here, so that an attack seen in an event and
-//! drift found by a sweep are dealt with in one way.
+//! drift found by a sweep are handled in one way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::decision::{Decision, DecisionContext, RecentRepairs, decide};
 use super::detection::Detection;
 use super::dry_run::DryRun;
 use super::enrichment::LookupThrottle;
-use super::execute::Executor;
+use super::execute::{Executor, WriteDoor};
 use super::geoip::Origins;
 use super::keyed_lock::KeyedLock;
 use super::plan::{DesiredStates, Planner};
@@ -22,7 +22,7 @@ use super::shadow::Backlog;
 use crate::config::Config;
 use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
-use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::finding::Finding;
 use crate::domain::hash;
 use crate::domain::outcome::Outcome;
@@ -40,10 +40,10 @@ use crate::rules::refresh::RefreshContext;
 /// The span in which budgets count and cases join an incident.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// The span in which a repair that people took back is not repeated without their word.
+/// The span in which a repair that people took back is not repeated without approval.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Why a message or a resource was not dealt with.
+/// Why a message or a resource was not handled.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
     /// The account is not in accounts.toml.
@@ -80,8 +80,10 @@ pub struct Agent<C, L> {
     pub config: Config,
     /// The rules, and what should be true.
     pub rules: ActiveRules,
-    /// The way into accounts.
+    /// The way into accounts with their read roles.
     pub clouds: C,
+    /// The way into accounts to act, for [`Executor`] alone.
+    pub door: WriteDoor,
     /// The store.
     pub ledger: L,
     /// Time.
@@ -93,14 +95,14 @@ pub struct Agent<C, L> {
     /// One at a time for each actor or resource.
     pub locks: KeyedLock,
     /// When each incident's principal was last asked about.
-    pub asked: LookupThrottle,
+    pub lookups: LookupThrottle,
     /// Where addresses are from.
     pub origins: Origins,
-    /// What rules in shadow still have to judge.
+    /// What rules in shadow still have to evaluate.
     pub shadows: Backlog,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What a refresh of the rules works on.
     pub fn refresh_context(&self) -> RefreshContext<'_, L> {
         let Self { rules, config, ledger, clock, metrics, reports, .. } = self;
@@ -187,7 +189,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         })
     }
 
-    /// Records what came of a plan and what people must be told, in one transaction.
+    /// Records what came of a plan and its notification, in one transaction.
     ///
     /// # Errors
     /// When a step is worth another try, or the store fails.
@@ -208,7 +210,9 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     pub async fn execute(&self, stored: &PlanRecord, plan: &Plan, stopwatch: &Stopwatch<'_>) -> Outcome {
         let incident = &stored.incident.id;
         let begun = stored.resumed;
-        let executor = Executor { clouds: &self.clouds, config: &self.config, incident, stopwatch, begun };
+        let claim = format!("{}@{}", stored.id, stored.claimed);
+        let (readers, door, config) = (&self.clouds, &self.door, &self.config);
+        let executor = Executor { readers, door, config, incident, claim, stopwatch, begun };
         let outcome = executor.execute(plan).await;
         for (step, result) in plan.steps.iter().zip(&outcome.steps) {
             self.metrics.count.step(result);
@@ -277,16 +281,17 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     async fn plan(&self, rules: &RuleSet, responses: &[Response], incident: &str) -> Result<Planned, CloudError> {
         let desired_states = &DesiredByRules { agent: self, rules };
         let planner =
-            Planner { clouds: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
+            Planner { readers: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
         let mut planned = Planned::default();
         for response in responses {
             match planner.steps(response).await {
                 Ok(mut steps) => planned.steps.append(&mut steps),
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => planned.reasons.push(Reason::general(Because::NotPossible {
-                    response: response.verb(),
-                    error: error.to_string(),
-                })),
+                Err(error) => {
+                    let because = Because::NotPossible { response: response.verb(), error: error.to_string() };
+                    warn!(incident, "{because}");
+                    planned.reasons.push(Reason::general(because));
+                }
             }
         }
         Ok(planned)
@@ -374,7 +379,7 @@ struct DesiredByRules<'a, C, L> {
     rules: &'a RuleSet,
 }
 
-impl<C: Clouds, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
+impl<C: Readers, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
     async fn desired(&self, place: &Place) -> Result<Desired, CloudError> {
         self.agent.desired(place, self.rules).await
     }

@@ -1,4 +1,4 @@
-//! What people want to know besides: what is left to lose, whose it is, what else the
+//! What responders want to know as well: what is left to lose, whose it is, what else the
 //! principal did.
 //!
 //! It is asked after containment, beside the rest of the work, and for a bounded time: an
@@ -18,7 +18,7 @@ use tracing::info;
 use super::agent::Agent;
 use super::decision::Decision;
 use super::detection::{Detection, Subject};
-use crate::domain::cloud::{Caller, CloudRead as _, Clouds};
+use crate::domain::cloud::{Caller, CloudRead as _, Readers};
 use crate::domain::enrichment::{Activity, Enrichment, owner};
 use crate::domain::event::Event;
 use crate::domain::reason::Reason;
@@ -53,8 +53,8 @@ impl LookupThrottle {
     }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// What can be learnt around a case that people are told of.
+impl<C: Readers, L: Ledger> Agent<C, L> {
+    /// What can be learnt around a case that is reported.
     pub(super) async fn enrichment(
         &self,
         detection: &Detection<'_>,
@@ -96,6 +96,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
     async fn look_at(&self, place: &Place, rules: &RuleSet) -> Option<Live> {
         let cloud = self.clouds.reader(self.config.account(&place.account)?).await.ok()?;
+        let place = &*resource::located(place, &cloud).await.ok()?;
         let desired = self.desired(place, rules).await.ok()?;
         resource::read(place, &desired, &cloud).await.ok()
     }
@@ -103,20 +104,20 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     async fn activity(&self, detection: &Detection<'_>, incident: &str) -> Option<Activity> {
         let Subject::Event(event) = detection.subject else { return None };
         let caller = caller(event)?;
-        if !self.asked.is_due(incident, self.clock.now()) {
+        if !self.lookups.is_due(incident, self.clock.now()) {
             return None;
         }
         let asked = async { self.clouds.reader(detection.account).await?.calls_of(&event.region, &caller).await };
         match timeout(LOOKUP_TIMEOUT, asked).await {
             Ok(Ok(read)) => Some(Activity::around((&event.id, event.time), &event.region, &read)),
             Ok(Err(error)) => {
-                info!(incident, "what else the principal did is not told: {error}");
+                info!(incident, "what else the principal did is unknown: {error}");
                 None
             }
             Err(_) => {
                 info!(
                     incident,
-                    "what else the principal did is not told: no answer within {} s",
+                    "what else the principal did is unknown: no answer within {} s",
                     LOOKUP_TIMEOUT.as_secs()
                 );
                 None

@@ -1,9 +1,9 @@
-//! Rules in shadow: judged like every other, on their own time, and nothing comes of them but
+//! Rules in shadow: evaluated like every other, on their own time, and nothing comes of them but
 //! a note in the store.
 //!
 //! INVARIANT: a shadow's finding never reaches [`Agent::respond`], its failure never the message
-//! that is being handled, and whoever judges in earnest never waits for it. What waits here when
-//! the process dies is lost: it would have changed nothing.
+//! that is being handled, and an evaluation that is acted on never waits for it. What waits here
+//! when the process dies is lost: it would have changed nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::agent::Agent;
 use super::detection::event_key;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::case::DedupKey;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::event::Event;
 use crate::ledger::Ledger;
 use crate::ledger::shadow::Shadowed;
@@ -29,7 +29,7 @@ use crate::rules::active::{RuleSet, Watch};
 /// How many documents may wait; beyond it they are skipped and counted.
 const WAITING: usize = 1_000;
 
-/// Documents that rules in shadow still have to judge.
+/// Documents that rules in shadow still have to evaluate.
 #[derive(Debug, Default)]
 pub struct Backlog {
     waiting: Mutex<VecDeque<Work>>,
@@ -37,7 +37,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// Waits until there is something to judge.
+    /// Waits until there is something to evaluate.
     pub async fn more(&self) {
         self.more.notified().await;
     }
@@ -93,7 +93,7 @@ impl Work {
     }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Leaves an event to the rules in shadow.
     pub fn shadow_event(&self, rules: &RuleSet, event: &Event, account: &Account) {
         let act = EventInput::new(event, account, self.clock.now());
@@ -120,7 +120,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         }
     }
 
-    /// Judges what was left to the rules in shadow, on a thread that may take its time.
+    /// Evaluates what was left to the rules in shadow, on a thread that may take its time.
     pub async fn evaluate_shadows(&self) {
         while let Some(work) = self.shadows.pop() {
             let now = work.sight.now;

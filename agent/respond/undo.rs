@@ -1,13 +1,13 @@
 //! Taking back, approving and denying: what people say to a stored plan.
 //!
 //! An undo is a plan like any other, made of the undo steps that were read before the change,
-//! in reverse. It is claimed, carried out, recorded and told the same way.
+//! in reverse. It is claimed, carried out, recorded and reported the same way.
 
 use jiff::Timestamp;
 
 use super::agent::{Agent, HandleError};
 use crate::domain::case::{CaseRecord, CaseUpdate, DedupKey};
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::enrichment::Enrichment;
 use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
@@ -36,8 +36,8 @@ pub enum UndoError {
     #[error("releasing a quarantine or a hold takes two people: name both, `--by you --with second-person`")]
     OnePerson,
     /// Whoever did it may not say what becomes of it.
-    #[error("`{0}` is who the plan is about: somebody else must say what becomes of it")]
-    OwnDeed(String),
+    #[error("the plan is about `{0}`: somebody else must approve, deny or undo it")]
+    OwnPlan(String),
     /// Handling failed.
     #[error(transparent)]
     Handle(#[from] HandleError),
@@ -77,7 +77,7 @@ pub enum Agreed {
     Waits,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What would take back a plan, or every plan of an incident, the newest first; plans
     /// that changed nothing are left out.
     ///
@@ -114,7 +114,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 
     /// Notes that a person wants to take plans back, for people who do not come together. The
-    /// word holds for half an hour, after a restart too, and for these plans alone.
+    /// approval holds for half an hour, after a restart too, and for these plans alone.
     ///
     /// # Errors
     /// When the person is who it is about, or the store fails.
@@ -151,7 +151,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Ok(outcome)
     }
 
-    /// Carries out a plan that waited for a person's word.
+    /// Carries out a plan that waited for approval.
     ///
     /// # Errors
     /// When it does not wait, or a step cannot be taken now.
@@ -169,7 +169,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Ok((taken, outcome))
     }
 
-    /// Closes a plan that waited for a person's word; nothing of it is carried out.
+    /// Closes a plan that waited for approval; nothing of it is carried out.
     ///
     /// # Errors
     /// When it does not wait, or the person is who it is about.
@@ -185,7 +185,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         if closed.state == State::Denied { Ok(stored) } else { Err(wrong_state(&closed, "somebody was faster")) }
     }
 
-    /// A plan that waits for a person's word.
+    /// A plan that waits for approval.
     ///
     /// # Errors
     /// When there is none with this id, or it does not wait.
@@ -204,7 +204,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             return match stored.state {
                 State::Done => Ok(vec![stored]),
                 State::Claimed | State::Proposed | State::Undone | State::Denied => {
-                    Err(wrong_state(&stored, "only a finished plan can be taken back"))
+                    Err(wrong_state(&stored, "only a finished plan can be undone"))
                 }
             };
         }
@@ -230,7 +230,7 @@ fn wrong_state(stored: &PlanRecord, hint: &'static str) -> UndoError {
         State::Claimed => "being carried out",
         State::Proposed => "waiting for approval",
         State::Done => "finished",
-        State::Undone => "taken back already",
+        State::Undone => "undone already",
         State::Denied => "denied",
     };
     UndoError::State { id: stored.id.clone(), state: state.to_owned(), hint }
@@ -248,7 +248,7 @@ fn second_person_needed(stored: &PlanRecord, consent: &Consent, now: Timestamp) 
     }
 }
 
-/// Refuses a person who is the actor, as far as names tell: a user's, a session's, the source
+/// Refuses a person who is the actor, as far as the names show: a user's, a session's, the source
 /// identity's, with or without what follows an `@`.
 ///
 /// # Errors
@@ -258,7 +258,7 @@ pub fn not_by_the_actor(stored: &PlanRecord, person: &str) -> Result<(), UndoErr
     let plain = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
     let names = [&principal.name, &principal.session, &principal.source_identity];
     let is_actor = names.into_iter().flatten().any(|name| plain(name) == plain(person));
-    if is_actor && !plain(person).is_empty() { Err(UndoError::OwnDeed(person.to_owned())) } else { Ok(()) }
+    if is_actor && !plain(person).is_empty() { Err(UndoError::OwnPlan(person.to_owned())) } else { Ok(()) }
 }
 
 fn takes_two(undoable: &[Undoable]) -> bool {

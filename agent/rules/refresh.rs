@@ -1,7 +1,7 @@
-//! Keeps the rules fresh while the agent runs: looks at their source, tries what is new aside,
-//! and puts it in force between two events.
+//! Keeps the rules fresh while the agent runs: looks at their source, tests what is new, and
+//! activates it between two events.
 //!
-//! What cannot be used leaves the rules as they are; people are told of it once. It judges
+//! What cannot be used leaves the rules as they are; that is reported once. It evaluates
 //! nothing, and it never stops the agent.
 
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, Source};
 use crate::policy::engine::compiler::Compiler;
 
-/// The id under which people are told about the rules themselves.
+/// The id under which the rules themselves are reported.
 const RULE: &str = "KW-POLICIES";
 
 /// How often it is noted that rules in shadow are still watched.
@@ -71,7 +71,7 @@ pub struct Refresher {
     pub compiler: Compiler,
     /// How long they may go without a successful look.
     pub max_age: Duration,
-    /// The account that the agent itself is in, for what people are told.
+    /// The account that the agent itself is in, for notifications.
     pub home: AccountId,
     /// A bundle that is only watched.
     pub candidate: Option<Source>,
@@ -195,7 +195,7 @@ impl Refresher {
         compiled
             .inspect_err(|problem| {
                 metrics.count.policy_refusals.inc();
-                warn!("the policies beside at `{source}` are not watched: {}", problem.chain());
+                warn!("the candidate policies at `{source}` are not watched: {}", problem.chain());
             })
             .ok()
             .map(|set| set.policies)
@@ -214,7 +214,7 @@ impl Refresher {
         }
         let candidate = context.rules.now().candidate().cloned();
         let set = context.shadowing(set).await?.with_candidate(candidate);
-        // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
+        // Noted before it evaluates: whatever it leads to, the ledger knows the bundle already.
         context.adopt(&set, &self.source).await?;
         context.rules.swap(set);
         context.metrics.count.policy_swaps.inc();
@@ -243,7 +243,7 @@ impl Refresher {
         Ok(Looked::Refused(problem))
     }
 
-    /// Tells people, once for each stretch without a successful look, that the rules may be
+    /// Reports, once for each stretch without a successful look, that the rules may be
     /// out of date.
     async fn complain_of_age<L: Ledger>(
         &self,
@@ -319,7 +319,7 @@ fn finding(title: &str, message: String) -> Finding {
         attack: Vec::new(),
         runbook: None,
     };
-    Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null }
+    Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null, approved: None }
 }
 
 /// What a refresh works on.
@@ -345,10 +345,11 @@ impl<L: Ledger> RefreshContext<'_, L> {
     /// When the store fails.
     pub async fn shadowing(&self, set: RuleSet) -> Result<RuleSet, LedgerError> {
         let promoted = self.ledger.promoted().await?;
-        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted))
+        let demoted = self.ledger.demoted().await?;
+        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted, &demoted))
     }
 
-    /// Notes in the ledger which bundle judges from now on, unless it is noted already.
+    /// Notes in the ledger which bundle evaluates from now on, unless it is noted already.
     ///
     /// # Errors
     /// When the store fails.

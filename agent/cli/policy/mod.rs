@@ -1,12 +1,13 @@
-//! `keepwatch policy`: what a policy author runs all day, one file per verb.
+//! `keepwatch policy`: the commands of a policy author, one file each.
 
 mod build;
 mod check;
-mod documents;
 mod explain;
 mod new;
+mod report;
 mod schema;
 mod shadow;
+mod stored;
 mod test;
 mod trust;
 mod watch;
@@ -25,10 +26,12 @@ pub(super) enum Command {
     Build(build::Arguments),
     /// Prove that a bundle is what a key signed.
     Verify(trust::VerifyArguments),
-    /// List the rules that are judged by and never acted on, or what one of them found.
+    /// List the rules that are evaluated and never acted on, or what one of them found.
     Shadow(shadow::ShadowArguments),
     /// Take a rule out of shadow: from then on it acts.
     Promote(shadow::PromoteArguments),
+    /// Put a rule into shadow: from then on it is evaluated and never acts.
+    Demote(shadow::DemoteArguments),
     /// Run the rules' tests: Rego's own by `opa test` and in the agent's engine, which must
     /// agree, and every `fires.json` and `silent.json` in the agent's engine.
     Test(test::Arguments),
@@ -39,7 +42,7 @@ pub(super) enum Command {
     Explain(explain::Arguments),
     /// Start a rule: its folder with rule, test, fixtures and runbook.
     New(new::Arguments),
-    /// Check, test and judge a rule at each save, until Ctrl-C.
+    /// Check, test and evaluate a rule at each save, until Ctrl-C.
     Watch(watch::Arguments),
     /// Write the JSON schemas of the rules' input.
     Schema(schema::Arguments),
@@ -68,6 +71,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<Verdict> {
         Command::Verify(arguments) => trust::verify(arguments),
         Command::Shadow(arguments) => on_runtime(shadow::list(arguments)),
         Command::Promote(arguments) => on_runtime(shadow::promote(arguments)),
+        Command::Demote(arguments) => on_runtime(shadow::demote(arguments)),
         Command::Test(arguments) => test::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),

@@ -1,8 +1,8 @@
-//! `keepwatch policy watch`: check, test and judge a rule each time that its author saves it.
+//! `keepwatch policy watch`: check, test and evaluate a rule each time that its author saves it.
 //!
 //! Files are looked at ten times a second: there are some dozens of them, which costs less
 //! than a millisecond, needs no crate, and works on shared folders and in containers, where a
-//! kernel's notices do not arrive. The author cannot tell it from a notice.
+//! kernel's notifications do not arrive. The author cannot see the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,16 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Meant, documents, test};
+use super::{Meant, check, stored, test};
 use crate::cli::{Verdict, on_runtime, say};
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::policy::Policies;
-use crate::policy::author::{Work, check, explain, trial};
+use crate::policy::author::check::without_running;
+use crate::policy::author::{Work, documents, explain, trial};
 
 /// The time between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,7 +33,7 @@ const SHARED: [&str; 4] = ["lib", "data", "schema", "capabilities.json"];
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     meant: Meant,
-    /// Further events to judge at each save: CloudTrail records, log files or documents.
+    /// Further events to evaluate at each save: CloudTrail records, log files or documents.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     events: Vec<PathBuf>,
 }
@@ -44,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let watching = tokio::task::spawn_blocking(move || watch(&work, &events, &told));
-        tokio::signal::ctrl_c().await.context("cannot hear Ctrl-C")?;
+        tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
         stop.store(true, Ordering::Relaxed);
         watching.await?
     })
@@ -128,15 +129,16 @@ fn evaluate(work: &Work, events: &mut Events) -> anyhow::Result<()> {
     let started = Instant::now();
     let now = SystemClock.now();
     let (checked, tried) = thread::scope(|scope| {
-        let checked = scope.spawn(|| check::check(work));
+        let checked = scope.spawn(|| without_running(work));
         let tried = trial::uncovered(work, now);
         (checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), tried)
     });
     let mut well = true;
     match checked {
-        Ok(checked) => {
+        Ok(mut checked) => {
+            checked.flaws.extend(stored::flaws(&work.folder));
             well &= checked.flaws.is_empty();
-            checked.flaws.iter().try_for_each(|flaw| say(format!("{}/{flaw}", work.folder.display())))?;
+            check::named_from_here(work, checked.flaws).iter().try_for_each(say)?;
         }
         Err(error) => {
             well = false;
@@ -164,7 +166,7 @@ impl Events {
     fn evaluate(&mut self, policies: &Policies) -> anyhow::Result<()> {
         for file in self.files.clone() {
             match self.documents(&file) {
-                Ok(documents) => judge_file(policies, &file, documents)?,
+                Ok(documents) => evaluate_file(policies, &file, documents)?,
                 Err(error) => say(format!("{}: {error:#}", file.display()))?,
             }
         }
@@ -175,18 +177,18 @@ impl Events {
         let about = file.metadata()?;
         let stamp = (about.modified().ok(), about.len());
         if self.read.get(file).is_none_or(|(known, _)| *known != stamp) {
-            let documents = documents::read(&std::fs::read_to_string(file)?)?;
+            let documents = documents::read(&std::fs::read_to_string(file)?).map_err(|problem| anyhow!(problem))?;
             self.read.insert(file.to_owned(), (stamp, documents));
         }
         Ok(self.read.get(file).map_or(&[], |(_, documents)| documents))
     }
 }
 
-fn judge_file(policies: &Policies, file: &Path, documents: &[Value]) -> anyhow::Result<()> {
+fn evaluate_file(policies: &Policies, file: &Path, documents: &[Value]) -> anyhow::Result<()> {
     let mut findings = 0;
     for (number, document) in documents.iter().enumerate() {
         let now = document.get("now").and_then(|now| now.as_str()?.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-        for entry in policies.rules().iter().filter(|entry| explain::wants(entry, document)) {
+        for entry in policies.rules().iter().filter(|entry| explain::is_subscribed(entry, document)) {
             for finding in policies.evaluate_rule(entry, document, now) {
                 findings += 1;
                 say(format!("{}: event {}: {} {}", file.display(), number + 1, entry.rule.id, finding.message))?;

@@ -1,4 +1,4 @@
-//! Notices as Slack messages in Block Kit. Pure.
+//! Notifications as Slack messages in Block Kit. Pure.
 //!
 //! Names, user agents and ARNs are the attacker's to choose: they are escaped, and Slack reads
 //! no markup, link or mention in them. Only the on-call mention goes out as it is. Limits hold by construction: 50 blocks, 3,000
@@ -29,31 +29,31 @@ pub struct Message {
     pub blocks: Vec<Value>,
 }
 
-/// The first message of an incident's thread: how it stands, from everything told so far.
+/// The first message of an incident's thread: how it stands, from everything reported so far.
 #[must_use]
-pub fn root(incident: &Incident, told: &[&CaseRecord], answers: Answers) -> Message {
-    let text = headline(incident, told);
+pub fn root(incident: &Incident, reported: &[&CaseRecord], answers: Answers) -> Message {
+    let text = headline(incident, reported);
     let mut lines: Vec<String> = Vec::new();
-    for (state, count) in tally(told) {
+    for (state, count) in tally(reported) {
         lines.push(format!("{count} × {state}"));
     }
-    let actor = told.iter().find_map(|case| case.event()).map(|event| who(&event.principal));
+    let actor = reported.iter().find_map(|case| case.event()).map(|event| who(&event.principal));
     let mut blocks = vec![header(&text), section(&lines.join("\n"))];
     blocks.extend(actor.map(|actor| section(&format!("*who* {}", escape(&actor)))));
     blocks.push(context(&format!("all of it: `keepwatch incident show {}` · details in this thread", incident.id)));
     blocks.extend(
-        (answers == Answers::Buttons && is_left_to_undo(told)).then(|| actions(&[Button::Undo.on(&incident.id)])),
+        (answers == Answers::Buttons && is_left_to_undo(reported)).then(|| actions(&[Button::Undo.on(&incident.id)])),
     );
     Message { text: escape(&text), blocks }
 }
 
 /// Whether fewer plans were taken back than could be.
-fn is_left_to_undo(told: &[&CaseRecord]) -> bool {
-    let undoable = told.iter().filter(|case| matches!(way(case), Some(Way::Undo(_)))).count();
-    undoable > told.iter().filter(|case| case.update == CaseUpdate::Undo).count()
+fn is_left_to_undo(reported: &[&CaseRecord]) -> bool {
+    let undoable = reported.iter().filter(|case| matches!(way(case), Some(Way::Undo(_)))).count();
+    undoable > reported.iter().filter(|case| case.update == CaseUpdate::Undo).count()
 }
 
-/// What is told to one person alone, who pressed something.
+/// What is shown to one person alone, who pressed something.
 #[must_use]
 pub fn aside(text: &str) -> Message {
     Message { text: escape(text), blocks: vec![section(&escape(text))] }
@@ -69,7 +69,7 @@ impl Message {
     }
 }
 
-/// A reply in an incident's thread: one notice in full, or a storm of them in short.
+/// A reply in an incident's thread: one notification in full, or a storm of them in short.
 #[must_use]
 pub fn reply(incident: &Incident, cases: &[&CaseRecord], answers: Answers) -> Message {
     match cases {
@@ -126,7 +126,7 @@ fn waiting(plan: &str) -> Vec<Value> {
     [Button::Approve, Button::Deny, Button::Snooze, Button::Exempt].map(|button| button.on(plan)).to_vec()
 }
 
-/// A plan that waited when somebody wished to be reminded of it.
+/// A plan that waited when somebody asked to be reminded of it.
 #[must_use]
 pub fn reminder(plan: &str, case: &CaseRecord) -> Message {
     let text = format!("an hour ago {plan} waited for approval; if it still does:");
@@ -185,8 +185,8 @@ fn brief(finding: &Finding, case: &CaseRecord) -> String {
 }
 
 /// How an incident stands: what came of its notices, counted.
-fn tally(told: &[&CaseRecord]) -> BTreeMap<&'static str, usize> {
-    told.iter().fold(BTreeMap::new(), |mut counts, case| {
+fn tally(reported: &[&CaseRecord]) -> BTreeMap<&'static str, usize> {
+    reported.iter().fold(BTreeMap::new(), |mut counts, case| {
         *counts.entry(heading(case)).or_default() += 1;
         counts
     })

@@ -1,15 +1,21 @@
-//! What policy authors are told about their rules: flaws, tests in both engines, explanations.
+//! What policy authors learn about their rules: lints, tests in both engines, explanations.
 //!
-//! It works on a folder of Rego and asks `opa`; the agent that judges events never comes here.
+//! It works on a folder of Rego and asks `opa`; the agent that evaluates events never comes here.
 
 pub mod ast;
 mod bodies;
 pub mod check;
 mod described;
+pub mod documents;
+mod events;
 pub mod explain;
 pub mod fixtures;
+mod formatted;
 mod parameters;
 mod reach;
+mod returned;
+mod style;
+mod tested;
 pub mod trial;
 mod typed;
 
@@ -17,6 +23,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use super::bundle::build::{names, places};
 
 /// A folder of policies, and which of its rules are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,36 +74,15 @@ impl Work {
     }
 }
 
-/// Where the rules of a folder are: `events/<service>/<rule>`, in order.
-fn places(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for kind in ["events", "resources"] {
-        for service in names(&folder.join(kind)) {
-            for rule in names(&folder.join(kind).join(&service)) {
-                if folder.join(kind).join(&service).join(&rule).is_dir() {
-                    found.push(format!("{kind}/{service}/{rule}"));
-                }
-            }
-        }
-    }
-    found
-}
-
-/// The names in a folder, in order; none of a folder that cannot be read.
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
-/// Something about a rule that its author must mend.
+/// Something about a rule that its author must fix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Lint {
     /// The file, from the folder of policies.
     pub file: String,
     /// Its line, from 1.
     pub line: u64,
+    /// Its column, from 1.
+    pub column: u64,
     /// Which of our rules about rules it breaks; OPA's own code for what OPA found.
     pub lint: String,
     /// What is wrong.
@@ -106,10 +93,18 @@ pub struct Lint {
     pub next: String,
 }
 
+impl Lint {
+    /// A flaw in what a node of a file stands for: what is wrong, why that matters, what to do.
+    fn of(module: &ast::Module, node: &serde_json::Value, lint: &str, [what, why, next]: [String; 3]) -> Self {
+        let (file, line, column) = (module.file.clone(), ast::line(node), ast::column(node));
+        Self { file, line, column, lint: lint.to_owned(), what, why, next }
+    }
+}
+
 impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, lint, what, why, next } = self;
-        write!(f, "{file}:{line}: {what} [{lint}]")?;
+        let Self { file, line, column, lint, what, why, next } = self;
+        write!(f, "{file}:{line}:{column}: {what} [{lint}]")?;
         if !why.is_empty() {
             write!(f, "\n  why:  {why}")?;
         }
@@ -120,12 +115,24 @@ impl fmt::Display for Lint {
     }
 }
 
+/// The names of the builtins that rules in a folder may call.
+fn allowed(folder: &Path) -> Vec<String> {
+    let text = std::fs::read(folder.join("capabilities.json")).unwrap_or_default();
+    builtins_in(&serde_json::from_slice(&text).unwrap_or_default())
+}
+
+/// The names of the builtins in OPA's list of capabilities.
+fn builtins_in(capabilities: &serde_json::Value) -> Vec<String> {
+    let builtins = ast::list(&capabilities["builtins"]);
+    builtins.iter().filter_map(|builtin| Some(builtin["name"].as_str()?.to_owned())).collect()
+}
+
 /// The name that a misspelt one most likely means.
 #[must_use]
 pub fn nearest<'a>(misspelt: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = misspelt.to_lowercase();
     let far = (misspelt.chars().count() / 3).max(2);
-    let near = names.map(|name| (strsim::levenshtein(&lower, &name.to_lowercase()), name));
+    let near = names.map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), name));
     near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
 }
 

@@ -13,6 +13,9 @@ use super::Bundle;
 use super::archive;
 use super::revision;
 use super::signing::Signing;
+use crate::policy::Policies;
+use crate::policy::engine::Limits;
+use crate::policy::engine::compiler::Compiler;
 use crate::policy::engine::reads;
 use crate::policy::engine::reads::Reads;
 use crate::policy::error::PolicyError;
@@ -20,6 +23,9 @@ use crate::policy::error::PolicyError;
 /// The folders of a policies folder that go into a bundle. Each is a root of its own, so that
 /// `data/strategies/x.json` becomes `data.strategies` and not `data.data.strategies`.
 const PARTS: [&str; 4] = ["events", "resources", "lib", "data"];
+
+/// What two of them were called before, and are called today.
+pub(in crate::policy) const FORMER_PARTS: [(&str, &str); 2] = [("acts", "events"), ("states", "resources")];
 
 /// A rule's tests, which stand beside it.
 const TESTS: &str = "*_test.rego";
@@ -37,19 +43,72 @@ pub fn build(folder: &Path, output: &Path) -> Result<(), PolicyError> {
     build_signed(folder, output, None)
 }
 
-/// As [`build`], and signs the bundle when told how.
+/// As [`build`], and signs the bundle when it is given a key.
 ///
 /// # Errors
 /// As [`build`], and when it cannot be signed.
 pub fn build_signed(folder: &Path, output: &Path, signing: Option<&Signing>) -> Result<(), PolicyError> {
+    build_accepted(folder, output, signing, |_| Ok(()))
+}
+
+/// As [`build_signed`], and writes nothing that `accept` refuses.
+///
+/// # Errors
+/// As [`build_signed`], and when it is not accepted.
+pub fn build_accepted(
+    folder: &Path,
+    output: &Path,
+    signing: Option<&Signing>,
+    accept: impl FnOnce(Policies) -> Result<(), PolicyError>,
+) -> Result<(), PolicyError> {
     let write = |source| PolicyError::Io { operation: "write", path: output.to_owned(), source };
     // In the folder of the output, so that the last step is a rename.
     let candidate = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let workshop = tempfile::tempdir_in(candidate).map_err(write)?;
     let made = workshop.path().join("bundle.tar.gz");
     compile(folder, &made)?;
+    accept(loaded(folder, &made)?)?;
     signing.map_or(Ok(()), |signing| signing.sign(&made, workshop.path()))?;
     fs::rename(&made, output).map_err(write)
+}
+
+/// What was built, as the agent would load it. Every folder of a rule is a rule in it: `opa` passes
+/// over one without METADATA.
+fn loaded(folder: &Path, bundle: &Path) -> Result<Policies, PolicyError> {
+    let policies = Policies::of(Bundle::read(bundle)?, Limits::default(), Compiler::Here)?;
+    for place in
+        places(folder).into_iter().filter(|place| names(&folder.join(place)).iter().any(|name| name.ends_with(".rego")))
+    {
+        let entrypoint = format!("{place}/findings");
+        if !policies.rules().iter().any(|entry| entry.entrypoint == entrypoint) {
+            let detail = "it has no METADATA with `entrypoint: true` on `findings`, so it is no rule".to_owned();
+            return Err(PolicyError::Rule { entrypoint: place, detail });
+        }
+    }
+    Ok(policies)
+}
+
+/// Where the rules of a folder are: `events/<service>/<rule>`, in order.
+pub(crate) fn places(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for kind in ["events", "resources"] {
+        for service in names(&folder.join(kind)) {
+            for rule in names(&folder.join(kind).join(&service)) {
+                if folder.join(kind).join(&service).join(&rule).is_dir() {
+                    found.push(format!("{kind}/{service}/{rule}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The names in a folder, in order; none of a folder that cannot be read.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// Compiles a policies folder and reads the bundle, leaving nothing behind.
@@ -112,8 +171,11 @@ fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
 /// `opa`, about to work in a policies folder.
 pub(crate) fn command(folder: &Path, verb: &str) -> Result<Command, PolicyError> {
     let parts = parts(folder);
+    if let Some((former, today)) = FORMER_PARTS.into_iter().find(|(former, _)| folder.join(former).is_dir()) {
+        return Err(PolicyError::FormerFolder { path: absolute(folder), former, today });
+    }
     if !parts.contains(&"events") && !parts.contains(&"resources") {
-        return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `acts` nor `states`" });
+        return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `events` nor `resources`" });
     }
     if !folder.join("capabilities.json").is_file() {
         return Err(PolicyError::Folder {
@@ -198,9 +260,20 @@ mod tests {
     fn a_folder_says_what_it_lacks_before_opa_is_asked() {
         let folder = tempfile::tempdir().unwrap();
         let refuse = || compile(folder.path(), Path::new("unused")).unwrap_err().to_string();
-        assert!(refuse().ends_with("it has neither `acts` nor `states`"), "{}", refuse());
+        assert!(refuse().ends_with("it has neither `events` nor `resources`"), "{}", refuse());
         fs::create_dir(folder.path().join("events")).unwrap();
         assert!(refuse().ends_with("it has no `capabilities.json`, the builtins it may call"), "{}", refuse());
+    }
+
+    #[test]
+    fn a_folder_of_before_the_rename_says_what_to_rename() {
+        for (former, today) in FORMER_PARTS {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join("events")).unwrap();
+            fs::create_dir(folder.path().join(former)).unwrap();
+            let error = compile(folder.path(), Path::new("unused")).unwrap_err().to_string();
+            assert!(error.contains(&format!("rename the folder `{former}` to `{today}`")), "{error}");
+        }
     }
 
     #[test]

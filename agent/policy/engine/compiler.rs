@@ -72,7 +72,7 @@ fn by_child(wasm: &[u8]) -> wasmtime::Result<Module> {
     let module = Module::new(&engine, wasm)?;
     // The cache keeps account of its files in a thread of its own: it must not find them
     // any more when they are deleted.
-    fs::rename(&folder, place.path().join("loaded")).context("cannot put the machine code away")?;
+    fs::rename(&folder, place.path().join("loaded")).context("cannot store the machine code")?;
     if cache.cache_hits() == 0 {
         warn!("policies were compiled in this process, which keeps more memory: what the child made does not fit");
     }

@@ -22,7 +22,14 @@ pub(super) fn finding(rule: &str, resource: Option<&str>, propose: &[ResponseKin
         runbook: None,
     };
     let resource = resource.map(str::to_owned);
-    Finding { rule, message: "it happened".to_owned(), resource, propose: propose.to_vec(), evidence: Value::Null }
+    Finding {
+        rule,
+        message: "it happened".to_owned(),
+        resource,
+        propose: propose.to_vec(),
+        evidence: Value::Null,
+        approved: None,
+    }
 }
 
 fn account() -> Account {
@@ -94,7 +101,7 @@ pub(super) fn report_of(cases: Vec<EventComparison>) -> Report {
         sides: [side("old"), side("new")],
         basis: Basis::EveryAccountEnforces,
         read: (1, Counts::default()),
-        judged: 2,
+        evaluated: 2,
         rules: rules::RuleChanges::default(),
     };
     Report::of(backtest, about)
@@ -113,7 +120,7 @@ fn what_appears_is_counted_by_rule_and_principal_and_shown() {
 }
 
 #[test]
-fn a_new_containment_is_told_apart_from_one_of_both_sides() {
+fn a_new_containment_is_distinguished_from_one_of_both_sides() {
     let report = report_of(two_cases());
     assert_eq!((report.containments.old, report.containments.new, report.containments.appeared), (0, 1, 1));
     assert_eq!(report.containments.rows[0].change, Trend::Appeared);

@@ -1,7 +1,7 @@
 //! What happens about findings: pure, so that every answer can be tested and explained.
 //!
 //! What happens is the least of the global, the account's and the rule's mode, less
-//! exemptions, budgets and the never-list, which is checked last and stands in code.
+//! exemptions, budgets and the never-list, which is checked last and is fixed in the code.
 
 use std::collections::BTreeMap;
 
@@ -106,6 +106,12 @@ impl DecisionContext<'_> {
         if let Some(exemption) = self.config.exemptions.iter().find(|exemption| self.applies(exemption, finding)) {
             let Exemption { owner, expires, reason, .. } = exemption.clone();
             return (Mode::Observe, Because::Exempt { expires, owner, reason });
+        }
+        if let Some(list) = &finding.approved {
+            return (Mode::Observe, Because::Approved { list: list.clone() });
+        }
+        if self.principal.is_some_and(|principal| principal.flags.agent) {
+            return (Mode::Observe, Because::OwnCall);
         }
         let (account, rule) = (self.account, &finding.rule);
         let mode = self.config.mode.min(account.mode).min(rule.mode);

@@ -1,4 +1,4 @@
-//! Where notices go: a Slack channel, or stdout where none is configured.
+//! Where notifications go: a Slack channel, or stdout where none is configured.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ use crate::domain::case::CaseRecord;
 use crate::ledger::{Incident, Thread};
 use crate::ops::fault;
 
-/// Where notices go.
+/// Where notifications go.
 pub enum Notifier {
     /// A thread for each incident in one channel.
     Slack {
@@ -47,19 +47,19 @@ impl Notifier {
     pub(super) async fn begin(
         &self,
         incident: &Incident,
-        told: &[&CaseRecord],
+        reported: &[&CaseRecord],
         tried: Tried,
     ) -> Result<Option<Thread>, SlackError> {
         let Self::Slack { api, channel, answers, .. } = self else {
             return Ok(None);
         };
-        let message = message::root(incident, told, *answers);
+        let message = message::root(incident, reported, *answers);
         let mark = Mark { incident: incident.id.clone(), numbers: Vec::new() };
         let ts = send(api, channel, None, &message, (&mark, tried)).await?;
         Ok(Some(Thread { channel: channel.clone(), ts, shown: 0 }))
     }
 
-    /// Tells notices of one incident, in its thread where it has one.
+    /// Sends notifications of one incident, in its thread where it has one.
     pub(super) async fn post(
         &self,
         incident: &Incident,
@@ -88,22 +88,22 @@ impl Notifier {
     pub(super) async fn refresh(
         &self,
         incident: &Incident,
-        told: &[&CaseRecord],
+        reported: &[&CaseRecord],
         thread: &Thread,
     ) -> Result<(), SlackError> {
         match self {
             Self::Slack { api, answers, .. } => {
                 let mark = Mark { incident: incident.id.clone(), numbers: Vec::new() };
-                api.update(&thread.channel, &thread.ts, &message::root(incident, told, *answers), &mark).await
+                api.update(&thread.channel, &thread.ts, &message::root(incident, reported, *answers), &mark).await
             }
             Self::Stdout => Ok(()),
         }
     }
 }
 
-/// Notices of one incident that are told as one message.
+/// Notifications of one incident that are sent as one message.
 pub(super) struct Batch<'a> {
-    /// What is told.
+    /// What is reported.
     pub cases: &'a [&'a CaseRecord],
     /// What the message is found again by.
     pub mark: Mark,
