@@ -82,7 +82,7 @@ fn problems(name: &str, family: &Family, exposition: Exposition) -> Vec<String> 
     for word in name.split('_') {
         check(!OTHER_UNITS.contains(&word), "another unit, or an abbreviated one");
         let prefixed = |prefix: &&str| word.strip_prefix(*prefix).is_some_and(|unit| BASE_UNITS.contains(&unit));
-        check(!UNIT_PREFIXES.iter().any(|prefix| prefixed(&prefix)), "not a base unit");
+        check(!UNIT_PREFIXES.iter().any(prefixed), "not a base unit");
     }
     if let Some(unit) = &family.unit {
         check(name.ends_with(&format!("_{unit}")), "its unit is not in its name");

@@ -31,7 +31,7 @@ fn a_message_whose_handling_panics_goes_back_to_the_queue_and_the_others_are_han
     // The attack comes first, so the first event that rules are evaluated on is it.
     let params = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": lab.recovery_point(0)});
     lab.done(As::Attacker, "backup", "delete_recovery_point", params);
-    let agent = lab.agent(&[("KEEPWATCH_PANIC", "judged:1")]);
+    let agent = lab.agent(&[("KEEPWATCH_PANIC", "evaluated:1")]);
     lab.eventually("a message panicked", || lab.log().contains("handling a message panicked"));
     let log = lab.log();
     let line = log.lines().find(|line| line.contains("handling a message panicked")).unwrap();

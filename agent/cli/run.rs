@@ -90,7 +90,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
 
     let stopping = tokio::select! {
         ended = tasks.first_end() => Err(ended),
-        () = told_to_stop() => {
+        () = asked_to_stop() => {
             stop.send_replace(true);
             drained(&agent, &mut tasks, &finish).await
         }
@@ -181,8 +181,8 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     }
 }
 
-/// Ends when the process is told to.
-async fn told_to_stop() {
+/// Ends when the process is asked to.
+async fn asked_to_stop() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         warn!("cannot listen for signals: only a kill will stop the agent");

@@ -2,7 +2,7 @@
 //!
 //! A message is deleted when its consequences are stored, released when another try may
 //! help, and put into the dead-letter queue with the reason when none can. Nothing is dropped:
-//! a message whose handling panics is one that failed, and the others never notice.
+//! a message whose handling panics is one that failed, and the others go on.
 
 pub mod message;
 

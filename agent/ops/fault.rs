@@ -7,6 +7,7 @@
 ///
 /// A name with a count (`claimed:2`) means the second time that the point is passed.
 #[cfg(feature = "faults")]
+#[expect(clippy::panic, reason = "it is what a test asks for")]
 pub fn point(name: &str) {
     let passed = passed(name);
     let meant = |variable| std::env::var(variable).is_ok_and(|fault| is_meant(&fault, name, passed));

@@ -1,7 +1,7 @@
 //! Watches the tasks that the agent cannot do without, and catches a panic where only one
 //! message or one resource is at stake.
 //!
-//! A task that ends without being told to ends the process, with its name: whoever runs the
+//! A task that ends without being asked to ends the process, with its name: whoever runs the
 //! process starts another, which goes on from the store. Nothing is restarted in here, and what
 //! a panic says is never logged: it may quote a message.
 
@@ -20,7 +20,7 @@ use super::fault;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
     /// It came to an end.
-    #[error("the task `{0}` ended, and was not told to")]
+    #[error("the task `{0}` ended, and was not asked to")]
     Ended(&'static str),
     /// It panicked.
     #[error("the task `{0}` panicked")]
@@ -58,7 +58,7 @@ impl Tasks {
         }
     }
 
-    /// Waits until a task that was told to end has ended, others with it or not.
+    /// Waits until a task that was asked to end has ended, others with it or not.
     ///
     /// # Errors
     /// When any of them panics meanwhile.
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tasks_that_were_told_to_end_may_end_in_any_order() {
+    async fn tasks_that_were_asked_to_end_may_end_in_any_order() {
         let mut tasks = Tasks::default();
         tasks.spawn("intake", ready(()));
         tasks.spawn("delivery", ready(()));

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::finding::Finding;
@@ -212,9 +212,11 @@ impl Policies {
         self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
     }
 
-    /// Whether the list that a rule names holds a principal.
-    fn approves(&self, entry: &Entry, principal: Option<&str>) -> bool {
-        let Some((list, arn)) = entry.approved.as_ref().zip(principal) else { return false };
+    /// Whether the list that a rule names holds the principal of a document.
+    fn approves(&self, entry: &Entry, document: &[u8]) -> bool {
+        let Some(list) = &entry.approved else { return false };
+        let document: Value = serde_json::from_slice(document).unwrap_or_default();
+        let principal = document.pointer("/principal/arn").filter(|arn| arn.is_string());
         let members = self.0.data.pointer("/approved").and_then(|approved| approved.get(list)?.as_array());
         members.is_some_and(|members| members.iter().any(|member| member == arn))
     }
@@ -284,14 +286,11 @@ impl Policies {
         json: Vec<u8>,
         now: Timestamp,
     ) -> Vec<Finding> {
-        let entries: Vec<&Entry> = entries.collect();
-        let names_approved = entries.iter().any(|entry| entry.approved.is_some());
-        let principal = if names_approved { principal_arn(&json) } else { None };
         let mut evaluation = self.0.engine.evaluation(json, nanoseconds(now));
         let mut found = Vec::new();
         for entry in entries {
             let mut own = findings::findings(&entry.rule, evaluation.evaluate(entry.id));
-            if !own.is_empty() && self.approves(entry, principal.as_deref()) {
+            if !own.is_empty() && self.approves(entry, evaluation.document()) {
                 own.iter_mut().for_each(|finding| finding.approved.clone_from(&entry.approved));
             }
             found.append(&mut own);
@@ -299,19 +298,6 @@ impl Policies {
         findings::sort(&mut found);
         found
     }
-}
-
-/// The ARN of the principal that a document names.
-fn principal_arn(document: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Named {
-        principal: ArnOnly,
-    }
-    #[derive(Deserialize)]
-    struct ArnOnly {
-        arn: Option<String>,
-    }
-    serde_json::from_slice::<Named>(document).ok()?.principal.arn
 }
 
 /// Whether the list that a rule's METADATA names is in the bundle's data.

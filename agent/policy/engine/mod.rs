@@ -169,6 +169,12 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
+    /// The document.
+    #[must_use]
+    pub fn document(&self) -> &[u8] {
+        &self.document
+    }
+
     /// Evaluates a rule: OPA's result set as JSON, `[]` when the rule is undefined.
     ///
     /// # Errors
