@@ -78,5 +78,6 @@ pub fn finding(rule_id: &str, propose: &[ResponseKind]) -> Finding {
         resource: None,
         propose: propose.to_vec(),
         evidence: Value::Null,
+        approved: None,
     }
 }
