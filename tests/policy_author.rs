@@ -1,4 +1,4 @@
-//! What a policy author learns: each flaw in a rule that has it, and none in ours.
+//! What a policy author learns: each lint in a rule that has it, and none in ours.
 
 use std::fs;
 use std::path::Path;
@@ -105,7 +105,7 @@ fn lints_of(text: &str) -> Vec<Lint> {
 
 /// Without what is said of rules that only show one thing and are used by none.
 fn aside(mut lints: Vec<Lint>) -> Vec<Lint> {
-    lints.retain(|flaw| flaw.lint != "unused-rule" && flaw.lint != "opa-fmt");
+    lints.retain(|lint| lint.lint != "unused-rule" && lint.lint != "opa-fmt");
     lints
 }
 
@@ -114,7 +114,7 @@ fn lint_of(lint: &str, text: &str) -> Vec<String> {
     let project = project();
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), text).unwrap();
     let mut found = lints(project.path());
-    found.retain(|flaw| flaw.lint == lint);
+    found.retain(|one| one.lint == lint);
     brief(&found)
 }
 
@@ -128,9 +128,9 @@ fn all_lints(project: &Path) -> Vec<Lint> {
     check::check(&Work::all(&project.join("policies"))).unwrap().lints
 }
 
-/// Lint, line and text of each flaw, short enough to compare.
+/// Lint, line and text of each lint, short enough to compare.
 fn brief(lints: &[Lint]) -> Vec<String> {
-    lints.iter().map(|flaw| format!("{}:{} {}", flaw.lint, flaw.line, flaw.what)).collect()
+    lints.iter().map(|lint| format!("{}:{} {}", lint.lint, lint.line, lint.what)).collect()
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn an_event_without_example_is_found() {
     assert_eq!(brief(&lints(project.path())), [""; 0]);
     fs::write(project.path().join(PLACE).join("fires.json"), "{").unwrap();
     let broken = brief(&all_lints(project.path()));
-    assert!(broken.iter().any(|flaw| flaw.starts_with("examples:1 it is no JSON array")), "{broken:?}");
+    assert!(broken.iter().any(|lint| lint.starts_with("examples:1 it is no JSON array")), "{broken:?}");
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn what_opa_refuses_says_what_may_be_meant() {
     assert_eq!(brief(&content), ["rego_type_error:19 undefined ref: input.event.eventNmae"]);
     assert_eq!(content[0].next, "did you mean `eventName`?");
     let broken = lints_of("package events.backup.vault_deleted\n\nfindings contains {\n");
-    assert!(broken.iter().any(|flaw| flaw.lint == "rego_parse_error"), "{:?}", brief(&broken));
+    assert!(broken.iter().any(|lint| lint.lint == "rego_parse_error"), "{:?}", brief(&broken));
 }
 
 /// The lints of a rule that declares these events, each with an example, and has this body.
@@ -372,8 +372,8 @@ fn an_event_that_aws_does_not_have_says_what_it_could_have_been() {
         let text = rule(SOUND).replace("[\"backup.amazonaws.com:DeleteBackupVault\"]", events);
         let mut found =
             lints_of(&text.replace("input.event.eventName == \"DeleteBackupVault\"", "input.event.eventName"));
-        found.retain(|flaw| flaw.lint == "unknown-event");
-        found.into_iter().map(|flaw| format!("{}:{} {}", flaw.line, flaw.what, flaw.next)).collect::<Vec<_>>()
+        found.retain(|lint| lint.lint == "unknown-event");
+        found.into_iter().map(|lint| format!("{}:{} {}", lint.line, lint.what, lint.next)).collect::<Vec<_>>()
     };
     let expected = "15:AWS has no event `backup.amazonaws.com:DeleteBackupValt` did you mean `DeleteBackupVault`?";
     assert_eq!(declaring("[\"backup.amazonaws.com:DeleteBackupValt\"]"), [expected]);
@@ -584,7 +584,7 @@ fn returning(finding: &str) -> Vec<Lint> {
     );
     fs::write(project.path().join(PLACE).join("vault_deleted.rego"), rule(SOUND) + &body).unwrap();
     let mut found = all_lints(project.path());
-    found.retain(|flaw| flaw.lint == "examples");
+    found.retain(|lint| lint.lint == "examples");
     let trial = trial::run(&Work::all(&project.path().join("policies")), now()).unwrap();
     assert!(!trial.passed(None) && trial.examples == found, "its check and its test say the same: {trial:?}");
     found
@@ -637,7 +637,7 @@ fn a_rule_without_a_test_that_runs_is_found() {
     let with = |text: &str| {
         fs::write(&tests, text).unwrap();
         let mut found = lints(project.path());
-        found.retain(|flaw| flaw.lint.contains("test"));
+        found.retain(|lint| lint.lint.contains("test"));
         brief(&found)
     };
     assert_eq!(with("package events.backup.vault_deleted_test\n"), ["no-tests:1 no test"]);
@@ -698,7 +698,7 @@ fn a_library_says_what_it_is_and_is_tested() {
     let library = project.path().join("policies/lib/vault.rego");
     fs::write(&library, "package lib.vaults\n\nname := input.x\n\n_private := name\n").unwrap();
     let mut found = lints(project.path());
-    found.retain(|flaw| flaw.file.starts_with("lib/vault") && flaw.lint != "unused-rule");
+    found.retain(|lint| lint.file.starts_with("lib/vault") && lint.lint != "unused-rule");
     let expected = [
         "undescribed:1 package `lib.vaults` in `lib/vault.rego`",
         "undescribed:1 the package has no METADATA",
@@ -708,7 +708,7 @@ fn a_library_says_what_it_is_and_is_tested() {
     fs::write(&library, "# METADATA\n# title: V\npackage lib.vault\n\n# METADATA\n# title: N\nname := input.x\n")
         .unwrap();
     let mut found = lints(project.path());
-    found.retain(|flaw| flaw.file.starts_with("lib/vault"));
+    found.retain(|lint| lint.file.starts_with("lib/vault"));
     assert_eq!(brief(&found), ["no-tests:1 no test"]);
 }
 
@@ -716,11 +716,11 @@ fn a_library_says_what_it_is_and_is_tested() {
 fn a_refused_builtin_says_why_and_what_instead() {
     let found =
         lints_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tcrypto.sha256(input.now) == \"x\""));
-    let refused = found.iter().find(|flaw| flaw.lint == "rego_type_error").unwrap();
+    let refused = found.iter().find(|lint| lint.lint == "rego_type_error").unwrap();
     assert_eq!(refused.what, "rules may not call the builtin `crypto.sha256`");
     assert!(refused.why.contains("OPA's wasm leaves it to its host") && !refused.next.is_empty(), "{refused:?}");
     let found = lints_of(&rule(SOUND).replace("event.succeeded", "event.succeeded\n\tstartwith(input.now, \"x\")"));
-    let misspelt = found.iter().find(|flaw| flaw.lint == "rego_type_error").unwrap();
+    let misspelt = found.iter().find(|lint| lint.lint == "rego_type_error").unwrap();
     assert_eq!(misspelt.next, "did you mean `startswith`?");
 }
 
@@ -733,8 +733,8 @@ fn an_example_says_what_it_expects_and_only_what_the_agent_cannot_derive() {
         fs::write(project.path().join(PLACE).join("silent.json"), "[]").unwrap();
         fs::write(project.path().join(PLACE).join(file), serde_json::json!([document]).to_string()).unwrap();
         let mut found = all_lints(project.path());
-        found.retain(|flaw| flaw.lint == "examples");
-        found.into_iter().map(|flaw| flaw.what).collect::<Vec<_>>()
+        found.retain(|lint| lint.lint == "examples");
+        found.into_iter().map(|lint| lint.what).collect::<Vec<_>>()
     };
     let record = &record[0];
     let expecting = |expect: serde_json::Value| serde_json::json!({"event": record, "expect": expect});
@@ -774,7 +774,7 @@ fn an_example_that_is_wrong_is_named_by_its_line() {
     let text = format!("[\n  {},\n\n  {{\"a\": \"]\\\"\"}}\n]\n", record.trim_matches(['[', ']']));
     fs::write(project.path().join(PLACE).join("fires.json"), text).unwrap();
     let mut found = all_lints(project.path());
-    found.retain(|flaw| flaw.what.starts_with("document 2"));
+    found.retain(|lint| lint.what.starts_with("document 2"));
     assert_eq!(found[0].line, 4, "{found:?}");
 }
 
@@ -801,7 +801,7 @@ fn each_format_names_the_same_file_line_and_column() {
     let text = check("text");
     assert!(text.contains(&format!("\n{file}:21:73: `contian` is no response [finding]")), "{text}");
     let json: Vec<serde_json::Value> = serde_json::from_str(&check("json")).unwrap();
-    let one = json.iter().find(|flaw| flaw["lint"] == "finding").unwrap();
+    let one = json.iter().find(|lint| lint["lint"] == "finding").unwrap();
     assert_eq!((&one["file"], &one["line"], &one["column"]), (&file.clone().into(), &21.into(), &73.into()));
     assert!(check("github").contains(&format!("\n::error file={file},line=21,col=73,title=finding::")));
     let sarif: serde_json::Value = serde_json::from_str(&check("sarif")).unwrap();

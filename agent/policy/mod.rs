@@ -218,7 +218,7 @@ impl Policies {
         let document: Value = serde_json::from_slice(document).unwrap_or_default();
         let principal = document.pointer("/principal/arn").filter(|arn| arn.is_string());
         let members = self.0.data.pointer("/approved").and_then(|approved| approved.get(list)?.as_array());
-        members.is_some_and(|members| members.iter().any(|member| member == arn))
+        principal.is_some_and(|arn| members.is_some_and(|members| members.contains(arn)))
     }
 
     /// Evaluates a document by one rule, whether it asked for it or not: how a rule's own

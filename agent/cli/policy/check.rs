@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
 
 /// The lints with their files as a path from here, the same in every format.
 pub(super) fn named_from_here(work: &Work, lints: Vec<Lint>) -> Vec<Lint> {
-    let named = |flaw: Lint| Lint { file: work.folder.join(&flaw.file).display().to_string(), ..flaw };
+    let named = |lint: Lint| Lint { file: work.folder.join(&lint.file).display().to_string(), ..lint };
     lints.into_iter().map(named).collect()
 }
 
@@ -68,7 +68,7 @@ fn unknown_rules(config: &std::path::Path, work: &Work) -> anyhow::Result<Vec<Li
     let text = std::fs::read_to_string(config).with_context(|| format!("cannot read `{}`", config.display()))?;
     let ids = check::ids(work)?;
     let unknown = settings.shadow_rules.iter().filter(|id| !ids.contains(*id));
-    let complaint = |id: &String| {
+    let lint = |id: &String| {
         let at = text.lines().zip(1..).find(|(line, _)| line.contains(&format!("\"{id}\"")));
         Lint {
             file: config.display().to_string(),
@@ -82,5 +82,5 @@ fn unknown_rules(config: &std::path::Path, work: &Work) -> anyhow::Result<Vec<Li
                 .unwrap_or_default(),
         }
     };
-    Ok(unknown.map(complaint).collect())
+    Ok(unknown.map(lint).collect())
 }

@@ -66,7 +66,7 @@ fn result(flaw: &Lint) -> Value {
 mod tests {
     use super::*;
 
-    fn complaint() -> Lint {
+    fn lint() -> Lint {
         Lint {
             file: "policies/events/a,b/c.rego".to_owned(),
             line: 3,
@@ -82,12 +82,12 @@ mod tests {
     fn an_annotation_is_one_line_whatever_is_in_it() {
         let expected = "::error file=policies/events/a%2Cb/c.rego,line=3,col=7,title=finding::\
                         100 %25 wrong: `x`%0Abecause%0Adid you mean `y`?";
-        assert_eq!(github(&[complaint()]), [expected]);
+        assert_eq!(github(&[lint()]), [expected]);
     }
 
     #[test]
     fn sarif_names_rule_file_line_and_column() {
-        let log = sarif(&[complaint(), complaint()]);
+        let log = sarif(&[lint(), lint()]);
         assert_eq!(log["version"], "2.1.0");
         let run = &log["runs"][0];
         assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 1, "a rule is described once");

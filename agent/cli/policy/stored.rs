@@ -12,7 +12,7 @@ pub(super) fn lints(folder: &Path) -> Vec<Lint> {
     let mut files = Vec::new();
     collect(&folder.join("data"), &mut files);
     files.sort();
-    files.iter().filter_map(|file| complaint(folder, file)).collect()
+    files.iter().filter_map(|file| lint(folder, file)).collect()
 }
 
 fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -25,7 +25,7 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-fn complaint(folder: &Path, path: &Path) -> Option<Lint> {
+fn lint(folder: &Path, path: &Path) -> Option<Lint> {
     let said = |line: usize, column: usize, what: String, next: &str| Lint {
         file: path.strip_prefix(folder).unwrap_or(path).display().to_string(),
         line: line.max(1) as u64,

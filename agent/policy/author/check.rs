@@ -29,8 +29,8 @@ pub fn check(work: &Work) -> Result<Checked, PolicyError> {
         let mut checked = without_running(work)?;
         let tried = joined(tried)?;
         // Rules that do not compile have said so already.
-        let known = checked.lints.iter().any(|flaw| flaw.lint.starts_with("rego_") || flaw.lint == "metadata");
-        checked.lints.extend(tried.into_iter().filter(|flaw| !known || flaw.lint != "build"));
+        let known = checked.lints.iter().any(|lint| lint.lint.starts_with("rego_") || lint.lint == "metadata");
+        checked.lints.extend(tried.into_iter().filter(|lint| !known || lint.lint != "build"));
         Ok(Checked { lints: sorted(checked.lints), ..checked })
     })
 }
@@ -84,7 +84,7 @@ fn of_files(work: &Work, modules: &[Module], tests: &[Module]) -> Vec<Lint> {
         lints.extend(returned::lints(module));
         lints.extend(tested::outside(module));
     }
-    // Libraries are everybody's: whoever works on one rule does not see them.
+    // Libraries are everybody's: whoever works on one rule does not see their lints.
     let libraries: Vec<String> = match work.rule {
         Some(_) => Vec::new(),
         None => modules.iter().filter(|module| module.is_library()).map(Module::package).collect(),
@@ -106,8 +106,8 @@ fn sorted(mut lints: Vec<Lint>) -> Vec<Lint> {
     lints.sort();
     // What OPA found too says the same of the same line.
     let mut said = BTreeSet::new();
-    lints.retain(|flaw| {
-        !flaw.next.starts_with("did you mean") || said.insert((flaw.file.clone(), flaw.line, flaw.next.clone()))
+    lints.retain(|lint| {
+        !lint.next.starts_with("did you mean") || said.insert((lint.file.clone(), lint.line, lint.next.clone()))
     });
     lints
 }

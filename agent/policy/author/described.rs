@@ -46,7 +46,7 @@ pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Lint
                     lints.extend(completeness(&work.folder, module, annotation, &rule));
                     described.push(rule);
                 }
-                Err(flaw) => lints.push(*flaw),
+                Err(lint) => lints.push(*lint),
             },
             (None, Some(module)) => lints.push(unmarked(module)),
             (None, None) => lints.extend(misplaced(&place, modules)),
@@ -165,7 +165,7 @@ fn duplicate_ids(described: &[Described]) -> Vec<Lint> {
 }
 
 /// The events of a rule that none of its examples is of. What is wrong with an example itself is
-/// for whoever tries it to say.
+/// reported by whoever tries it.
 pub(super) fn examples(folder: &Path, rule: &Described) -> Option<Lint> {
     let place = rule.entry.entrypoint.trim_end_matches("/findings");
     let Subscription::Events(patterns) = &rule.entry.subscription else { return None };
@@ -176,7 +176,7 @@ pub(super) fn examples(folder: &Path, rule: &Described) -> Option<Lint> {
     (!missing.is_empty()).then(|| {
         let what = format!("events not covered: {}", missing.join(", "));
         let next = "add a record of each, here or to `silent.json`".to_owned();
-        Lint { next, ..fixtures::complaint(place, fixtures::FIRES, 1, what) }
+        Lint { next, ..fixtures::lint(place, fixtures::FIRES, 1, what) }
     })
 }
 

@@ -30,12 +30,12 @@ pub fn check(folder: &Path, policies: &Policies) -> Vec<Lint> {
 pub fn read(folder: &Path, place: &str, name: &str) -> Result<Vec<Example>, Box<Lint>> {
     let path = folder.join(place).join(name);
     let text = fs::read_to_string(&path)
-        .map_err(|error| Box::new(complaint(place, name, 1, format!("it cannot be read: {error}"))))?;
-    documents::examples(&text).map_err(|(line, problem)| Box::new(complaint(place, name, line, problem)))
+        .map_err(|error| Box::new(lint(place, name, 1, format!("it cannot be read: {error}"))))?;
+    documents::examples(&text).map_err(|(line, problem)| Box::new(lint(place, name, line, problem)))
 }
 
-/// A flaw in an example.
-pub(super) fn complaint(place: &str, name: &str, line: u64, what: String) -> Lint {
+/// A lint in an example.
+pub(super) fn lint(place: &str, name: &str, line: u64, what: String) -> Lint {
     Lint {
         file: format!("{place}/{name}"),
         line,
@@ -53,18 +53,18 @@ fn wrong(folder: &Path, policies: &Policies, entry: &Entry) -> Vec<Lint> {
     for name in [FIRES, SILENT] {
         let examples = match read(folder, place, name) {
             Ok(examples) => examples,
-            Err(flaw) => {
-                wrong.push(*flaw);
+            Err(lint) => {
+                wrong.push(*lint);
                 continue;
             }
         };
         if examples.is_empty() && name == FIRES {
-            wrong.push(complaint(place, name, 1, "no document: nothing shows that the rule can fire".to_owned()));
+            wrong.push(lint(place, name, 1, "no document: nothing shows that the rule can fire".to_owned()));
         }
         for (example, number) in examples.iter().zip(1..) {
             if let Some((what, next)) = problem(policies, entry, example, name == FIRES) {
                 let what = format!("document {number} {what}");
-                wrong.push(Lint { next, ..complaint(place, name, example.line, what) });
+                wrong.push(Lint { next, ..lint(place, name, example.line, what) });
             }
         }
     }

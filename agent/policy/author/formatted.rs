@@ -9,7 +9,7 @@ pub(super) fn lints(work: &Work) -> Result<Vec<Lint>, PolicyError> {
     let mut command = build::command(&work.folder, "fmt")?;
     command.arg("--list").args(trial::parts(work).iter().filter(|part| *part != "data"));
     let output = build::output(&work.folder, command)?;
-    let complaint = |file: &str| Lint {
+    let lint = |file: &str| Lint {
         file: file.to_owned(),
         line: 1,
         column: 1,
@@ -18,5 +18,5 @@ pub(super) fn lints(work: &Work) -> Result<Vec<Lint>, PolicyError> {
         why: "one way to write Rego makes changes small enough to be reviewed".to_owned(),
         next: format!("run `opa fmt --write {}`", work.folder.join(file).display()),
     };
-    Ok(String::from_utf8_lossy(&output.stdout).lines().map(complaint).collect())
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(lint).collect())
 }

@@ -94,7 +94,7 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// A flaw in what a node of a file stands for: what is wrong, why that matters, what to do.
+    /// A lint in what a node of a file stands for: what is wrong, why that matters, what to do.
     fn of(module: &ast::Module, node: &serde_json::Value, lint: &str, [what, why, next]: [String; 3]) -> Self {
         let (file, line, column) = (module.file.clone(), ast::line(node), ast::column(node));
         Self { file, line, column, lint: lint.to_owned(), what, why, next }

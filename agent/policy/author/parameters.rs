@@ -115,7 +115,7 @@ pub(super) fn lints(module: &Module, rule: &Described, parameters: &Value) -> Ve
         ast::walk(body, &mut |node| {
             let below = if node["type"] == "ref" { below_parameters(list(&node["value"]), act) } else { None };
             if let Some((misspelt, known)) = below.and_then(|parts| first_unknown(parts, parameters)) {
-                lints.push(complaint(module, rule, ast::line(node), misspelt, known));
+                lints.push(lint(module, rule, ast::line(node), misspelt, known));
             }
             true
         });
@@ -150,7 +150,7 @@ fn first_unknown<'a>(parts: &'a [Value], known: &'a Value) -> Option<(&'a str, &
     }
 }
 
-fn complaint(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
+fn lint(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
     let names = || known.keys().map(String::as_str).filter(|name| !OMITTED.contains(name));
     let next = match nearest(misspelt, names()) {
         Some(meant) => format!("did you mean `{meant}`?"),

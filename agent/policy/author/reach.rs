@@ -18,7 +18,7 @@ use crate::policy::bundle::build;
 use crate::policy::catalogue::{EventPattern, Name, Subscription};
 use crate::policy::error::PolicyError;
 
-/// How long OPA may take to work a rule out: one that takes longer is named by its examples.
+/// How long OPA may take to work a rule out: one that takes longer is checked by its examples.
 const TIMEOUT: &str = "--timeout=10s";
 
 #[derive(Deserialize, Default)]
@@ -56,7 +56,7 @@ struct Conjunction {
 pub(super) fn lints(work: &Work, rule: &Described) -> Result<Vec<Lint>, PolicyError> {
     let Subscription::Events(declared) = &rule.entry.subscription else { return Ok(Vec::new()) };
     let Some(conjunctions) = conjunctions(work, &rule.entry.entrypoint)? else { return Ok(Vec::new()) };
-    let complaint = |lint: &str, what: String, why: &str, next: String| Lint {
+    let lint = |lint: &str, what: String, why: &str, next: String| Lint {
         file: rule.file.clone(),
         line: rule.events_line,
         column: 1,
@@ -68,23 +68,18 @@ pub(super) fn lints(work: &Work, rule: &Described) -> Result<Vec<Lint>, PolicyEr
     if conjunctions.is_empty() {
         let next = "look for tests that contradict each other, and for names that `data` does not have";
         let why = "OPA finds no input for which it would return a finding";
-        return Ok(vec![complaint("never-fires", "the rule cannot fire".to_owned(), why, next.to_owned())]);
+        return Ok(vec![lint("never-fires", "the rule cannot fire".to_owned(), why, next.to_owned())]);
     }
     let mut lints = Vec::new();
     for undeclared in undeclared(&conjunctions, declared) {
         let what = format!("the rule looks at `{undeclared}`, which `events` does not declare");
         let why = "the agent shows a rule only the events that it declares: this part never runs";
-        lints.push(complaint(
-            "undeclared-event",
-            what,
-            why,
-            format!("add `{undeclared}` to `events`, or drop the test"),
-        ));
+        lints.push(lint("undeclared-event", what, why, format!("add `{undeclared}` to `events`, or drop the test")));
     }
     for idle in declared.iter().filter(|pattern| !conjunctions.iter().any(|one| one.admits(pattern))) {
         let what = format!("`{idle}` is declared, and no part of the rule can match it");
         let why = "either the rule misses what it was declared for, or it costs an evaluation for nothing";
-        lints.push(complaint("idle-event", what, why, format!("test for it, or drop `{idle}` from `events`")));
+        lints.push(lint("idle-event", what, why, format!("test for it, or drop `{idle}` from `events`")));
     }
     Ok(lints)
 }

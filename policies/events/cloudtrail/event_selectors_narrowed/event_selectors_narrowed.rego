@@ -7,7 +7,7 @@ import data.lib.trail
 # METADATA
 # entrypoint: true
 # title: Event selectors leave out what an attack leaves behind
-# description: Somebody made a trail record no management events, no writes, or not those of some service.
+# description: Somebody set a trail to record no management events, no writes, or not those of some service.
 # schemas:
 #   - input: schema.event
 # custom:
