@@ -13,6 +13,8 @@ PYTHON ?= python3
 TOOLS := $(if $(KEEPWATCH_CACHE),$(abspath $(KEEPWATCH_CACHE))/tools,$(CURDIR)/.tools)
 CARGO_TARGET_DIR ?= $(if $(KEEPWATCH_CACHE),$(abspath $(KEEPWATCH_CACHE))/target,$(CURDIR)/target)
 export CARGO_TARGET_DIR
+# Compiled policies are kept in no home folder either.
+export KEEPWATCH_CACHE_DIR :=
 # In CI a stale Cargo.lock is an error.
 LOCKED := $(if $(CI),--locked)
 

@@ -30,3 +30,4 @@ mod policy_trust;
 mod replay;
 mod reversible;
 mod round_trips;
+mod start;

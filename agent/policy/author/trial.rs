@@ -241,7 +241,7 @@ fn built(work: &Work) -> Result<Policies, PolicyError> {
     let mut bundle = Bundle::read(&bundle)?;
     // Tests are no rules: they have no METADATA and want no events.
     bundle.manifest.entrypoints.retain(|entrypoint| entrypoint.path.ends_with("/findings"));
-    Policies::of(bundle, Limits::default(), Compiler::Here)
+    Policies::of(bundle, Limits::default(), &Compiler::here())
 }
 
 /// What the agent's engine says of a test. Its input is empty, as in `opa test`.
