@@ -1,11 +1,11 @@
 //! Compiles modules to machine code, in this process or in one of its own.
 //!
 //! A compiler works in memory that no allocator gives back whole, and in code that nothing
-//! else needs, with 60 rules 26 MB. An agent that runs for months has a child of the same
-//! program do it, and carries neither. The child gets the module and nothing else: no credentials. Machine code
-//! is kept for the next run in a folder of this user's alone, and goes from the child through
-//! that folder, or through one that is gone once it is loaded. It never comes from anywhere
-//! else: whoever writes it, runs.
+//! else needs: with 60 rules, 26 MB. An agent that runs for months has a child of the same
+//! program do it, and carries neither. The child gets the module and nothing else: no
+//! credentials. Machine code is kept for the next run in a folder of this user's alone, and
+//! goes from the child through that folder, or through one that is gone once it is loaded. It
+//! never comes from anywhere else: whoever writes it, runs.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read as _, Write as _};
