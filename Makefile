@@ -40,6 +40,10 @@ PROFILE = debug
 KEEPWATCH = $(CARGO_TARGET_DIR)/$(PROFILE)/keepwatch
 BUNDLE := target/policies/bundle.tar.gz
 BUNDLE_SOURCES := $(shell find policies agent -type f -not -name '*_test.rego' -not -path 'policies/schema/*' 2>/dev/null) Cargo.lock
+# Some examples may not be shipped. The tests that need them are ignored and say so, unless
+# somebody has put them here.
+SHARED := $(if $(KEEPWATCH_SHARED),$(KEEPWATCH_SHARED),../shared)
+IGNORED := $(if $(wildcard $(SHARED)/data/cloudtrail),-- --include-ignored)
 PYTEST = PYTHONPATH=tests $(LAB)/bin/python -m pytest -q -p no:cacheprovider
 
 .DELETE_ON_ERROR:
@@ -74,14 +78,19 @@ test-policies: $(OPA) build
 
 .PHONY: test-code
 test-code: tools $(BUNDLE)
-	$(CARGO) test $(LOCKED) $(FEATURES)
+	$(CARGO) test $(LOCKED) $(FEATURES) $(IGNORED)
 
 .PHONY: lab-test
 lab-test: $(LAB_READY) ## the tests of the local AWS, and of what the benchmark makes of its figures
 	$(PYTEST) tests/lab tests/bench
 
 .PHONY: check
-check: check-code check-dependencies check-policies check-schema check-deploy ## format, lints, licences, templates: all but tests
+check: check-words check-code check-dependencies check-policies check-schema check-deploy ## format, lints, licences, templates: all but tests
+
+.PHONY: check-words
+check-words: ## that no replaced word is back (.ci/words.txt)
+	$(PYTHON) .ci/words --self-test
+	$(PYTHON) .ci/words
 
 .PHONY: check-code
 check-code:
@@ -107,7 +116,7 @@ check-policies: $(OPA) build
 check-schema: build $(LAB_READY)
 	rm -rf target/schema
 	$(KEEPWATCH) policy schema target/schema
-	PYTHONPATH=tests $(LAB)/bin/python -m lab.parameters target/schema/calls
+	PYTHONPATH=tests $(LAB)/bin/python .ci/schema/calls.py target/schema/calls
 	@diff -ru policies/schema target/schema || { \
 		printf 'error: policies/schema is not what the code says\n\nhint: run `make schema` and commit the difference\n' >&2; exit 1; }
 
@@ -134,7 +143,7 @@ $(BUNDLE): $(BUNDLE_SOURCES) | $(OPA)
 .PHONY: schema
 schema: build $(LAB_READY) ## write the JSON schemas that the policies are checked against
 	$(KEEPWATCH) policy schema policies/schema
-	PYTHONPATH=tests $(LAB)/bin/python -m lab.parameters policies/schema/calls
+	PYTHONPATH=tests $(LAB)/bin/python .ci/schema/calls.py policies/schema/calls
 
 .PHONY: tools
 tools: $(OPA) $(LAB_READY) ## install what is not a compiler

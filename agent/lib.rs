@@ -1,7 +1,7 @@
 //! Keepwatch guards an AWS organisation's backups: it contains whoever attacks them,
-//! restores the resource, and tells responders what it did and how to undo it.
+//! restores the resource, and reports to responders what it did and how to undo it.
 //!
-//! The rooms stand in the order of their imports: each may use those above it and none below.
+//! The rooms are in the order of their imports: each may use those above it and none below.
 //! `docs/architecture.md` follows one event through them.
 
 pub mod domain;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::engine_oracle::root;
+use crate::support::published;
 
 /// A change to one file of the policies.
 pub struct Edit {
@@ -27,7 +28,7 @@ const TRAIL_RULE: &str = "events/cloudtrail/trail_stopped/trail_stopped.rego";
 pub static SHIPPED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| bundle(&[], &[]));
 
 /// IAM-02 is gone, LOG-01 fires at every `DescribeTrails` too, KMS-01 is less severe, and a
-/// rule about states only observes.
+/// resource rule only observes.
 static CHANGED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let edits = [
         Edit {
@@ -78,15 +79,13 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Our own records, and the published ones where somebody has put them.
+/// Our own records, and the published ones.
 fn events() -> Vec<PathBuf> {
-    let shared = std::env::var_os("KEEPWATCH_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let all = [root().join("tests/fixtures/cloudtrail"), shared.join("data/cloudtrail")];
-    all.into_iter().filter(|folder| folder.is_dir()).collect()
+    [fixtures(), vec![published::folder()]].concat()
 }
 
 fn fixtures() -> Vec<PathBuf> {
-    events().into_iter().take(1).collect()
+    vec![root().join("tests/fixtures/cloudtrail")]
 }
 
 fn keepwatch(words: &[&str], events: &[PathBuf]) -> Output {
@@ -155,7 +154,7 @@ fn each_side_finds_what_a_replay_finds() {
 }
 
 #[test]
-fn a_removed_a_loosened_and_a_milder_rule_are_told_apart() {
+fn a_removed_a_loosened_and_a_milder_rule_are_distinguished() {
     let report = report(&SHIPPED.1, &CHANGED.1, &events());
     let rules = &report["rules"];
     assert_eq!(rules["removed"][0]["id"], "IAM-02");

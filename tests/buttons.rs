@@ -21,14 +21,14 @@ fn an_undo_takes_two_people_who_may_press() {
     press["seconds_ago"] = json!(301);
     assert_eq!(lab.press_so(press), 401, "it is too old");
     assert_eq!(undo("U0EVE"), 200);
-    lab.eventually("a stranger is told", || lab.told_aside("U0EVE", "not among the `responders`") == 1);
-    assert_eq!(consents(&lab), 0, "none of it was a word");
+    lab.eventually("who is no responder is refused", || lab.shown_alone("U0EVE", "not among the `responders`") == 1);
+    assert_eq!(consents(&lab), 0, "none of it counts as an approval");
 
     assert_eq!(undo(ALICE), 200);
     lab.eventually("the thread asks for another", || lab.slack_text().contains("waits for a second person"));
     assert_eq!((undo(ALICE), lab.press_again()), (200, 200));
-    lab.eventually("alice is told each time", || lab.told_aside(ALICE, "another person must press") == 3);
-    assert_eq!(consents(&lab), 1, "one person is one word");
+    lab.eventually("alice is answered each time", || lab.shown_alone(ALICE, "another person must press") == 3);
+    assert_eq!(consents(&lab), 1, "one person is one approval");
     assert!(lab.quarantined("ci-deployer"));
 
     assert_eq!(undo(BOB), 200);
@@ -37,9 +37,9 @@ fn an_undo_takes_two_people_who_may_press() {
 
     delete_point(&lab, 1);
     lab.eventually("contained anew", || lab.quarantined("ci-deployer"));
-    lab.eventually("and recorded", || lab.finished().iter().any(|plan| plan["notice"]["occasion"] == "response"));
+    lab.eventually("and recorded", || lab.finished().iter().any(|plan| plan["case"]["update"] == "response"));
     assert_eq!(lab.press_again(), 200);
-    lab.eventually("a replay says nothing about it", || lab.told_aside(BOB, "nothing of") == 1);
+    lab.eventually("a replay says nothing about it", || lab.shown_alone(BOB, "nothing of") == 1);
     assert!(lab.quarantined("ci-deployer"));
     assert_eq!(consents(&lab), 2);
     assert!(lab.run(&["ledger", "verify"]).status.success());
@@ -67,7 +67,7 @@ fn a_proposal_is_denied_by_a_button_and_stays_so() {
     lab.eventually("it is denied", || state(&lab, &id) == "denied");
     lab.eventually("the thread names who", || lab.slack_text().contains("*denied*"));
     assert_eq!(lab.press(BOB, "keepwatch_approve", &id), 200);
-    lab.eventually("it is too late to approve", || lab.told_aside(BOB, "is denied") == 1);
+    lab.eventually("it is too late to approve", || lab.shown_alone(BOB, "is denied") == 1);
     assert!(lab.run(&["sweep", "--once"]).status.success());
     assert_eq!(proposed(&lab), None, "nobody is asked again today");
     assert!(!lab.responses().contains(&"StartCopyJob".to_owned()));
@@ -83,7 +83,7 @@ fn a_proposal_is_approved_by_a_button() {
     lab.eventually("it is done", || lab.responses().contains(&"StartCopyJob".to_owned()));
     lab.eventually("the thread names who", || lab.slack_text().contains("slack:U0ALICE"));
     assert_eq!(lab.press_again(), 200);
-    lab.eventually("once", || lab.told_aside(ALICE, "is finished") == 1);
+    lab.eventually("once", || lab.shown_alone(ALICE, "is finished") == 1);
 }
 
 #[test]
@@ -93,10 +93,10 @@ fn a_proposal_is_put_off_for_an_hour_and_an_exemption_is_worded() {
     let _agent = lab.agent(&[]);
     let id = awaited(&lab);
     assert_eq!(lab.press(ALICE, "keepwatch_exempt", &id), 200);
-    lab.eventually("alice gets a draft", || lab.told_aside(ALICE, "put into accounts.toml") == 1);
+    lab.eventually("alice gets a draft", || lab.shown_alone(ALICE, "put into accounts.toml") == 1);
     assert!(lab.control("slack/whispers", None).to_string().contains("rule = \\\"BKP-07\\\""));
     assert_eq!(lab.press(ALICE, "keepwatch_snooze", &id), 200);
-    lab.eventually("alice is told when", || lab.told_aside(ALICE, "you will be reminded") == 1);
+    lab.eventually("alice learns when", || lab.shown_alone(ALICE, "you will be reminded") == 1);
     assert!(!lab.slack_text().contains("an hour ago"));
     lab.control("clock", Some(json!({"advance_seconds": 3601})));
     assert!(lab.slack_text().contains(&format!("an hour ago {id} waited")));
@@ -108,11 +108,11 @@ fn nobody_hears_presses_where_no_secret_is_set() {
     let lab = Lab::start();
     let _agent = lab.agent(&[("KEEPWATCH_SLACK_SIGNING_SECRET", "")]);
     delete_point(&lab, 0);
-    lab.eventually("it is told", || lab.slack_text().contains("keepwatch undo KW-"));
+    lab.eventually("the undo is offered", || lab.slack_text().contains("keepwatch undo KW-"));
     assert!(!lab.slack_text().contains("keepwatch_undo"));
 }
 
-/// Waits until an attack is dealt with and told; answers with the incident.
+/// Waits until an attack is handled and reported; answers with the incident.
 fn attacked(lab: &Lab) -> String {
     delete_point(lab, 0);
     lab.eventually("there is a button", || lab.slack_text().matches("keepwatch_undo").count() == 2);
@@ -150,7 +150,7 @@ fn state(lab: &Lab, id: &str) -> String {
     plans(lab).find(|plan| plan["id"] == id).unwrap()["state"].as_str().unwrap().to_owned()
 }
 
-/// How many words were given, by the ledger.
+/// How many approvals were given, by the ledger.
 fn consents(lab: &Lab) -> usize {
     let entries = String::from_utf8(lab.run(&["ledger", "show", "--json"]).stdout).unwrap();
     entries.matches("\"consented\"").count()

@@ -1,65 +1,41 @@
 //! The edge itself, against the lab: what it reads is what is there, and each action's one
 //! call does what the action says, with a session that can do nothing else.
 
-use std::process::Command;
-
-use keepwatch::aws::{Aws, waited};
+use keepwatch::aws::Aws;
 use keepwatch::config::Config;
 use keepwatch::domain::account::Account;
 use keepwatch::domain::action::{Action, KeyStatus, RoleSession, Strength};
-use keepwatch::domain::cloud::{CloudError, CloudRead, CloudWrite, Clouds};
+use keepwatch::domain::cloud::{CloudError, CloudRead, CloudWrite, Readers, Writers};
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::bucket::{LifecycleRule, Transition};
 use keepwatch::domain::resource::trail::{EventSelector, Selectors};
+use keepwatch::ops::waited;
 use serde_json::{Value, json};
 
 use crate::support::lab::{As, BACKUP, Lab, PRODUCTION, REGION, SECURITY};
 
-const READY: &str = "KEEPWATCH_TEST_LAB";
 const INCIDENT: &str = "INC-edge";
+const TOKEN: &str = "one plan";
 
 /// The edge in a lab.
 struct Edge {
     aws: Aws,
     config: Config,
-    ready: Value,
+    lab: Lab,
 }
 
-/// Runs a test in the lab's environment. The SDK reads the process's own environment, which a
-/// test may not change: so the test runs itself once more.
-fn in_lab<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Edge) -> F) {
-    after(|_| (), name, test);
+/// Runs a test in a lab of its own.
+fn in_lab<F: Future<Output = ()>>(test: impl FnOnce(Edge) -> F) {
+    after(|_| (), test);
 }
 
 /// The same, after something was done to the lab.
-fn after<F: Future<Output = ()>>(response: impl FnOnce(&Lab), name: &str, test: impl FnOnce(Edge) -> F) {
-    let Ok(ready) = std::env::var(READY) else {
-        let lab = Lab::start();
-        response(&lab);
-        return again(&lab, name);
-    };
+fn after<F: Future<Output = ()>>(response: impl FnOnce(&Lab), test: impl FnOnce(Edge) -> F) {
+    let lab = Lab::start();
+    response(&lab);
+    let config = Config::load("accounts.toml".as_ref()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let config = Config::load("accounts.toml".as_ref()).unwrap();
-        let aws = Aws::connect(&config).await.unwrap();
-        test(Edge { aws, config, ready: serde_json::from_str(&ready).unwrap() }).await;
-    });
-}
-
-fn again(lab: &Lab, name: &str) {
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let agent = &lab.ready["agent"];
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("edge::{name}"), "--nocapture"])
-        .env("AWS_ENDPOINT_URL", text(&lab.ready["endpoint"]))
-        .env("AWS_ACCESS_KEY_ID", text(&agent["access_key_id"]))
-        .env("AWS_SECRET_ACCESS_KEY", text(&agent["secret_access_key"]))
-        .env("AWS_SESSION_TOKEN", text(&agent["session_token"]))
-        .env(READY, lab.ready.to_string())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    runtime.block_on(async { test(Edge { aws: Aws::new(lab.settings(), &config), config, lab }).await });
 }
 
 impl Edge {
@@ -68,7 +44,7 @@ impl Edge {
     }
 
     fn world(&self, key: &str) -> &str {
-        self.ready["world"][key].as_str().unwrap()
+        self.lab.ready["world"][key].as_str().unwrap()
     }
 
     async fn reads(&self) -> impl CloudRead + use<> {
@@ -76,8 +52,12 @@ impl Edge {
     }
 
     async fn apply(&self, action: Action) -> Result<(), CloudError> {
-        let writer = self.aws.writer(self.account(PRODUCTION), INCIDENT, &action).await?;
-        writer.apply(&action).await
+        self.apply_with(action, TOKEN).await
+    }
+
+    async fn apply_with(&self, action: Action, token: &str) -> Result<(), CloudError> {
+        let writer = self.aws.write_access().writer(self.account(PRODUCTION), INCIDENT, &action).await?;
+        writer.apply(&action, token).await
     }
 
     async fn done(&self, action: Action) {
@@ -86,18 +66,18 @@ impl Edge {
     }
 
     async fn control(&self, path: &str, body: Value) {
-        reqwest::Client::new().post(self.lab(path)).json(&body).send().await.unwrap().error_for_status().unwrap();
+        reqwest::Client::new().post(self.url(path)).json(&body).send().await.unwrap().error_for_status().unwrap();
     }
 
     /// CloudTrail's records of one operation.
     async fn records(&self, operation: &str) -> Vec<Value> {
-        let all: Vec<Value> = reqwest::get(self.lab("records?since=0")).await.unwrap().json().await.unwrap();
+        let all: Vec<Value> = reqwest::get(self.url("records?since=0")).await.unwrap().json().await.unwrap();
         let records = all.into_iter().map(|mut one| one["record"].take());
         records.filter(|record| record["eventName"] == operation).collect()
     }
 
-    fn lab(&self, path: &str) -> String {
-        format!("{}/_lab/{path}", self.ready["endpoint"].as_str().unwrap())
+    fn url(&self, path: &str) -> String {
+        format!("{}/_lab/{path}", self.lab.ready["endpoint"].as_str().unwrap())
     }
 }
 
@@ -107,7 +87,7 @@ fn region() -> String {
 
 #[test]
 fn the_agent_finds_itself_its_queue_its_rule_and_its_organisation() {
-    in_lab("the_agent_finds_itself_its_queue_its_rule_and_its_organisation", async |edge| {
+    in_lab(async |edge| {
         let identity = edge.aws.identity().await.unwrap();
         assert_eq!(identity.account.as_str(), SECURITY);
         assert!(identity.arn.contains("assumed-role/KeepwatchAgent/"), "{}", identity.arn);
@@ -124,7 +104,7 @@ fn the_agent_finds_itself_its_queue_its_rule_and_its_organisation() {
 
 #[test]
 fn what_is_read_is_what_is_there() {
-    in_lab("what_is_read_is_what_is_there", async |edge| {
+    in_lab(async |edge| {
         let (cloud, waited) = waited::measuring(edge.reads()).await;
         assert!(!waited.is_zero());
         users_and_buckets(&edge, &cloud).await;
@@ -137,7 +117,7 @@ async fn users_and_buckets(edge: &Edge, cloud: &impl CloudRead) {
     let user = cloud.user("ci-deployer").await.unwrap();
     let document: Value = serde_json::from_str(&user.inline["deploy"]).unwrap();
     assert_eq!(document["Statement"][0]["Action"], "*");
-    assert_eq!(user.keys[edge.ready["attacker"]["access_key_id"].as_str().unwrap()], KeyStatus::Active);
+    assert_eq!(user.keys[edge.lab.ready["attacker"]["access_key_id"].as_str().unwrap()], KeyStatus::Active);
     assert_eq!(cloud.user("alice").await.unwrap().attached, ["arn:aws:iam::aws:policy/AdministratorAccess"]);
     assert_eq!(cloud.user("nobody").await.unwrap_err(), CloudError::Gone { target: "nobody".into() });
     assert!(cloud.role_policies("securecart-app").await.unwrap().contains_key("app"));
@@ -190,10 +170,10 @@ async fn keys_and_trails(edge: &Edge, cloud: &impl CloudRead) {
 
 #[test]
 fn every_containing_action_does_what_it_says_and_can_be_taken_back() {
-    in_lab("every_containing_action_does_what_it_says_and_can_be_taken_back", async |edge| {
+    in_lab(async |edge| {
         let cloud = edge.reads().await;
         let (user, policy) = ("ci-deployer".to_owned(), "KeepwatchQuarantine-test".to_owned());
-        let key_id = edge.ready["attacker"]["access_key_id"].as_str().unwrap().to_owned();
+        let key_id = edge.lab.ready["attacker"]["access_key_id"].as_str().unwrap().to_owned();
         for strength in [Strength::Soft, Strength::Hard] {
             edge.done(Action::QuarantineUser { user: user.clone(), policy: policy.clone(), strength }).await;
             let document = cloud.user(&user).await.unwrap().inline[&policy].clone();
@@ -226,18 +206,24 @@ fn every_containing_action_does_what_it_says_and_can_be_taken_back() {
 
 #[test]
 fn every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back() {
-    in_lab("every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back", async |edge| {
+    in_lab(async |edge| {
         let cloud = edge.reads().await;
         let (vault, title) = (edge.world("vault").to_owned(), "Keepwatch INC-edge".to_owned());
+        let hold = Action::HoldVault { region: region(), vault: vault.clone(), title: title.clone() };
         for _ in 0..2 {
-            edge.done(Action::HoldVault { region: region(), vault: vault.clone(), title: title.clone() }).await;
+            edge.done(hold.clone()).await;
         }
         let holds = cloud.legal_holds(REGION).await.unwrap();
         assert!(matches!(&holds[..], [hold] if hold.active && hold.title == title), "{holds:?}");
         edge.done(Action::ReleaseHold { region: region(), title: title.clone() }).await;
         assert!(cloud.legal_holds(REGION).await.unwrap().iter().all(|hold| !hold.active));
-        let again = edge.apply(Action::ReleaseHold { region: region(), title }).await;
+        let again = edge.apply(Action::ReleaseHold { region: region(), title: title.clone() }).await;
         assert!(matches!(again, Err(CloudError::Gone { .. })), "{again:?}");
+        edge.done(hold.clone()).await;
+        let held = async || cloud.legal_holds(REGION).await.unwrap().iter().any(|hold| hold.active);
+        assert!(!held().await, "AWS answers a token that it knows and does nothing");
+        edge.apply_with(hold, "another plan").await.unwrap();
+        assert!(held().await);
 
         let before = cloud.vault(REGION, &vault).await.unwrap().policy;
         for policy in [None, before] {
@@ -246,14 +232,13 @@ fn every_repair_of_backups_and_keys_does_what_it_says_and_can_be_taken_back() {
         }
 
         let destination = edge.world("dr_vault_arn").to_owned();
-        let recovery_point = edge.ready["world"]["recovery_points"][0].as_str().unwrap().to_owned();
+        let recovery_point = edge.lab.ready["world"]["recovery_points"][0].as_str().unwrap().to_owned();
         let copy = Action::CopyRecoveryPoint {
             region: region(),
             vault,
             recovery_point: recovery_point.clone(),
             destination: destination.clone(),
             role: edge.world("backup_role").to_owned(),
-            token: "once".into(),
         };
         edge.done(copy.clone()).await;
         edge.done(copy).await;
@@ -274,7 +259,7 @@ fn a_key_whose_deletion_is_scheduled_is_kept() {
         let params = json!({"KeyId": lab.world("kms_key_arn"), "PendingWindowInDays": 7});
         lab.done(As::Attacker, "kms", "schedule_key_deletion", params);
     };
-    after(schedule, "a_key_whose_deletion_is_scheduled_is_kept", async |edge| {
+    after(schedule, async |edge| {
         let (cloud, key) = (edge.reads().await, edge.world("kms_key_arn").to_owned());
         let doomed = cloud.key(REGION, &key).await.unwrap();
         assert_eq!((doomed.state.as_str(), doomed.deletion_date.is_some()), ("PendingDeletion", true));
@@ -288,7 +273,7 @@ fn a_key_whose_deletion_is_scheduled_is_kept() {
 
 #[test]
 fn every_repair_of_buckets_and_trails_does_what_it_says_and_can_be_taken_back() {
-    in_lab("every_repair_of_buckets_and_trails_does_what_it_says_and_can_be_taken_back", async |edge| {
+    in_lab(async |edge| {
         let cloud = edge.reads().await;
         let bucket = "securecart-images".to_owned();
         for versioning in [Versioning::Suspended, Versioning::Enabled] {
@@ -348,11 +333,11 @@ async fn trails(edge: &Edge, cloud: &impl CloudRead) {
 
 #[test]
 fn a_session_can_do_its_action_and_nothing_else() {
-    in_lab("a_session_can_do_its_action_and_nothing_else", async |edge| {
+    in_lab(async |edge| {
         let (region, key) = (region(), edge.world("kms_key_arn").to_owned());
         let enable = Action::EnableKey { region: region.clone(), key: key.clone() };
-        let writer = edge.aws.writer(edge.account(PRODUCTION), INCIDENT, &enable).await.unwrap();
-        writer.apply(&enable).await.unwrap();
+        let writer = edge.aws.write_access().writer(edge.account(PRODUCTION), INCIDENT, &enable).await.unwrap();
+        writer.apply(&enable, TOKEN).await.unwrap();
         let others = [
             Action::DisableKey { region: region.clone(), key },
             Action::AttachDenyAll { user: "alice".into() },
@@ -364,7 +349,7 @@ fn a_session_can_do_its_action_and_nothing_else() {
             Action::SetLogging { region, trail: "securecart-trail".into(), logging: false },
         ];
         for other in others {
-            let refused = writer.apply(&other).await;
+            let refused = writer.apply(&other, TOKEN).await;
             assert!(matches!(refused, Err(CloudError::Denied { .. })), "{other}: {refused:?}");
         }
     });
@@ -372,7 +357,7 @@ fn a_session_can_do_its_action_and_nothing_else() {
 
 #[test]
 fn a_session_that_ended_is_replaced_and_a_refused_account_stands_alone() {
-    in_lab("a_session_that_ended_is_replaced_and_a_refused_account_stands_alone", async |edge| {
+    in_lab(async |edge| {
         let cloud = edge.reads().await;
         cloud.user("alice").await.unwrap();
         edge.control("clock", json!({"advance_seconds": 2 * 3600})).await;
@@ -389,7 +374,7 @@ fn a_session_that_ended_is_replaced_and_a_refused_account_stands_alone() {
 
 #[test]
 fn a_message_is_hidden_released_and_put_aside_with_the_reason() {
-    in_lab("a_message_is_hidden_released_and_put_aside_with_the_reason", async |edge| {
+    in_lab(async |edge| {
         let production = edge.reads().await;
         let queue = edge.aws.queue(&edge.config.intake).await.unwrap();
         production.user("alice").await.unwrap();
@@ -415,7 +400,7 @@ fn a_message_is_hidden_released_and_put_aside_with_the_reason() {
 
 #[test]
 fn however_many_ask_at_once_one_role_is_assumed() {
-    in_lab("however_many_ask_at_once_one_role_is_assumed", async |edge| {
+    in_lab(async |edge| {
         let account = edge.account(PRODUCTION);
         let ask = || async { edge.aws.reader(account).await.unwrap().user("alice").await.unwrap() };
         tokio::join!(ask(), ask(), ask(), ask(), ask(), ask());
@@ -434,7 +419,7 @@ fn however_many_ask_at_once_one_role_is_assumed() {
 
 #[test]
 fn trouble_is_sorted_by_what_to_do_about_it_and_a_short_one_is_not_noticed() {
-    in_lab("trouble_is_sorted_by_what_to_do_about_it_and_a_short_one_is_not_noticed", async |edge| {
+    in_lab(async |edge| {
         let cloud = edge.reads().await;
         let key = edge.world("kms_key_arn");
         for kind in ["throttle", "500", "drop"] {
@@ -442,7 +427,7 @@ fn trouble_is_sorted_by_what_to_do_about_it_and_a_short_one_is_not_noticed() {
             let error = cloud.key(REGION, key).await.unwrap_err();
             assert_eq!(matches!(error, CloudError::Throttled { .. }), kind == "throttle", "{kind}: {error:?}");
             assert!(error.is_transient(), "{kind}: {error:?}");
-            reqwest::Client::new().delete(edge.lab("faults")).send().await.unwrap();
+            reqwest::Client::new().delete(edge.url("faults")).send().await.unwrap();
             edge.control("faults", json!({"service": "kms", "kind": kind, "times": 1})).await;
             cloud.key(REGION, key).await.unwrap_or_else(|error| panic!("once {kind}: {error}"));
         }

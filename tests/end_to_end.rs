@@ -24,15 +24,15 @@ fn a_stolen_key_deletes_backups_and_is_stopped() {
     lab.eventually("versioning is back", || versioning(&lab, bucket) == "Enabled");
     lab.eventually("the trail logs again", || is_logging(&lab));
     lab.eventually("the key works, though no trail saw its deletion scheduled", || key_state(&lab) == "Enabled");
-    lab.eventually("Slack tells of all four", || {
+    lab.eventually("Slack reports all four", || {
         let said = lab.slack_text();
         ["BKP-01", "BKT-01", "LOG-01", "KMS-01"].iter().all(|rule| said.contains(rule))
     });
 
     let said = lab.slack_text();
-    assert!(said.contains("holds 5 recovery points"), "what is left to lose is told");
+    assert!(said.contains("holds 5 recovery points"), "what is left to lose is reported");
     for resource in ["backup-vault:securecart-vault", "arn:aws:s3:::securecart-invoices", "trail/securecart-trail"] {
-        assert!(said.contains(&format!("{resource} (owner team-ledger)")), "whose {resource} is, is told: {said}");
+        assert!(said.contains(&format!("{resource} (owner team-ledger)")), "whose {resource} is, is reported: {said}");
     }
     assert!(said.contains("other calls of this principal within 30 min in eu-west-1"), "{said}");
     assert!(said.contains("- versioning: Suspended") && said.contains("+ versioning: Enabled"), "{said}");
@@ -71,7 +71,7 @@ fn a_storm_of_deletions_is_one_look_at_the_history() {
     for number in 0..4 {
         delete_point(&lab, number).unwrap();
     }
-    lab.eventually("every deletion is dealt with", || lab.finished().len() >= 4);
+    lab.eventually("every deletion is handled", || lab.finished().len() >= 4);
     assert_eq!(lab.control("stats", None)["operations"]["cloudtrail:LookupEvents"]["count"], 1);
 }
 
@@ -82,7 +82,7 @@ fn a_history_that_does_not_answer_holds_up_nothing() {
     lab.control("faults", Some(throttled));
     let _agent = lab.watch();
     delete_point(&lab, 0).unwrap();
-    lab.eventually("it is told all the same", || lab.slack_text().contains("BKP-01"));
+    lab.eventually("it is reported all the same", || lab.slack_text().contains("BKP-01"));
     assert!(lab.quarantined("ci-deployer"));
     assert!(!lab.slack_text().contains("other calls of this principal"));
 }
@@ -108,7 +108,39 @@ fn a_session_of_a_role_is_contained_and_the_role_lives_on() {
 }
 
 #[test]
-fn an_observed_account_is_never_changed_and_nobody_is_told() {
+fn a_hold_that_was_released_is_placed_again_when_the_attack_goes_on() {
+    let lab = Lab::start();
+    let _agent = lab.watch();
+    delete_point(&lab, 0).unwrap();
+    lab.eventually("the vault is held", || is_held(&lab));
+    lab.eventually("it is recorded", || lab.finished().len() == 1);
+    let id = lab.incidents()[0]["incident"]["id"].as_str().unwrap().to_owned();
+    let undone = lab.run(&["undo", &id, "--by", "alice", "--with", "bob"]);
+    assert!(undone.status.success(), "{}", String::from_utf8_lossy(&undone.stderr));
+    assert!(!is_held(&lab));
+
+    delete_point(&lab, 1).unwrap();
+    lab.eventually("the vault is held again", || is_held(&lab));
+    assert_eq!(lab.incidents().len(), 1, "it is the same incident");
+}
+
+#[test]
+fn a_restore_that_cannot_be_carried_out_is_reported() {
+    let lab = Lab::start();
+    let _agent = lab.watch();
+    let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:GetBucketLocation",
+        "Resource": "*"}]});
+    let policy = json!({"RoleName": "KeepwatchRead", "PolicyName": "blind", "PolicyDocument": deny.to_string()});
+    lab.done(As::Root(PRODUCTION), "iam", "put_role_policy", policy);
+    let suspend = json!({"Bucket": "securecart-invoices", "VersioningConfiguration": {"Status": "Suspended"}});
+    lab.done(As::Attacker, "s3", "put_bucket_versioning", suspend);
+    let said = "restore is not possible: not allowed to call `s3:GetBucketLocation`";
+    lab.eventually("people are told", || lab.slack_text().contains(said));
+    assert!(lab.log().contains(said), "and the log says so");
+}
+
+#[test]
+fn an_observed_account_is_never_changed_and_nobody_is_notified() {
     let lab = Lab::start();
     let config =
         std::fs::read_to_string("accounts.toml").unwrap().replacen("mode = \"enforce\"", "mode = \"observe\"", 1);
@@ -119,11 +151,11 @@ fn an_observed_account_is_never_changed_and_nobody_is_told() {
     lab.eventually("the finding is recorded", || !lab.finished().is_empty());
     assert!(!lab.quarantined("ci-deployer"));
     assert!(lab.responses().is_empty(), "{:?}", lab.responses());
-    assert!(lab.slack().is_empty(), "observing tells nobody");
+    assert!(lab.slack().is_empty(), "observing notifies nobody");
 }
 
 #[test]
-fn the_network_that_a_call_came_from_is_told_where_a_database_knows_it() {
+fn the_network_that_a_call_came_from_is_reported_where_a_database_knows_it() {
     let lab = Lab::start();
     let databases = "[notify]\nip_database = [\"tests/fixtures/country.mmdb\", \"tests/fixtures/asn.mmdb\"]\n\n";
     let config = std::fs::read_to_string("accounts.toml").unwrap();
@@ -132,7 +164,7 @@ fn the_network_that_a_call_came_from_is_told_where_a_database_knows_it() {
     std::fs::write(&path, &config).unwrap();
     let _agent = lab.agent(&[("KEEPWATCH_CONFIG", path.to_str().unwrap())]);
     delete_point(&lab, 0).unwrap();
-    lab.eventually("it is told", || lab.slack_text().contains("127.0.0.1 (NL, AS64500 Example)"));
+    lab.eventually("it is reported", || lab.slack_text().contains("127.0.0.1 (NL, AS64500 Example)"));
 
     std::fs::write(&path, config.replace("asn.mmdb", "README.md")).unwrap();
     let broken = lab.keepwatch(&["run"]).env("KEEPWATCH_CONFIG", &path).output().unwrap();
@@ -148,7 +180,7 @@ fn an_alert_waits_out_an_outage_of_slack_and_holds_up_nothing() {
     let _agent = lab.watch();
     delete_point(&lab, 0).unwrap();
     lab.eventually("contained while Slack is down", || lab.quarantined("ci-deployer"));
-    lab.eventually("told when Slack is back", || lab.slack_text().contains("BKP-01"));
+    lab.eventually("reported when Slack is back", || lab.slack_text().contains("BKP-01"));
 }
 
 #[test]
@@ -184,6 +216,11 @@ fn delete_point(lab: &Lab, number: usize) -> Result<(), serde_json::Value> {
 fn versioning(lab: &Lab, bucket: &str) -> String {
     let answer = lab.done(As::Root(PRODUCTION), "s3", "get_bucket_versioning", json!({"Bucket": bucket}));
     answer["Status"].as_str().unwrap_or_default().to_owned()
+}
+
+fn is_held(lab: &Lab) -> bool {
+    let holds = lab.done(As::Root(PRODUCTION), "backup", "list_legal_holds", json!({}));
+    holds["LegalHolds"].as_array().unwrap().iter().any(|hold| hold["Status"] == "ACTIVE")
 }
 
 fn is_logging(lab: &Lab) -> bool {

@@ -1,12 +1,12 @@
 //! Replay, backtest, the live agent and OPA itself find the same, word for word.
 //!
-//! What they judge: each shared CloudTrail record that a rule wants, and the examples that lie
-//! beside the rules about acts; whole, and with each field in turn missing or in a list that
+//! What they evaluate: each published CloudTrail record that a rule asks for, and the examples
+//! beside the event rules; whole, and with each field in turn missing or in a list that
 //! says who did what to what. Only the event's id is another: it says which of them it is.
 //! Compared are rule, event, message, resource, proposal and evidence; a backtest keeps none.
 //!
-//! A rule that read the clock would differ here, and be named: the agent judges at the present
-//! moment, everybody else at the event's. No shipped one does. The agent's own deeds are not
+//! A rule that read the clock would differ here, and be named: the agent evaluates at the present
+//! moment, everybody else at the event's. No shipped one does. The agent's own calls are not
 //! among the events: it alone passes them over.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -30,12 +30,13 @@ use tempfile::TempDir;
 use super::backtest::{Edit, KEY_RULE, SHIPPED, bundle};
 use super::engine_oracle::{ask_opa, collect_fields, examples, root, shipped};
 use crate::support::lab::{As, Lab, SECURITY};
+use crate::support::published;
 
 /// What one side found: of each event and rule, what it says.
 type Output = BTreeMap<(String, String), Vec<Value>>;
 
 /// The fields of a record that rules look into; the others are what every record has.
-const TELLING: [&str; 5] = ["userIdentity", "requestParameters", "errorCode", "errorMessage", "resources"];
+const DECISIVE: [&str; 5] = ["userIdentity", "requestParameters", "errorCode", "errorMessage", "resources"];
 
 /// SQS takes so many messages in one call.
 const BATCH: usize = 10;
@@ -51,8 +52,13 @@ struct Stage {
 impl Stage {
     fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let records: Vec<Value> =
-            shared().into_iter().chain(of_rules()).filter(is_wanted).flat_map(variations).collect();
+        let records: Vec<Value> = published::records()
+            .into_iter()
+            .map(|(place, record)| named(record, place))
+            .chain(of_rules())
+            .filter(is_wanted)
+            .flat_map(variations)
+            .collect();
         let stage = Self { folder, records };
         let ids: BTreeSet<&str> = stage.records.iter().map(id).collect();
         assert_eq!(ids.len(), stage.records.len(), "an event that comes twice is handled once");
@@ -75,7 +81,7 @@ impl Stage {
     fn observing(&self) -> String {
         let mut text = include_str!("../accounts.toml").replace("mode = \"enforce\"", "mode = \"observe\"");
         text = text.replace(":user/break-glass\"]", ":role/break-glass\"]");
-        for account in self.strangers() {
+        for account in self.unknown_to_all() {
             text += &format!("\n[[account]]\nid = \"{account}\"\nname = \"of-{account}\"\n");
             text += "class = \"production\"\nregions = [\"eu-west-1\"]\n";
         }
@@ -83,7 +89,7 @@ impl Stage {
     }
 
     /// Accounts of records that the lab's world knows nothing of.
-    fn strangers(&self) -> BTreeSet<String> {
+    fn unknown_to_all(&self) -> BTreeSet<String> {
         let known = Config::load(&root().join("accounts.toml")).unwrap();
         let accounts = self.records.iter().map(|record| Event::parse(record.clone()).unwrap().account);
         accounts.filter(|id| known.account(id).is_none()).map(|id| id.to_string()).collect()
@@ -104,26 +110,14 @@ fn is_wanted(record: &Value) -> bool {
     Event::parse(record.clone()).is_ok_and(|event| shipped().is_subscribed(&event.source, &event.name))
 }
 
-/// The records that others published, where somebody has put them.
-fn shared() -> Vec<Value> {
-    let shared = std::env::var_os("KEEPWATCH_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let of = |folder: &str| {
-        let text =
-            fs::read_to_string(shared.join(format!("data/cloudtrail/{folder}/events.jsonl"))).unwrap_or_default();
-        let records = text.lines().map(|line| serde_json::from_str(line).unwrap());
-        records.zip(1..).map(|(record, line)| named(record, format!("{folder}:{line}"))).collect::<Vec<_>>()
-    };
-    ["invictus-aws_dataset", "panther-analysis"].into_iter().flat_map(of).collect()
-}
-
-fn acts() -> impl Iterator<Item = &'static Entry> {
+fn event_rules() -> impl Iterator<Item = &'static Entry> {
     shipped().rules().iter().filter(|entry| entry.entrypoint.starts_with("events/"))
 }
 
 /// The examples of every rule.
 fn of_rules() -> Vec<Value> {
     let mut records = Vec::new();
-    for (entry, file) in acts().flat_map(|entry| [(entry, "fires.json"), (entry, "silent.json")]) {
+    for (entry, file) in event_rules().flat_map(|entry| [(entry, "fires.json"), (entry, "silent.json")]) {
         let documents = examples(entry, file).into_iter().enumerate();
         let record = |(number, document): (usize, Value)| {
             named(document["event"].clone(), format!("{} {file} {number}", entry.rule.id))
@@ -133,12 +127,12 @@ fn of_rules() -> Vec<Value> {
     records
 }
 
-/// A record, and the same without each of its telling fields and with each of them in a list.
+/// A record, and the same without each of its decisive fields and with each of them in a list.
 fn variations(record: Value) -> Vec<Value> {
     let mut fields = Vec::new();
     collect_fields(&record, String::new(), &mut fields);
     let is_telling = |(parent, field): &(String, String)| {
-        TELLING.iter().any(|telling| format!("{parent}/{field}/").starts_with(&format!("/{telling}/")))
+        DECISIVE.iter().any(|decisive| format!("{parent}/{field}/").starts_with(&format!("/{decisive}/")))
     };
     let mut all = Vec::new();
     for (parent, field) in fields.into_iter().filter(is_telling) {
@@ -182,14 +176,12 @@ fn by_replay(stage: &Stage, policies: &Path) -> Output {
     found
 }
 
-/// What a backtest finds with the new policies, by the very judging that the command does: its
+/// What a backtest finds with the new policies, evaluated as the command does: its
 /// report shows only numbers and examples, which must be those of these findings.
 fn by_backtest(stage: &Stage, old: &Path, new: &Path) -> Output {
     let (before, after) = (Policies::load(old).unwrap(), Policies::load(new).unwrap());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let selection = Selection::default();
-    let source =
-        Source::find(&[stage.events().display().to_string()], &selection, &mut |_| true, runtime.handle()).unwrap();
+    let source = Source::find(&[stage.events().display().to_string()], &selection, &mut |_| true, None).unwrap();
     let config = Config::load(&stage.accounts()).unwrap();
     let replay = Replay { source: &source, selection: &selection, config: Some(&config), workers: 2 };
     let mut found = Output::new();
@@ -224,7 +216,7 @@ fn agrees_with_the_command(stage: &Stage, (old, new): (&Path, &Path), found: &Ou
     let groups = report["findings"]["groups"].as_array().unwrap();
     let appeared: BTreeMap<&str, u64> =
         groups.iter().map(|group| (group["rule"].as_str().unwrap(), group["count"].as_u64().unwrap())).collect();
-    assert_eq!(appeared, counted, "what `keepwatch backtest` counts as new, and what its judging found");
+    assert_eq!(appeared, counted, "what `keepwatch backtest` counts as new, and what its evaluation found");
     for (rule, example) in groups.iter().flat_map(|group| {
         group["examples"].as_array().unwrap().iter().map(|example| (group["rule"].as_str().unwrap(), example))
     }) {
@@ -237,7 +229,7 @@ fn agrees_with_the_command(stage: &Stage, (old, new): (&Path, &Path), found: &Ou
 /// What the agent, run as in life, writes into its ledger about messages in its queue.
 fn by_agent(stage: &Stage, policies: &Path) -> Output {
     let lab = Lab::start();
-    stage.strangers().iter().for_each(|account| open(&lab, account));
+    stage.unknown_to_all().iter().for_each(|account| open(&lab, account));
     let accounts = stage.accounts();
     let environment =
         [("KEEPWATCH_CONFIG", accounts.to_str().unwrap()), ("KEEPWATCH_POLICIES", policies.to_str().unwrap())];
@@ -253,16 +245,16 @@ fn by_agent(stage: &Stage, policies: &Path) -> Output {
 }
 
 /// What the ledger holds of these records: the lab's own calls are events, too, and what the
-/// agent then finds about a resource is no judgement of the event that led there.
+/// agent then finds about a resource does not come from the evaluation of the event that led there.
 fn in_ledger(stage: &Stage, lab: &Lab) -> Output {
-    let rules: BTreeSet<&str> = acts().map(|entry| entry.rule.id.as_str()).collect();
+    let rules: BTreeSet<&str> = event_rules().map(|entry| entry.rule.id.as_str()).collect();
     let records: BTreeSet<&str> = stage.records.iter().map(id).collect();
     let incidents = lab.incidents();
     let plans = incidents.iter().flat_map(|incident| incident["plans"].as_array().unwrap());
     let mut found = Output::new();
-    for notification in plans.map(|plan| &plan["notice"]) {
-        let Some(event) = notification["event"]["id"].as_str().filter(|id| records.contains(id)) else { continue };
-        for finding in notification["findings"].as_array().unwrap() {
+    for case in plans.map(|plan| &plan["case"]) {
+        let Some(event) = case["subject"]["event"]["id"].as_str().filter(|id| records.contains(id)) else { continue };
+        for finding in case["findings"].as_array().unwrap() {
             let rule = finding["rule"]["id"].as_str().unwrap();
             if rules.contains(rule) {
                 put(&mut found, event, rule, finding);
@@ -319,7 +311,7 @@ fn by_opa(stage: &Stage) -> Output {
     let documents: Vec<Value> = stage.records.iter().map(|record| document(record, &config)).collect();
     let documents: Vec<&Value> = documents.iter().collect();
     let mut found = Output::new();
-    for entry in acts() {
+    for entry in event_rules() {
         let answers = ask_opa(entry, &documents);
         assert_eq!(answers.len(), documents.len(), "{} is defined for every document", entry.entrypoint);
         for (record, findings) in stage.records.iter().zip(&answers) {
@@ -338,7 +330,7 @@ fn document(record: &Value, config: &Config) -> Value {
     serde_json::to_value(EventInput::new(&event, account, event.time)).unwrap()
 }
 
-/// One of those who judge.
+/// One of the ways to evaluate.
 struct Side {
     name: &'static str,
     found: Output,
@@ -367,7 +359,7 @@ impl Side {
 fn differences(sides: &[Side]) -> Vec<String> {
     let about: BTreeSet<&(String, String)> = sides.iter().flat_map(|side| side.found.keys()).collect();
     let opinions = about.into_iter().map(|about| (about, opinions(sides, about)));
-    opinions.filter(|(_, opinions)| opinions.len() > 1).map(|(about, opinions)| told(about, opinions)).collect()
+    opinions.filter(|(_, opinions)| opinions.len() > 1).map(|(about, opinions)| difference(about, opinions)).collect()
 }
 
 /// Who says the same about an event and a rule. Whoever left evidence out comes last, and
@@ -388,7 +380,7 @@ fn opinions(sides: &[Side], about: &(String, String)) -> Vec<(Vec<&'static str>,
     opinions
 }
 
-fn told((event, rule): &(String, String), opinions: Vec<(Vec<&str>, Vec<Value>)>) -> String {
+fn difference((event, rule): &(String, String), opinions: Vec<(Vec<&str>, Vec<Value>)>) -> String {
     let mut text = format!("event `{event}`, rule {rule}:\n");
     for (names, says) in opinions {
         let says = if says.is_empty() { "nothing".to_owned() } else { json!(says).to_string() };
@@ -406,8 +398,8 @@ fn without_evidence(mut findings: Vec<Value>) -> Vec<Value> {
 #[test]
 fn replay_backtest_the_live_agent_and_opa_find_the_same() {
     let (stage, policies) = (Stage::set(), &SHIPPED.1);
-    let (_kept, without_acts) = bundle(&[], &["events"]);
-    let backtest = by_backtest(&stage, &without_acts, policies);
+    let (_kept, without_event_rules) = bundle(&[], &["events"]);
+    let backtest = by_backtest(&stage, &without_event_rules, policies);
     let sides = [
         Side::new("keepwatch replay", by_replay(&stage, policies)),
         Side::new("the live agent", by_agent(&stage, policies)),
@@ -419,13 +411,11 @@ fn replay_backtest_the_live_agent_and_opa_find_the_same() {
 
     let found = &sides[0].found;
     let fired: BTreeSet<&str> = found.keys().map(|(_, rule)| rule.as_str()).collect();
-    assert_eq!(fired, acts().map(|entry| entry.rule.id.as_str()).collect(), "every rule about acts has its say");
+    assert_eq!(fired, event_rules().map(|entry| entry.rule.id.as_str()).collect(), "every event rule has its say");
     let published = stage.records.iter().filter(|record| !id(record).contains(".json ")).count();
     let findings = found.values().flatten().count();
-    println!(
-        "{findings} findings about {} events, {published} of them made of what others published",
-        stage.records.len()
-    );
+    assert!(published > 1000, "{published} events are made of what others published");
+    println!("{findings} findings about {} events, {published} of them made of published records", stage.records.len());
 }
 
 fn first(differences: &[String]) -> String {
@@ -438,11 +428,11 @@ fn a_side_that_says_something_else_is_named_with_the_event_and_the_rule() {
     let edit = Edit { file: KEY_RULE, from: "\"evidence\": {\"denied\": true}", to: "\"evidence\": {\"denied\": 1}" };
     let (_kept, changed) = bundle(&[edit], &["events/iam/destructive_grant"]);
     let sides = [Side::new("keepwatch replay", by_replay(&stage, &changed)), Side::new("opa eval", by_opa(&stage))];
-    let told = differences(&sides);
-    let about = |rule: &str| told.iter().filter(|text| text.contains(&format!("`, rule {rule}:\n"))).count();
+    let found = differences(&sides);
+    let about = |rule: &str| found.iter().filter(|text| text.contains(&format!("`, rule {rule}:\n"))).count();
     assert!(about("IAM-02") > 0 && about("KMS-01") > 0);
-    assert_eq!(about("IAM-02") + about("KMS-01"), told.len(), "the other rules are as they were");
-    let grant = told.iter().find(|text| text.starts_with("event `IAM-02 fires.json 0`")).unwrap();
+    assert_eq!(about("IAM-02") + about("KMS-01"), found.len(), "the other rules are as they were");
+    let grant = found.iter().find(|text| text.starts_with("event `IAM-02 fires.json 0`")).unwrap();
     assert!(grant.contains("  keepwatch replay: nothing\n") && grant.contains("  opa eval: [{"), "{grant}");
     let [replay, opa] = sides;
     let sides = [opa, Side { evidence: Evidence::LeftOut, ..replay }];

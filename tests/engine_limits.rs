@@ -1,5 +1,5 @@
 //! The policy engine against rules made to break it: each becomes a finding, and neither the
-//! other rules nor the next judgement notice.
+//! other rules nor the next evaluation are affected.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
@@ -114,7 +114,7 @@ static BROKEN: LazyLock<Policies> = LazyLock::new(|| {
 });
 
 /// What the rules say about an event of this name, by their ids; the good rule is always one.
-fn judge(policies: &Policies, event: &str) -> BTreeMap<String, Finding> {
+fn evaluate(policies: &Policies, event: &str) -> BTreeMap<String, Finding> {
     let event = json!({"eventSource": "test.amazonaws.com", "eventName": event});
     let principal = Principal {
         kind: PrincipalKind::IamUser,
@@ -137,12 +137,12 @@ fn judge(policies: &Policies, event: &str) -> BTreeMap<String, Finding> {
 }
 
 /// The finding for the rule that broke, after checks that the good rule was not touched: in
-/// the same judgement, and in the next.
+/// the same evaluation, and in the next.
 fn broken(policies: &Policies, event: &str, id: &str) -> Finding {
-    let mut found = judge(policies, event);
+    let mut found = evaluate(policies, event);
     assert_eq!(found["TST-GOOD"].message, event);
     assert_eq!(found.len(), 2, "{found:?}");
-    let after = judge(policies, "Other");
+    let after = evaluate(policies, "Other");
     assert_eq!((after.len(), after["TST-GOOD"].message.as_str()), (1, "Other"));
     found.remove(id).unwrap()
 }
@@ -153,20 +153,20 @@ fn a_rule_that_loops_is_stopped_and_the_next_is_right() {
     let begun = Instant::now();
     let finding = broken(&looping, "Loop", "TST-LOOP");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert_eq!(finding.message, "rule `TST-LOOP` could not be judged: it took longer than 100 ms");
+    assert_eq!(finding.message, "rule `TST-LOOP` could not be evaluated: it took longer than 100 ms");
     assert_eq!((finding.rule.mode, finding.propose.as_slice()), (Mode::Alert, [].as_slice()));
 }
 
 #[test]
 fn a_rule_that_hoards_memory_is_stopped_and_the_next_is_right() {
     let finding = broken(&BROKEN, "Hog", "TST-HOG");
-    assert_eq!(finding.message, "rule `TST-HOG` could not be judged: it took more than 8 MiB of memory");
+    assert_eq!(finding.message, "rule `TST-HOG` could not be evaluated: it took more than 8 MiB of memory");
 }
 
 #[test]
 fn a_rule_without_a_sound_result_is_a_finding() {
     let undefined = broken(&BROKEN, "Undefined", "TST-UNDEFINED");
-    assert_eq!(undefined.message, "rule `TST-UNDEFINED` could not be judged: its result is undefined");
+    assert_eq!(undefined.message, "rule `TST-UNDEFINED` could not be evaluated: its result is undefined");
     let malformed = broken(&BROKEN, "Malformed", "TST-MALFORMED");
     assert!(malformed.message.contains("unknown variant `explode`"), "{}", malformed.message);
 }
@@ -174,24 +174,24 @@ fn a_rule_without_a_sound_result_is_a_finding() {
 #[test]
 fn a_refused_builtin_is_undefined_and_counted() {
     let before = BROKEN.refused_builtins();
-    assert_eq!(judge(&BROKEN, "Refused").len(), 1);
+    assert_eq!(evaluate(&BROKEN, "Refused").len(), 1);
     assert!(BROKEN.refused_builtins() > before);
 }
 
 #[test]
 fn the_time_is_the_caller_s() {
     let nanoseconds = now().as_nanosecond();
-    assert_eq!(judge(&BROKEN, "Now")["TST-NOW"].message, format!("{nanoseconds} {NOW}"));
+    assert_eq!(evaluate(&BROKEN, "Now")["TST-NOW"].message, format!("{nanoseconds} {NOW}"));
 }
 
 #[test]
-fn many_threads_judge_at_once() {
+fn many_threads_evaluate_at_once() {
     std::thread::scope(|threads| {
         for thread in 0..4 {
             threads.spawn(move || {
                 for round in 0..50 {
                     let name = format!("Event{thread}x{round}");
-                    assert_eq!(judge(&BROKEN, &name)["TST-GOOD"].message, name);
+                    assert_eq!(evaluate(&BROKEN, &name)["TST-GOOD"].message, name);
                 }
             });
         }
@@ -204,5 +204,5 @@ fn a_document_too_large_for_the_memory_is_a_finding() {
     let large = json!({"event": {"eventName": "x".repeat(9 * 1024 * 1024)}});
     let found = BROKEN.evaluate_rule(entry, &large, now());
     assert_eq!(found[0].evidence["failure"], "memory");
-    assert_eq!(judge(&BROKEN, "small")[GOOD.id].message, "small");
+    assert_eq!(evaluate(&BROKEN, "small")[GOOD.id].message, "small");
 }

@@ -27,6 +27,51 @@ fn production(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text)
 }
 
+/// The rooms of `agent/`, in the order in which `agent/lib.rs` tells of them: each imports those
+/// before it and none behind it.
+const ROOMS: [&str; 13] = [
+    "domain", "event", "policy", "config", "ops", "ledger", "rules", "aws", "respond", "notify", "intake", "recorded",
+    "cli",
+];
+
+/// The rooms that a text imports, each with the line that does.
+fn imports(text: &str) -> impl Iterator<Item = (&'static str, &str)> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| {
+        let names =
+            line.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+        names.flatten().filter_map(move |name| ROOMS.iter().find(|room| **room == name).map(|room| (*room, line)))
+    })
+}
+
+fn floor(room: &str) -> usize {
+    ROOMS.iter().position(|other| *other == room).unwrap_or_else(|| panic!("`agent/{room}` is no room of `ROOMS`"))
+}
+
+#[test]
+fn imports_between_rooms_go_one_way() {
+    for (path, text) in modules() {
+        let room = path.components().nth(1).unwrap().as_os_str().to_str().unwrap().to_owned();
+        if room.ends_with(".rs") {
+            continue; // lib.rs and main.rs stand above the rooms
+        }
+        for (imported, line) in imports(production(&text)) {
+            assert!(
+                floor(imported) <= floor(&room),
+                "`{}` imports a room above its own: {}",
+                path.display(),
+                line.trim()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_listing_of_the_agent_is_the_diagram() {
+    let entries: Vec<_> = fs::read_dir("agent").unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(entries.len() <= 16, "`agent/` has {} entries: {entries:?}", entries.len());
+}
+
 #[test]
 fn only_the_edge_names_the_aws_sdk() {
     for (path, text) in modules() {
@@ -36,12 +81,36 @@ fn only_the_edge_names_the_aws_sdk() {
     }
 }
 
+/// How AWS is reached comes in as a value, made where the program starts.
+#[test]
+fn the_edge_reads_no_environment() {
+    for (path, text) in modules().into_iter().filter(|(path, _)| path.starts_with("agent/aws")) {
+        assert!(!text.contains("std::env"), "`{}` reads the environment", path.display());
+    }
+    for (path, text) in modules() {
+        let may = path.starts_with("agent/aws") || path == Path::new("agent/cli/mod.rs");
+        assert!(may || !text.contains("SdkSettings::"), "`{}` makes settings of its own", path.display());
+    }
+}
+
+/// Planning, judging and sweeping hold `Readers`: who cannot name a writer cannot get one.
 #[test]
 fn only_execute_opens_the_write_door() {
+    let edge = |path: &Path| path.starts_with("agent/aws");
+    let may = |path: &Path, these: &[&str]| edge(path) || these.iter().any(|may| path == Path::new(may));
     for (path, text) in modules() {
-        let may = ["agent/respond/execute.rs", "agent/domain/cloud.rs"].iter().any(|may| path == Path::new(may))
-            || path.starts_with("agent/aws");
-        assert!(may || !text.contains("CloudWrite"), "`{}` mentions the write door", path.display());
+        let execute = may(&path, &["agent/respond/execute.rs", "agent/domain/cloud.rs"]);
+        for word in ["CloudWrite", "Writers", "aws::Writer", ".writer("] {
+            assert!(
+                execute || !text.contains(word),
+                "`{}` says `{word}`: it could open the write door",
+                path.display()
+            );
+        }
+        let together = may(&path, &["agent/cli/mod.rs"]);
+        assert!(together || !text.contains("write_access"), "`{}` gets hold of the way to write", path.display());
+        let handing_on = may(&path, &["agent/cli/mod.rs", "agent/respond/agent.rs", "agent/respond/execute.rs"]);
+        assert!(handing_on || !text.contains("WriteDoor"), "`{}` gets hold of the write door", path.display());
     }
 }
 

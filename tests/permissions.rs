@@ -69,14 +69,7 @@ fn every_action() -> Vec<Action> {
         Action::UpdateTrail { region: region.clone(), trail: name(), settings },
         Action::SetLogging { region: region.clone(), trail: name(), logging: true },
         Action::SetLogging { region: region.clone(), trail: name(), logging: false },
-        Action::CopyRecoveryPoint {
-            region,
-            vault: name(),
-            recovery_point: name(),
-            destination: name(),
-            role: name(),
-            token: name(),
-        },
+        Action::CopyRecoveryPoint { region, vault: name(), recovery_point: name(), destination: name(), role: name() },
     ]
 }
 

@@ -1,4 +1,4 @@
-//! What a policy author is told: each flaw in a rule that has it, and none in ours.
+//! What a policy author learns: each flaw in a rule that has it, and none in ours.
 
 use std::fs;
 use std::path::Path;
@@ -92,7 +92,7 @@ fn flaws(project: &Path) -> Vec<Lint> {
     check::check(&Work::all(&project.join("policies"))).unwrap().flaws
 }
 
-/// Lint, line and text of each flaw, to be read at a glance.
+/// Lint, line and text of each flaw, short enough to compare.
 fn brief(flaws: &[Lint]) -> Vec<String> {
     flaws.iter().map(|flaw| format!("{}:{} {}", flaw.lint, flaw.line, flaw.what)).collect()
 }
@@ -232,7 +232,7 @@ fn reach(events: &[&str], body: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_rule_that_looks_at_an_event_it_does_not_declare_is_told_which() {
+fn a_rule_that_looks_at_an_event_it_does_not_declare_is_named() {
     let content =
         reach(&["DeleteBackupVault"], r#"input.event.eventName in {"DeleteBackupVault", "DeleteBackupPlan"}"#);
     assert_eq!(
@@ -256,7 +256,7 @@ fn a_rule_that_looks_at_an_event_it_does_not_declare_is_told_which() {
 }
 
 #[test]
-fn a_declared_event_that_no_part_of_the_rule_can_match_is_told() {
+fn a_declared_event_that_no_part_of_the_rule_can_match_is_reported() {
     let content = reach(&["DeleteBackupVault", "CreateBackupVault"], r#"input.event.eventName == "DeleteBackupVault""#);
     let expected =
         "idle-event:14 `backup.amazonaws.com:CreateBackupVault` is declared, and no part of the rule can match it";
@@ -373,7 +373,7 @@ fn coverage_has_a_threshold_only_for_who_asks() {
 }
 
 #[test]
-fn a_builtin_that_only_tests_use_is_told_and_not_passed_over() {
+fn a_builtin_that_only_tests_use_is_reported_and_not_skipped() {
     let trial = tried("test_hash if count(crypto.sha256(\"x\")) == 64\n");
     assert_eq!(trial.tests[0].opa, Outcome::Passed);
     assert!(trial.unbuilt.as_deref().unwrap().contains("undefined function crypto.sha256") && !trial.passed(None));
@@ -403,10 +403,15 @@ fn every_shipped_example_is_explained_as_the_engine_judges_it() {
             let text = fs::read_to_string(work.folder.join(place).join(file)).unwrap();
             let documents: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
             for document in documents.iter().take(2) {
-                let told = explain::explain(&work, shipped(), entry, document, now()).unwrap();
-                assert!(told.agrees, "{place}: {told:?}");
-                assert_eq!(!told.findings.as_ref().unwrap().is_empty(), fires, "{place}");
-                assert_eq!(told.bodies.iter().any(|body| body.failed.is_none()), fires, "{place}: {:?}", told.bodies);
+                let explained = explain::explain(&work, shipped(), entry, document, now()).unwrap();
+                assert!(explained.agrees, "{place}: {explained:?}");
+                assert_eq!(!explained.findings.as_ref().unwrap().is_empty(), fires, "{place}");
+                assert_eq!(
+                    explained.bodies.iter().any(|body| body.failed.is_none()),
+                    fires,
+                    "{place}: {:?}",
+                    explained.bodies
+                );
             }
         }
     }
@@ -417,9 +422,9 @@ fn an_explanation_names_the_line_and_what_was_found_there() {
     let work = Work::all(&root().join("policies"));
     let entry = shipped().rules().iter().find(|entry| entry.rule.id == "BKP-01").unwrap();
     let event = serde_json::json!({"eventSource": "backup.amazonaws.com", "eventName": "ListBackupVaults"});
-    let told = explain::explain(&work, shipped(), entry, &serde_json::json!({"event": event}), now()).unwrap();
-    assert!(!told.wanted && told.bodies.len() == 2);
-    for body in told.bodies {
+    let explained = explain::explain(&work, shipped(), entry, &serde_json::json!({"event": event}), now()).unwrap();
+    assert!(!explained.wanted && explained.bodies.len() == 2);
+    for body in explained.bodies {
         let reason = body.failed.unwrap();
         assert_eq!(reason.at.text, "_by_hand");
         let inner = &reason.because[0];

@@ -34,7 +34,7 @@ fn a_builtin_that_the_agent_lacks_is_named_when_built_and_when_loaded() {
 fn a_folder_without_policies_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let refused = Policies::load(folder.path()).unwrap_err().to_string();
-    assert!(refused.ends_with("is not a policies folder: it has neither `acts` nor `states`"), "{refused}");
+    assert!(refused.ends_with("is not a policies folder: it has neither `events` nor `resources`"), "{refused}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Rules in shadow: judged like every other, and nothing comes of what they find but a note,
+//! Rules in shadow: evaluated like every other, and nothing comes of what they find but a note,
 //! until a person lets one act.
 
 use std::collections::BTreeSet;
@@ -6,6 +6,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
+use keepwatch::domain::case::DedupKey;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::{Kind, Place};
 use keepwatch::ledger::Ledger as _;
@@ -71,11 +72,8 @@ async fn accounts_toml_puts_a_rule_in_shadow_and_the_others_act_as_before() {
     assert_eq!(stage.refresh().await, Looked::Same);
     handle(&stage, 1).await;
     let incidents = stage.agent.ledger.incidents().await.unwrap();
-    let fired: BTreeSet<_> = incidents
-        .iter()
-        .flat_map(|(_, plans)| plans)
-        .map(|plan| plan.notification.findings[0].rule.id.as_str())
-        .collect();
+    let fired: BTreeSet<_> =
+        incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.case.findings[0].rule.id.as_str()).collect();
     assert_eq!(fired, BTreeSet::from(["TST-STATE"]));
     assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", false, 1)]);
 }
@@ -95,9 +93,9 @@ async fn a_rule_that_comes_with_a_new_bundle_is_in_shadow_from_its_first_event()
 }
 
 #[tokio::test]
-async fn a_bundle_beside_is_watched_and_changes_nothing() {
+async fn a_candidate_bundle_is_watched_and_changes_nothing() {
     let mut stage = Stage::of_file(&version("v1")).await;
-    let candidate = stage.folder.path().join("beside.tar.gz");
+    let candidate = stage.folder.path().join("candidate.tar.gz");
     build(version("v2").path(), &candidate).unwrap();
     stage.refresher.candidate = Some(Source::Path(candidate.clone()));
     assert_eq!(stage.refresh().await, Looked::Same);
@@ -105,13 +103,10 @@ async fn a_bundle_beside_is_watched_and_changes_nothing() {
     let standings = stage.agent.ledger.standings().await.unwrap();
     assert_eq!(totals(&standings), [("TST-ACT", true, 1), ("TST-STATE", true, 1)]);
     let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
-    assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still the active bundle's word");
+    assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still what the active bundle finds");
     let incidents = stage.agent.ledger.incidents().await.unwrap();
-    let messages: BTreeSet<_> = incidents
-        .iter()
-        .flat_map(|(_, plans)| plans)
-        .map(|plan| plan.notification.findings[0].message.as_str())
-        .collect();
+    let messages: BTreeSet<_> =
+        incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.case.findings[0].message.as_str()).collect();
     assert_eq!(messages, BTreeSet::from(["v1 v1", "v1 v1 v1"]), "the active rules acted as ever");
 
     fs::write(&candidate, "no bundle").unwrap();
@@ -120,7 +115,7 @@ async fn a_bundle_beside_is_watched_and_changes_nothing() {
     assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     handle(&stage, 2).await;
     assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", true, 2), ("TST-STATE", true, 2)]);
-    assert!(stage.told().await.is_empty(), "nobody is told of a shadow");
+    assert!(stage.reported().await.is_empty(), "nobody is notified of a shadow");
 }
 
 #[tokio::test]
@@ -193,7 +188,10 @@ async fn a_sweep_leaves_a_finding_in_shadow_too() {
     assert!(stage.agent.ledger.shadowed("TST-STATE").await.unwrap().is_empty(), "nothing waits for a shadow");
     stage.agent.evaluate_shadows().await;
     let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
-    assert_eq!((content[0].subject.as_str(), content[0].principal.as_deref()), ("arn:aws:s3:::b", None));
+    assert_eq!(
+        (&content[0].subject, content[0].principal.as_deref()),
+        (&DedupKey::Resource { arn: "arn:aws:s3:::b".to_owned() }, None)
+    );
 }
 
 /// An attack on a rule in shadow, the list of what it would have done, and a promotion.

@@ -1,5 +1,5 @@
-//! Policies that are swapped while the agent judges: good, bad, good again, under a stream of
-//! events. Nothing is judged by a mixture, and what cannot be used changes nothing.
+//! Policies that are swapped while the agent evaluates: good, bad, good again, under a stream of
+//! events. Nothing is evaluated by a mixture, and what cannot be used changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,7 +17,6 @@ use keepwatch::domain::hash;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::ledger::Ledger as _;
 use keepwatch::ledger::sqlite::Sqlite;
-use keepwatch::notify::geoip::Origins;
 use keepwatch::ops::metrics::{Metrics, Stopwatch};
 use keepwatch::policy::bundle::build::{build, build_signed};
 use keepwatch::policy::bundle::signature::Algorithm;
@@ -25,6 +24,8 @@ use keepwatch::policy::bundle::source::{Fingerprint, Source};
 use keepwatch::policy::engine::compiler::Compiler;
 use keepwatch::respond::agent::Agent;
 use keepwatch::respond::enrichment::LookupThrottle;
+use keepwatch::respond::execute::WriteDoor;
+use keepwatch::respond::geoip::Origins;
 use keepwatch::respond::keyed_lock::KeyedLock;
 use keepwatch::respond::shadow::Backlog;
 use keepwatch::rules::active;
@@ -141,12 +142,13 @@ impl Stage {
             config: Config::parse(include_str!("../accounts.toml")).unwrap(),
             rules: ActiveRules::new(set),
             clouds: FakeCloud::default(),
+            door: WriteDoor::new(FakeCloud::default()),
             ledger: Sqlite::open_in_memory().unwrap(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             metrics: Metrics::new(Instant::now()),
-            told: Notify::new(),
+            reports: Notify::new(),
             locks: KeyedLock::default(),
-            asked: LookupThrottle::default(),
+            lookups: LookupThrottle::default(),
             origins: Origins::default(),
             shadows: Backlog::default(),
         };
@@ -178,15 +180,14 @@ impl Stage {
     }
 
     pub async fn refresh(&mut self) -> Looked {
-        self.refresher.refresh(&self.agent, &self.shelf).await.unwrap()
+        self.refresher.refresh(&self.agent.refresh_context(), &self.shelf).await.unwrap()
     }
 
-    /// What people must be told, of the policies themselves.
-    pub async fn told(&self) -> Vec<String> {
+    /// What is reported about the policies themselves.
+    pub async fn reported(&self) -> Vec<String> {
         let undelivered = self.agent.ledger.undelivered().await.unwrap();
-        let of_policies =
-            undelivered.iter().filter(|delivery| delivery.notification.findings[0].rule.id == "KW-POLICIES");
-        of_policies.map(|delivery| delivery.notification.findings[0].message.clone()).collect()
+        let of_policies = undelivered.iter().filter(|delivery| delivery.case.findings[0].rule.id == "KW-POLICIES");
+        of_policies.map(|delivery| delivery.case.findings[0].message.clone()).collect()
     }
 
     pub async fn chain_of(&self, kind: &str) -> Vec<serde_json::Value> {
@@ -206,7 +207,7 @@ pub fn event(number: u64) -> Event {
     .unwrap()
 }
 
-/// Events without an end, until told to stop.
+/// Events without an end, until it is asked to stop.
 async fn stream(agent: Arc<Watched>, (next, stop): (Arc<AtomicU64>, Arc<AtomicBool>)) {
     while !stop.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -254,20 +255,20 @@ async fn good_bad_good_under_a_stream_of_events_and_never_a_mixture() {
     let words = BTreeMap::from([(first, "v1"), (to, "v2")]);
     let (mut events, mut resources) = (BTreeSet::new(), BTreeSet::new());
     for (_, plans) in stage.agent.ledger.incidents().await.unwrap() {
-        for stored in plans.iter().filter(|stored| stored.notification.findings[0].rule.id != "KW-POLICIES") {
-            let (digest, finding) = (stored.notification.bundle.clone().unwrap(), &stored.notification.findings[0]);
+        for stored in plans.iter().filter(|stored| stored.case.findings[0].rule.id != "KW-POLICIES") {
+            let (digest, finding) = (stored.case.bundle.clone().unwrap(), &stored.case.findings[0]);
             let word = words[&digest];
             if finding.rule.id == "TST-ACT" {
-                assert_eq!(finding.message, format!("{word} {word}"), "{}", stored.case);
-                events.insert((stored.notification.event.clone().unwrap().id, digest));
+                assert_eq!(finding.message, format!("{word} {word}"), "{}", stored.key);
+                events.insert((stored.case.event().unwrap().id.clone(), digest));
             } else {
-                assert_eq!(finding.message, format!("{word} {word} {word}"), "{}", stored.case);
-                resources.insert((stored.notification.event.clone().unwrap().id, digest));
+                assert_eq!(finding.message, format!("{word} {word} {word}"), "{}", stored.key);
+                resources.insert((stored.case.event().unwrap().id.clone(), digest));
             }
         }
     }
     assert!(events.len() as u64 == next.load(Ordering::Relaxed) && events.len() >= 160, "{} events", events.len());
-    assert_eq!(events, resources, "an event and its resource are judged by one bundle");
+    assert_eq!(events, resources, "an event and its resource are evaluated by one bundle");
     assert!(
         events.iter().any(|(_, digest)| words[digest] == "v1")
             && events.iter().any(|(_, digest)| words[digest] == "v2")
@@ -277,20 +278,22 @@ async fn good_bad_good_under_a_stream_of_events_and_never_a_mixture() {
 }
 
 #[tokio::test]
-async fn a_bad_bundle_is_told_once_and_counted_and_a_good_one_is_noted() {
+async fn a_bad_bundle_is_reported_once_and_counted_and_a_good_one_is_noted() {
     let (one, two) = (version("v1"), version("v2"));
     let mut stage = Stage::of_file(&one).await;
     let source = stage.refresher.source.clone();
     for _ in 0..2 {
-        stage.agent.adopt(&stage.agent.rules.now(), &source).await.unwrap();
+        stage.agent.refresh_context().adopt(&stage.agent.rules.now(), &source).await.unwrap();
     }
     assert_eq!(stage.chain_of("policies").await.len(), 1, "a restart writes nothing");
     fs::write(stage.bundle(), "no bundle at all").unwrap();
     let looks = [stage.refresh().await, stage.refresh().await, stage.refresh().await, stage.refresh().await];
     assert!(matches!(&looks[..], [Looked::Doubtful(_), Looked::Refused(_), Looked::Refused(_), Looked::Refused(_)]));
-    let told = stage.told().await;
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("are refused, those before stay in force") && told[0].contains("is not a policy bundle"));
+    let reported = stage.reported().await;
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(
+        reported[0].contains("are refused, the active ones stay") && reported[0].contains("is not a policy bundle")
+    );
     assert_eq!(stage.agent.metrics.count.policy_refusals.load(Ordering::Relaxed), 1);
 
     let writes = stage.agent.ledger.writes();
@@ -305,7 +308,7 @@ async fn a_bad_bundle_is_told_once_and_counted_and_a_good_one_is_noted() {
 }
 
 #[tokio::test]
-async fn a_rule_that_cannot_be_judged_at_all_is_not_put_in_force() {
+async fn a_rule_that_cannot_be_evaluated_at_all_is_not_put_in_force() {
     let (one, two) = (version("v1"), version("v2"));
     let mut stage = Stage::of_file(&one).await;
     let endless = "findings contains {\"message\": \"never\", \"propose\": []} if {\n\thundreds := numbers.range(1, 500)\n\t\
@@ -315,7 +318,7 @@ async fn a_rule_that_cannot_be_judged_at_all_is_not_put_in_force() {
     fs::write(&rule, text.split("findings contains").next().unwrap().to_owned() + endless).unwrap();
     build(two.path(), &stage.bundle()).unwrap();
     let Looked::Doubtful(why) = stage.refresh().await else { panic!("it was taken") };
-    assert!(why.contains("rule `TST-ACT` cannot be judged at all: it took "), "{why}");
+    assert!(why.contains("rule `TST-ACT` cannot be evaluated at all: it took "), "{why}");
 }
 
 #[tokio::test]
@@ -333,7 +336,7 @@ async fn with_a_key_only_a_signed_bundle_is_swapped_in() {
 }
 
 #[tokio::test]
-async fn a_source_that_is_gone_is_told_once_when_the_rules_grow_old() {
+async fn a_source_that_is_gone_is_reported_once_when_the_rules_grow_old() {
     let (one, two) = (version("v1"), version("v2"));
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("bundle.tar.gz");
@@ -346,20 +349,23 @@ async fn a_source_that_is_gone_is_told_once_when_the_rules_grow_old() {
     for hours in [0, 23] {
         stage.clock.forward(SignedDuration::from_hours(hours));
         assert!(matches!(stage.refresh().await, Looked::Unreachable(_)));
-        assert!(stage.told().await.is_empty());
+        assert!(stage.reported().await.is_empty());
     }
     for _ in 0..3 {
         stage.clock.forward(SignedDuration::from_hours(2));
         stage.refresh().await;
     }
-    let told = stage.told().await;
-    assert!(told.len() == 1 && told[0].contains("since 2026-03-01T10:00:00Z no usable policies were read"), "{told:?}");
+    let reported = stage.reported().await;
+    assert!(
+        reported.len() == 1 && reported[0].contains("since 2026-03-01T10:00:00Z no usable policies were read"),
+        "{reported:?}"
+    );
     *stage.shelf.0.lock().unwrap() = kept;
     assert_eq!(stage.refresh().await, Looked::Same);
     build(two.path(), &stage.bundle()).unwrap();
     stage.shelf.put(&stage.bundle());
     assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
-    assert_eq!(stage.told().await.len(), 1);
+    assert_eq!(stage.reported().await.len(), 1);
 }
 
 #[tokio::test]
@@ -403,7 +409,7 @@ fn an_agent_takes_its_policies_from_s3_and_swaps_them() {
 
     build(&policies, &bundle).unwrap();
     lab.upload(SECURITY, (bucket, "bundle.tar.gz"), &bundle);
-    lab.eventually("told that it is not signed", || lab.slack_text().contains("it is not signed"));
+    lab.eventually("reported that it is not signed", || lab.slack_text().contains("it is not signed"));
     let params = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": lab.recovery_point(0)});
     lab.done(As::Attacker, "backup", "delete_recovery_point", params);
     lab.eventually("the rules before are in force", || lab.quarantined("ci-deployer"));
@@ -421,7 +427,7 @@ fn an_agent_takes_its_policies_from_s3_and_swaps_them() {
         .incidents()
         .into_iter()
         .find(|incident| incident["incident"]["title"].as_str().unwrap().contains("Recovery point"));
-    assert_eq!(incident.unwrap()["plans"][0]["notice"]["bundle"], adopted()[0], "which rules acted is known");
+    assert_eq!(incident.unwrap()["plans"][0]["case"]["bundle"], adopted()[0], "which rules acted is known");
     assert!(lab.run(&["ledger", "verify"]).status.success());
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::support::lab::{As, Lab, PRODUCTION, SECURITY};
+use crate::support::published;
 
 const DELETION: &str = include_str!("fixtures/cloudtrail/user_deletes_recovery_point.json");
 
@@ -111,7 +112,7 @@ fn variations() -> Vec<Value> {
         record
     };
     let mut records = Vec::new();
-    for rule in glob("policies/acts") {
+    for rule in glob("policies/events") {
         for name in ["fires.json", "silent.json"] {
             let documents: Value = serde_json::from_slice(&fs::read(rule.join(name)).unwrap()).unwrap();
             let examples = documents.as_array().unwrap().iter().map(|document| whole(&document["event"]));
@@ -125,9 +126,9 @@ fn variations() -> Vec<Value> {
 }
 
 /// The folders of rules.
-fn glob(acts: &str) -> Vec<std::path::PathBuf> {
+fn glob(folder: &str) -> Vec<std::path::PathBuf> {
     let below = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    below(Path::new(acts)).iter().flat_map(|service| below(service)).collect()
+    below(Path::new(folder)).iter().flat_map(|service| below(service)).collect()
 }
 
 /// A value with each member at its first three levels missing in turn.
@@ -168,17 +169,14 @@ fn forgetful(bundle: &Path, copy: &Path) {
 }
 
 #[test]
-fn a_glance_at_an_event_never_overlooks_a_finding() {
+fn the_prefilter_never_overlooks_a_finding() {
     let folder = tempfile::tempdir().unwrap();
     let (events, bundle) = (folder.path().join("events.jsonl"), folder.path().join("bundle.tar.gz"));
     let records: Vec<String> = variations().iter().map(Value::to_string).collect();
     assert!(records.len() > 500, "{}", records.len());
     fs::write(&events, records.join("\n")).unwrap();
     forgetful(Path::new("target/policies/bundle.tar.gz"), &bundle);
-    let shared = std::env::var_os("KEEPWATCH_SHARED").unwrap_or_else(|| "../shared".into());
-    let shared = Path::new(&shared).join("data/cloudtrail").display().to_string();
-    let places: Vec<String> =
-        [events.display().to_string(), shared].into_iter().filter(|place| Path::new(place).exists()).collect();
+    let places = [events, published::folder()].map(|place| place.display().to_string());
     let found = |bundle: &str| {
         let mut arguments: Vec<&str> = places.iter().map(String::as_str).collect();
         arguments.extend(["--policies", bundle]);

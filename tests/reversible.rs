@@ -17,7 +17,7 @@ use keepwatch::domain::resource::trail::{TrailLive, TrailSettings};
 use keepwatch::domain::resource::{Desired, Kind, Place};
 use keepwatch::domain::response::Response;
 use keepwatch::ops::metrics::Stopwatch;
-use keepwatch::respond::execute::Executor;
+use keepwatch::respond::execute::{Executor, WriteDoor};
 use keepwatch::respond::plan::{DesiredStates, Planner};
 use proptest::prelude::*;
 use serde_json::json;
@@ -59,14 +59,15 @@ fn mallory() -> Box<Principal> {
 async fn plan(response: &Response, cloud: &FakeCloud, desired_states: &Declared) -> Vec<Step> {
     let config = config();
     let planner =
-        Planner { clouds: cloud, config: &config, desired_states, incident: "KW-TEST", now: Timestamp::UNIX_EPOCH };
+        Planner { readers: cloud, config: &config, desired_states, incident: "KW-TEST", now: Timestamp::UNIX_EPOCH };
     planner.steps(response).await.unwrap()
 }
 
 async fn execute(steps: Vec<Step>, cloud: &FakeCloud) -> Outcome {
     let (config, stopwatch) = (config(), Stopwatch::idle());
-    let executor =
-        Executor { clouds: cloud, config: &config, incident: "KW-TEST", begun: false, stopwatch: &stopwatch };
+    let (door, claim) = (&WriteDoor::new(cloud.clone()), "KW-TEST/1".to_owned());
+    let (config, stopwatch) = (&config, &stopwatch);
+    let executor = Executor { readers: cloud, door, config, incident: "KW-TEST", claim, begun: false, stopwatch };
     let plan = Plan { account: "111122223333".parse().unwrap(), steps, proposed: false };
     executor.execute(&plan).await
 }

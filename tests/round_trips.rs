@@ -1,4 +1,4 @@
-//! Every deed and its undo, against the lab; and a redelivered message changes nothing.
+//! Every response and its undo, against the lab; and a redelivered message changes nothing.
 
 use serde_json::{Value, json};
 
@@ -13,8 +13,8 @@ struct Trip {
 }
 
 impl Trip {
-    /// States are put back; only acts say who is to blame.
-    fn is_told_by_the_state_alone(&self) -> bool {
+    /// Resource rules restore; only event rules say who is to blame.
+    fn is_found_by_resource_rules_alone(&self) -> bool {
         ["suspends-versioning", "rewrites-lifecycle", "opens-vault"].contains(&self.name)
     }
 }
@@ -32,8 +32,8 @@ fn what_was_attacked_is_put_back_and_undo_brings_the_attackers_state() {
         let attacked = look(&lab, &trip);
         assert_ne!(before, attacked, "{}: the attack changed nothing", trip.name);
 
-        lab.eventually(&format!("{}: put back", trip.name), || look(&lab, &trip) == before);
-        let contained = || lab.quarantined(trip.name) || trip.is_told_by_the_state_alone();
+        lab.eventually(&format!("{}: restored", trip.name), || look(&lab, &trip) == before);
+        let contained = || lab.quarantined(trip.name) || trip.is_found_by_resource_rules_alone();
         lab.eventually(&format!("{}: contained", trip.name), contained);
         let id = newest_incident(&lab);
         lab.eventually(&format!("{}: recorded", trip.name), || plans_are_done(&lab, &id));
@@ -51,7 +51,7 @@ fn a_message_delivered_again_changes_nothing() {
     let params = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": lab.recovery_point(0)});
     lab.done(As::Attacker, "backup", "delete_recovery_point", params);
     lab.eventually("handled", || lab.finished().len() == 1);
-    lab.eventually("told", || lab.slack_text().contains("BKP-01"));
+    lab.eventually("reported", || lab.slack_text().contains("BKP-01"));
     let (responses, slack, incidents) = (lab.responses(), lab.slack(), lab.incidents());
 
     let records = lab.control("records?since=0", None);
@@ -164,7 +164,7 @@ fn new_admin(lab: &Lab, name: &str) -> Value {
 }
 
 /// The newest incident that changed something: the actor's, or the resource's where AWS
-/// Backup told of the change before CloudTrail did.
+/// Backup reported the change before CloudTrail did.
 fn newest_incident(lab: &Lab) -> String {
     let changed = |incident: &Value| {
         let plans = incident["plans"].as_array().unwrap();

@@ -7,7 +7,6 @@ use aws_sdk_backup::types::{
     CopyJob as SdkCopyJob, LegalHold as SdkHold, LegalHoldStatus, RecoveryPointByBackupVault, RecoveryPointSelection,
 };
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::call::ServiceClient;
 use super::timestamp;
@@ -124,22 +123,16 @@ pub async fn delete_access_policy(backup: &Backup, vault: &str) -> Result<(), Cl
     backup.ask("backup:DeleteBackupVaultAccessPolicy", vault, delete).await.map(drop)
 }
 
-/// Puts a legal hold on every recovery point of a vault. Asking twice makes one hold.
-pub async fn create_legal_hold(backup: &Backup, vault: &str, title: &str) -> Result<(), CloudError> {
+/// Puts a legal hold on every recovery point of a vault. Asking twice with one token makes one
+/// hold; with the token of a hold that was cancelled it makes none.
+pub async fn create_legal_hold(backup: &Backup, vault: &str, title: &str, token: &str) -> Result<(), CloudError> {
     let all = RecoveryPointSelection::builder().vault_names(vault).build();
-    let token = hold_token(vault, title);
     let create = || {
-        let request = backup.client.create_legal_hold().title(title).idempotency_token(&token);
+        let request = backup.client.create_legal_hold().title(title).idempotency_token(token);
         let why = format!("Keepwatch holds every recovery point of vault {vault}: {title}");
         request.description(why).recovery_point_selection(all.clone()).send()
     };
     backup.ask("backup:CreateLegalHold", vault, create).await.map(drop)
-}
-
-/// What makes a repeated request for a hold the same request.
-fn hold_token(vault: &str, title: &str) -> String {
-    let digest = Sha256::digest(format!("{vault}\n{title}"));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Cancels a legal hold.
@@ -173,16 +166,4 @@ pub async fn start_copy(backup: &Backup, copy: &Copy<'_>) -> Result<(), CloudErr
         request.destination_backup_vault_arn(copy.destination).iam_role_arn(copy.role).send()
     };
     backup.ask("backup:StartCopyJob", copy.recovery_point, start).await.map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::aws::backup::hold_token;
-
-    #[test]
-    fn a_hold_is_the_same_hold_by_vault_and_title() {
-        assert_eq!(hold_token("main", "INC-1"), hold_token("main", "INC-1"));
-        assert_ne!(hold_token("main", "INC-1"), hold_token("other", "INC-1"));
-        assert_eq!(hold_token("main", "INC-1").len(), 32);
-    }
 }

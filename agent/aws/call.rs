@@ -10,8 +10,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::error::{is_expired, is_one_of, sort};
 use super::sessions::Session;
-use super::waited;
 use crate::domain::cloud::CloudError;
+use crate::ops::waited;
 
 /// A client of one service, and the session that it speaks with.
 #[derive(Clone)]

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_code_is_judged_by_its_status() {
+    fn an_unknown_code_is_sorted_by_its_status() {
         assert!(matches!(said("Strange", "", 502), CloudError::Unavailable { .. }));
         assert!(matches!(said("Strange", "", 429), CloudError::Throttled { .. }));
         assert!(

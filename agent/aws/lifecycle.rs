@@ -1,4 +1,4 @@
-//! S3's lifecycle rules, theirs and ours. Nothing is lost either way: what is put back
+//! S3's lifecycle rules, theirs and ours. Nothing is lost either way: what is restored
 //! replaces all there is.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};

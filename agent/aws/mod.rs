@@ -1,7 +1,7 @@
 //! The edge: everything that is said to AWS is said here, one file for each service, one
 //! function for each call, our types in and out. It decides nothing.
 //!
-//! Calls go out with a live session and on the clock ([`waited`]); their errors come back
+//! Calls go out with a live session and on the clock ([`crate::ops::waited`]); their errors come back
 //! sorted by what to do about them. The SDK's types never leave this folder.
 
 mod backup;
@@ -21,25 +21,23 @@ mod read;
 mod s3;
 mod selectors;
 mod sessions;
+mod settings;
 mod sts;
-pub mod waited;
 mod write;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::SdkConfig;
-use aws_sdk_sts::config::ProvideCredentials;
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use crate::config::{Config, Intake, Roles};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::action::Action;
-use crate::domain::cloud::{CloudError, Clouds, Object, ObjectStore};
+use crate::domain::cloud::{CloudError, Object, ObjectStore, Readers, Writers};
 
 use call::ServiceClient;
-use clients::Base;
 use queue::Queue;
 use sessions::{AssumeRoleRequest, Session};
 
@@ -48,39 +46,46 @@ pub use self::iam::DENY_ALL;
 pub use self::organisation::Member;
 pub use self::read::Reader;
 pub use self::sessions::SESSION_PREFIX;
+pub use self::settings::{AccessKey, NoCredentials, SdkSettings};
 pub use self::sts::{Identity, SOURCE_IDENTITY};
 pub use self::write::Writer;
 
-/// AWS, as the agent reaches it: with its own credentials, and through the roles that it
-/// assumes in each account.
-pub struct Aws {
-    base: Base,
+/// AWS, as the agent reads it: with its own credentials, and through the read roles that it
+/// assumes in each account. It opens no way to write.
+pub struct Aws(Arc<Shared>);
+
+/// AWS, as the agent changes it: through the respond roles, one action at a time.
+pub struct WriteAccess(Arc<Shared>);
+
+/// What both ways have in common.
+struct Shared {
+    settings: SdkSettings,
     roles: Roles,
     sts: aws_sdk_sts::Client,
     readers: Mutex<HashMap<AccountId, Reader>>,
 }
 
-/// The agent has no credentials of its own.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no AWS credentials in the environment, the profile, the container or the instance: {detail}")]
-pub struct NoCredentials {
-    detail: String,
-}
-
 impl Aws {
-    /// Finds the agent's own credentials, the way every AWS tool finds them. Nothing is said
-    /// to AWS yet.
+    /// AWS, reached in this way. Nothing is said to it yet.
+    #[must_use]
+    pub fn new(settings: SdkSettings, config: &Config) -> Self {
+        let sts = aws_sdk_sts::Client::new(&settings.sdk);
+        Self(Arc::new(Shared { settings, roles: config.roles.clone(), sts, readers: Mutex::default() }))
+    }
+
+    /// The way to write, for the door of [`crate::respond::execute`] alone.
+    #[must_use]
+    pub fn write_access(&self) -> WriteAccess {
+        WriteAccess(Arc::clone(&self.0))
+    }
+
+    /// Whether an account's respond role lets the agent in. Nothing is done with it.
     ///
     /// # Errors
-    /// When there are none.
-    pub async fn connect(config: &Config) -> Result<Self, NoCredentials> {
-        let base = Base::load(Some(&config.intake.region)).await;
-        let provider =
-            base.sdk.credentials_provider().ok_or_else(|| NoCredentials { detail: "none are set up".into() })?;
-        let none = |error| NoCredentials { detail: error::chain(&error) };
-        provider.provide_credentials().await.map_err(none)?;
-        let sts = aws_sdk_sts::Client::new(&base.sdk);
-        Ok(Self { base, roles: config.roles.clone(), sts, readers: Mutex::default() })
+    /// When it does not.
+    pub async fn check_respond_role(&self, account: &Account) -> Result<(), CloudError> {
+        let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
+        self.0.respond_session(account, "doctor", &harmless).await.map(drop)
     }
 
     /// Whom AWS takes the agent for.
@@ -88,7 +93,7 @@ impl Aws {
     /// # Errors
     /// When AWS cannot be reached or does not know the credentials.
     pub async fn identity(&self) -> Result<Identity, CloudError> {
-        sts::caller_identity(&self.sts).await
+        sts::caller_identity(&self.0.sts).await
     }
 
     /// The queue that events arrive in, and its queue of dead letters.
@@ -123,47 +128,67 @@ impl Aws {
         events::targets(&self.own(aws_sdk_eventbridge::Client::new), bus, rule).await
     }
 
-    /// A client that speaks with the agent's own credentials, in its own Region.
-    fn own<C>(&self, make: impl FnOnce(&SdkConfig) -> C) -> ServiceClient<C> {
-        ServiceClient::own(make(&self.base.sdk))
+    fn own_s3(&self) -> ServiceClient<aws_sdk_s3::Client> {
+        ServiceClient::own(self.0.settings.s3())
     }
 
+    /// A client that speaks with the agent's own credentials, in its own Region.
+    fn own<C>(&self, make: impl FnOnce(&SdkConfig) -> C) -> ServiceClient<C> {
+        ServiceClient::own(make(&self.0.settings.sdk))
+    }
+}
+
+impl Shared {
     /// The one reader of an account; no role is assumed yet.
     fn known_reader(&self, account: &AccountId) -> Reader {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
             let session = Session::new(self.sts.clone(), AssumeRoleRequest::read(&self.roles, account));
-            Reader::new(account.clone(), self.base.clone(), Arc::new(session))
+            Reader::new(account.clone(), self.settings.clone(), Arc::new(session))
         };
         readers.entry(account.clone()).or_insert_with(new).clone()
     }
-}
 
-impl Clouds for Aws {
-    type Read = Reader;
-    type Write = Writer;
-
-    async fn reader(&self, account: &Account) -> Result<Reader, CloudError> {
-        let reader = self.known_reader(&account.id);
-        reader.enter().await?;
-        Ok(reader)
-    }
-
-    async fn writer(&self, account: &Account, incident: &str, action: &Action) -> Result<Writer, CloudError> {
+    /// A session of an account's respond role that can do this action and nothing else.
+    async fn respond_session(
+        &self,
+        account: &Account,
+        incident: &str,
+        action: &Action,
+    ) -> Result<Arc<Session>, CloudError> {
         let pass = AssumeRoleRequest::respond(&self.roles, &account.id, incident, action);
         let session = Arc::new(Session::new(self.sts.clone(), pass));
         session.credentials().await?;
-        Ok(Writer::new(self.base.writing(), session, self.known_reader(&account.id)))
+        Ok(session)
+    }
+}
+
+impl Readers for Aws {
+    type Read = Reader;
+
+    async fn reader(&self, account: &Account) -> Result<Reader, CloudError> {
+        let reader = self.0.known_reader(&account.id);
+        reader.enter().await?;
+        Ok(reader)
+    }
+}
+
+impl Writers for WriteAccess {
+    type Write = Writer;
+
+    async fn writer(&self, account: &Account, incident: &str, action: &Action) -> Result<Writer, CloudError> {
+        let session = self.0.respond_session(account, incident, action).await?;
+        Ok(Writer::new(self.0.settings.writing(), session, self.0.known_reader(&account.id)))
     }
 }
 
 impl ObjectStore for Aws {
     async fn tag(&self, bucket: &str, key: &str) -> Result<String, CloudError> {
-        s3::object_tag(&self.own(clients::s3_client), bucket, key).await
+        s3::object_tag(&self.own_s3(), bucket, key).await
     }
 
     async fn object(&self, bucket: &str, key: &str) -> Result<Object, CloudError> {
-        s3::object(&self.own(clients::s3_client), bucket, key).await
+        s3::object(&self.own_s3(), bucket, key).await
     }
 }
 

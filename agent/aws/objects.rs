@@ -4,7 +4,7 @@ use aws_config::Region;
 use aws_sdk_s3::Client;
 
 use super::call::ServiceClient;
-use super::clients::{Base, s3_client};
+use super::settings::SdkSettings;
 use crate::domain::cloud::CloudError;
 
 /// The Region that answers for every bucket, if only to say where it is.
@@ -32,10 +32,9 @@ impl Objects {
     ///
     /// # Errors
     /// When it does not exist or may not be used.
-    pub async fn open(bucket: &str) -> Result<Self, CloudError> {
-        let base = Base::load(None).await;
-        let home = base.sdk.region().map_or(ANYWHERE, Region::as_ref).to_owned();
-        let s3 = in_region(&base, &home);
+    pub async fn open(settings: &SdkSettings, bucket: &str) -> Result<Self, CloudError> {
+        let home = settings.sdk.region().map_or(ANYWHERE, Region::as_ref).to_owned();
+        let s3 = in_region(settings, &home);
         let region = match s3.client.head_bucket().bucket(bucket).send().await {
             Ok(answer) => answer.bucket_region,
             Err(error) => {
@@ -43,7 +42,7 @@ impl Objects {
                 Some(said.ok_or_else(|| super::error::sort("s3:ListBucket", bucket, &error))?.to_owned())
             }
         };
-        let s3 = region.filter(|region| *region != home).map_or(s3, |region| in_region(&base, &region));
+        let s3 = region.filter(|region| *region != home).map_or(s3, |region| in_region(settings, &region));
         Ok(Self { s3, bucket: bucket.to_owned() })
     }
 
@@ -93,6 +92,6 @@ pub enum Depth {
     OneLevel,
 }
 
-fn in_region(base: &Base, region: &str) -> ServiceClient<Client> {
-    ServiceClient::own(s3_client(&base.sdk.clone().into_builder().region(Region::new(region.to_owned())).build()))
+fn in_region(settings: &SdkSettings, region: &str) -> ServiceClient<Client> {
+    ServiceClient::own(settings.in_region(region).s3())
 }

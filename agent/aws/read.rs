@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::clients::{Base, Clients};
+use super::clients::Clients;
 use super::sessions::Session;
+use super::settings::SdkSettings;
 use super::{backup, cloudtrail, iam, kms, s3};
 use crate::domain::account::AccountId;
 use crate::domain::cloud::{
@@ -27,14 +28,14 @@ pub struct Reader(Arc<Entered>);
 /// An account with its session, and a set of clients for each Region that was asked about.
 struct Entered {
     account: AccountId,
-    base: Base,
+    settings: SdkSettings,
     session: Arc<Session>,
     regions: Mutex<HashMap<String, Arc<Clients>>>,
 }
 
 impl Reader {
-    pub(super) fn new(account: AccountId, base: Base, session: Arc<Session>) -> Self {
-        Self(Arc::new(Entered { account, base, session, regions: Mutex::default() }))
+    pub(super) fn new(account: AccountId, settings: SdkSettings, session: Arc<Session>) -> Self {
+        Self(Arc::new(Entered { account, settings, session, regions: Mutex::default() }))
     }
 
     /// Assumes the read role, if that is not done yet.
@@ -47,7 +48,7 @@ impl Reader {
         if let Some(known) = regions.get(region) {
             return Arc::clone(known);
         }
-        let new = Arc::new(Clients::new(&self.0.base, region, &self.0.session));
+        let new = Arc::new(Clients::new(&self.0.settings, region, &self.0.session));
         regions.insert(region.to_owned(), Arc::clone(&new));
         new
     }

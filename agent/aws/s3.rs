@@ -10,10 +10,10 @@ use aws_sdk_s3::types::{
 
 use super::call::ServiceClient;
 use super::lifecycle;
-use super::waited;
 use crate::domain::cloud::{BucketPlace, CloudError, Object};
 use crate::domain::resource::bucket::Versioning;
 use crate::domain::resource::bucket::{BucketLive, LifecycleRule};
+use crate::ops::waited;
 
 /// Buckets on one page of the list. S3 names their Regions only where a page size is asked for.
 const PAGE: i32 = 1000;

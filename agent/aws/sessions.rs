@@ -12,13 +12,14 @@ use aws_sdk_sts::config::{Credentials, ProvideCredentials};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{sts, waited};
+use super::sts;
 use crate::config::Roles;
 use crate::domain::account::AccountId;
 use crate::domain::action::Action;
 use crate::domain::cloud::CloudError;
+use crate::ops::waited;
 
-/// What every session's name begins with; the agent knows its own deeds by it, among others.
+/// What every session's name begins with; the agent knows its own calls by it, among others.
 pub const SESSION_PREFIX: &str = "keepwatch-";
 
 /// Longest session name that STS takes.

@@ -5,9 +5,9 @@ use aws_sdk_sts::config::Credentials;
 
 use super::error::sort;
 use super::sessions::AssumeRoleRequest;
-use super::waited;
 use crate::domain::account::AccountId;
 use crate::domain::cloud::CloudError;
+use crate::ops::waited;
 
 /// Set on every session, and kept by AWS through every role assumed from it.
 pub const SOURCE_IDENTITY: &str = "keepwatch";

@@ -2,28 +2,29 @@
 
 use std::sync::Arc;
 
-use super::clients::{Base, Clients};
+use super::clients::Clients;
 use super::read::{GLOBAL, Reader};
 use super::sessions::Session;
+use super::settings::SdkSettings;
 use super::{backup, cloudtrail, iam, kms, s3};
 use crate::domain::action::{Action, quarantine};
 use crate::domain::cloud::{CloudError, CloudRead, CloudWrite};
 
 /// Carries out one action in one account, with a session that can make no other.
 pub struct Writer {
-    base: Base,
+    settings: SdkSettings,
     session: Arc<Session>,
     reads: Reader,
 }
 
 impl Writer {
     /// `reads` only finds out the ids that AWS gave.
-    pub(super) const fn new(base: Base, session: Arc<Session>, reads: Reader) -> Self {
-        Self { base, session, reads }
+    pub(super) const fn new(settings: SdkSettings, session: Arc<Session>, reads: Reader) -> Self {
+        Self { settings, session, reads }
     }
 
     fn clients(&self, region: &str) -> Clients {
-        Clients::new(&self.base, region, &self.session)
+        Clients::new(&self.settings, region, &self.session)
     }
 
     /// Cancels the holds with this title. Their ids are found with the read role: the session
@@ -44,7 +45,7 @@ impl Writer {
 impl CloudWrite for Writer {
     /// One call for each action, but for two: a trail's settings and its selectors are two
     /// calls to CloudTrail, and a hold is looked up before it is cancelled.
-    async fn apply(&self, action: &Action) -> Result<(), CloudError> {
+    async fn apply(&self, action: &Action, token: &str) -> Result<(), CloudError> {
         let at = self.clients(action.region().unwrap_or(GLOBAL));
         match action {
             Action::QuarantineUser { user, policy, strength } => {
@@ -61,7 +62,7 @@ impl CloudWrite for Writer {
                 iam::put_role_policy(at.iam(), &session.role, policy, &document).await
             }
             Action::ReleaseSession { role, policy } => iam::delete_role_policy(at.iam(), role, policy).await,
-            Action::HoldVault { vault, title, .. } => backup::create_legal_hold(at.backup(), vault, title).await,
+            Action::HoldVault { vault, title, .. } => backup::create_legal_hold(at.backup(), vault, title, token).await,
             Action::ReleaseHold { region, title } => self.release_hold(region, title).await,
             Action::SetVersioning { bucket, versioning, .. } => s3::put_versioning(at.s3(), bucket, *versioning).await,
             Action::SetLifecycle { bucket, rules, .. } if rules.is_empty() => {
@@ -85,7 +86,7 @@ impl CloudWrite for Writer {
             }
             Action::SetLogging { trail, logging: true, .. } => cloudtrail::start_logging(at.cloudtrail(), trail).await,
             Action::SetLogging { trail, logging: false, .. } => cloudtrail::stop_logging(at.cloudtrail(), trail).await,
-            Action::CopyRecoveryPoint { vault, recovery_point, destination, role, token, .. } => {
+            Action::CopyRecoveryPoint { vault, recovery_point, destination, role, .. } => {
                 let copy = backup::Copy { vault, recovery_point, destination, role, token };
                 backup::start_copy(at.backup(), &copy).await
             }

@@ -86,9 +86,9 @@ impl LimitArguments {
 /// What one pass over the events left behind.
 struct EventPass {
     spool: Spool,
-    /// The accounts whose events were judged, as the rules saw them.
+    /// The accounts whose events were evaluated, as the rules saw them.
     accounts: BTreeMap<AccountId, Account>,
-    judged: u64,
+    evaluated: u64,
     tally: Tally,
 }
 
@@ -102,7 +102,8 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
     let config = args.events.config()?;
     // Before the long reading: a page that has no place is better known now.
     args.html.as_deref().map_or(Ok(()), check_place)?;
-    let EventPass { spool, accounts, judged, tally } = read(args, &Bench { old: &old, new: &new }, &config, runtime)?;
+    let EventPass { spool, accounts, evaluated, tally } =
+        read(args, &Bench { old: &old, new: &new }, &config, runtime)?;
     let (config, basis) = supposed(config, args.as_if_enforced, accounts);
     let mut backtest = Backtest::new(&config);
     spool.each(|case| backtest.take(case)).context("cannot read the findings back")?;
@@ -110,7 +111,7 @@ pub(super) fn run(args: &Arguments, runtime: &Handle) -> anyhow::Result<Verdict>
         sides: [side(&args.old, &old), side(&args.new, &new)],
         basis,
         read: (tally.files, tally.counts),
-        judged,
+        evaluated,
         rules: rules::compare(old.rules(), new.rules()),
     };
     let mut report = Report::of(backtest, about);
@@ -155,11 +156,11 @@ fn read(args: &Arguments, bench: &Bench<'_>, config: &Option<Config>, runtime: &
     let mut show = Show::new(&source, Tally::default(), &clock, style, io::stderr().lock());
     let workers = args.events.workers(&source);
     let replay = Replay { source: &source, selection: &selection, config: config.as_ref(), workers };
-    let (mut spool, mut accounts, mut judged) = (Spool::open()?, BTreeMap::new(), 0);
+    let (mut spool, mut accounts, mut evaluated) = (Spool::open()?, BTreeMap::new(), 0);
     let mut kept = Ok(());
     let read = replay.run(bench, |report| {
         show.file(&report.item.name, &report.notes, &tally_of(&report));
-        judged += report.found.len() as u64;
+        evaluated += report.found.len() as u64;
         for ComparedEvent { account, case } in report.found {
             accounts.entry(account.id.clone()).or_insert(account);
             kept = case.map_or(Ok(()), |case| spool.put(&case));
@@ -171,12 +172,12 @@ fn read(args: &Arguments, bench: &Bench<'_>, config: &Option<Config>, runtime: &
     });
     read.context(LOST_LIST)?;
     kept?;
-    Ok(EventPass { spool, accounts, judged, tally: show.end()? })
+    Ok(EventPass { spool, accounts, evaluated, tally: show.end()? })
 }
 
 /// What one file held, and what the new policies found in it.
 fn tally_of(report: &replay::Report<ComparedEvent>) -> Tally {
-    let cases = report.found.iter().filter_map(|judged| judged.case.as_ref());
+    let cases = report.found.iter().filter_map(|evaluated| evaluated.case.as_ref());
     Tally::of(report.counts, cases.flat_map(|case| &case.new).map(|finding| finding.rule.id.as_str()))
 }
 

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_home_or_when_told_so_there_is_none() {
+    fn without_a_home_or_with_an_empty_name_there_is_none() {
         for variables in [&[][..], &[("HOME", "")], &[("HOME", "here")], &[("HOME", "/home/eve"), (NAMED, "")]] {
             assert_eq!(folder_with(variables), None);
         }

@@ -3,12 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{PolicyPlace, Verdict, cache, load_config, rules_of, say, say_json};
+use super::{PolicyPlace, Verdict, cache, connect, load_config, rules_of, say, say_json};
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::domain::action::Action;
-use crate::domain::cloud::Clouds as _;
+use crate::domain::cloud::Readers as _;
 use crate::notify::slack::button::Answers;
 use crate::policy::bundle::source::Source;
 use crate::rules::active;
@@ -49,7 +48,7 @@ impl Check {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let config = load_config(&arguments.config)?;
-    let aws = Aws::connect(&config).await;
+    let aws = connect(&config).await;
     let mut looks = vec![policies(&arguments.policies, &config, aws.as_ref().ok()).await, slack(&config)];
     match aws {
         Ok(aws) => looks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
@@ -90,8 +89,8 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Ch
 }
 
 fn slack(config: &Config) -> Check {
-    let outlet = crate::notify::outlet::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
-    Check::at("where people are told", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
+    let outlet = crate::notify::notifier::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
+    Check::at("where notifications go", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
 }
 
 async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Check> {
@@ -137,9 +136,7 @@ async fn fed(aws: &Aws, bus: &str, queue: &str) -> Result<(), String> {
 async fn roles(aws: &Aws, config: &Config, account: &Account) -> Vec<Check> {
     let deploy = "deploy deploy/member.yaml there; its external id and hub account must be those of accounts.toml";
     let read = aws.reader(account).await.map(drop);
-    // Entering is enough: this deed is never carried out.
-    let harmless = Action::ReleaseUser { user: "keepwatch-doctor".to_owned(), policy: "none".to_owned() };
-    let respond = aws.writer(account, "doctor", &harmless).await.map(drop);
+    let respond = aws.check_respond_role(account).await;
     let what = |role: &str| format!("role `{role}` in account `{}` ({})", account.name, account.id);
     vec![Check::at(what(&config.roles.read), read, deploy), Check::at(what(&config.roles.respond), respond, deploy)]
 }

@@ -1,5 +1,5 @@
-//! Where recorded events are: what every command that reads them is asked in the same words.
-//! Nothing here judges an event.
+//! Where recorded events are: what every command that reads them takes as the same arguments.
+//! Nothing here evaluates an event.
 
 use std::path::PathBuf;
 use std::thread;
@@ -7,10 +7,11 @@ use std::thread;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use super::sdk_settings;
 use crate::config::Config;
 use crate::domain::account::AccountId;
 use crate::recorded::replay::Selection;
-use crate::recorded::replay::source::{Choice, Source};
+use crate::recorded::replay::source::{Choice, S3, Source};
 
 /// How many threads read from S3, where each of them mostly waits.
 const REMOTE_WORKERS: usize = 16;
@@ -33,7 +34,7 @@ pub(super) struct EventPlace {
     /// Only events in this Region; may be repeated
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
-    /// The `accounts.toml` to judge with; an account that is not in it counts as an observed production account
+    /// The `accounts.toml` to evaluate with; an account that is not in it counts as an observed production account
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How many threads read; as many as there are cores, if not given
@@ -51,7 +52,9 @@ impl EventPlace {
     /// What the findings depend on besides policies and events.
     pub fn how(&self) -> String {
         let Self { since, until, accounts, regions, config, .. } = self;
-        format!("since {since:?}, until {until:?}, accounts {accounts:?}, Regions {regions:?}, judged with {config:?}")
+        format!(
+            "since {since:?}, until {until:?}, accounts {accounts:?}, Regions {regions:?}, evaluated with {config:?}"
+        )
     }
 
     /// The `accounts.toml`, if one is named.
@@ -61,7 +64,9 @@ impl EventPlace {
 
     /// The files that may hold what is examined.
     pub fn source(&self, selection: &Selection, is_left: &mut Choice<'_>, runtime: &Handle) -> anyhow::Result<Source> {
-        Source::find(&self.files, selection, is_left, runtime)
+        let in_s3 = self.files.iter().any(|place| Source::is_in_s3(place));
+        let s3 = in_s3.then(|| S3 { runtime: runtime.clone(), settings: runtime.block_on(sdk_settings(None)) });
+        Source::find(&self.files, selection, is_left, s3)
     }
 
     /// How many threads read.

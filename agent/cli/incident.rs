@@ -7,7 +7,6 @@ use super::{StorePlace, Verdict, look_into_store, say, say_json};
 use crate::domain::outcome::Outcome;
 use crate::ledger::{Incident, Ledger as _, PlanRecord};
 use crate::notify::text;
-use crate::respond::agent::report;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -54,7 +53,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<Verdict> {
             } else {
                 say(format!("{} {} (account {})\n", incident.id, incident.title, incident.account))?;
                 for stored in plans {
-                    say(text::render(incident, &report(stored, &outcome(stored))))?;
+                    say(text::render(incident, &stored.report(&outcome(stored))))?;
                 }
             }
         }
@@ -72,7 +71,7 @@ fn view(incident: &Incident, plans: &[PlanRecord]) -> serde_json::Value {
             "id": stored.id,
             "state": stored.state,
             "claimed": stored.claimed,
-            "notice": report(stored, &outcome(stored)),
+            "case": stored.report(&outcome(stored)),
             "plan": stored.plan,
         })
     });

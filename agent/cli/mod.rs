@@ -26,12 +26,11 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, NoCredentials, SdkSettings};
 use crate::config::Config;
 use crate::config::policies::PolicySettings;
 use crate::domain::clock::SystemClock;
 use crate::ledger::sqlite::Sqlite;
-use crate::notify::geoip::Origins;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::bundle::signature::Trust;
@@ -39,12 +38,14 @@ use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
+use crate::respond::execute::WriteDoor;
+use crate::respond::geoip::Origins;
 use crate::respond::shadow::Backlog;
 use crate::rules::active;
 use crate::rules::active::{ActiveRules, Fetched, RuleSet, RulesError};
 
-/// Guards an AWS organisation's backups: contains the attacker, puts the resource back,
-/// tells responders.
+/// Guards an AWS organisation's backups: contains the attacker, restores the resource,
+/// notifies responders.
 #[derive(Debug, Parser)]
 #[command(name = "keepwatch", version, arg_required_else_help = true)]
 struct Cli {
@@ -54,13 +55,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watch the queue and respond, until told to stop.
+    /// Watch the queue and respond, until stopped.
     Run(run::Arguments),
-    /// Judge recorded CloudTrail events; no account needed.
+    /// Evaluate recorded CloudTrail events; no account needed.
     Replay(replay::Arguments),
     /// Compare two sets of policies over recorded CloudTrail events: what a change would have done.
     Backtest(backtest::Arguments),
-    /// Judge every resource of every account as it is now.
+    /// Evaluate every resource of every account as it is now.
     Sweep(sweep::Arguments),
     /// Build, test, check and start policies.
     #[command(subcommand)]
@@ -73,9 +74,9 @@ enum Command {
     Incident(incident::Command),
     /// Take back what was done, by plan or by incident.
     Undo(undo::Arguments),
-    /// Carry out a plan that waits for a person's word.
+    /// Carry out a plan that waits for approval.
     Approve(undo::ApproveArguments),
-    /// Close a plan that waits for a person's word, without carrying it out.
+    /// Close a plan that waits for approval, without carrying it out.
     Deny(undo::DenyArguments),
     /// Find out what is not set up: roles, queue, rule, missing accounts.
     Doctor(doctor::Arguments),
@@ -102,8 +103,8 @@ struct Places {
 /// Where the policies are.
 #[derive(Debug, Clone, Args)]
 struct PolicyPlace {
-    /// A policy bundle, a folder of policies (which takes `opa` to build), or `s3://bucket/key`; comes before `source`
-    /// in accounts.toml, and is `policies` without either.
+    /// A policy bundle, a folder of policies (which takes `opa` to build), or `s3://bucket/key`. Overrides `source`
+    /// in accounts.toml; without either it is `policies`.
     #[arg(long, env = "KEEPWATCH_POLICIES")]
     policies: Option<Source>,
 }
@@ -118,7 +119,7 @@ impl PolicyPlace {
 /// Where the store is.
 #[derive(Debug, Clone, Args)]
 struct StorePlace {
-    /// The store: one SQLite file, made when it is not there.
+    /// The store: one SQLite file, created when it does not exist.
     #[arg(long, env = "KEEPWATCH_STORE", default_value = "keepwatch.db")]
     store: PathBuf,
 }
@@ -179,6 +180,19 @@ fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
+/// How the environment says that AWS is reached.
+async fn sdk_settings(region: Option<&str>) -> SdkSettings {
+    let settings = SdkSettings::from_environment(region).await;
+    if std::env::var_os("AWS_ENDPOINT_URL_S3").is_some() { settings.with_path_style() } else { settings }
+}
+
+/// AWS, with the credentials that the environment gives.
+async fn connect(config: &Config) -> Result<Aws, NoCredentials> {
+    let settings = sdk_settings(Some(&config.intake.region)).await;
+    settings.check_credentials().await?;
+    Ok(Aws::new(settings, config))
+}
+
 /// Puts the agent together.
 async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
     Ok(agent_and_look(places, cache::compiler(), started).await?.0)
@@ -201,7 +215,8 @@ async fn agent_and_look(
         Source::S3 { .. } => None,
     };
     let origins = Origins::open(&config.notify.ip_database)?;
-    let clouds = Aws::connect(&config).await?;
+    let clouds = connect(&config).await?;
+    let door = WriteDoor::new(clouds.write_access());
     let ledger = open_store(&places.store)?;
     let (rules, fingerprint) = match early {
         Some(loading) => loading.await??,
@@ -214,17 +229,18 @@ async fn agent_and_look(
         config,
         rules: ActiveRules::new(rules),
         clouds,
+        door,
         ledger,
         clock: Arc::new(SystemClock),
         metrics: Metrics::new(started),
-        told: Notify::new(),
+        reports: Notify::new(),
         locks: crate::respond::keyed_lock::KeyedLock::default(),
-        asked: crate::respond::enrichment::LookupThrottle::default(),
+        lookups: crate::respond::enrichment::LookupThrottle::default(),
         origins,
         shadows: Backlog::default(),
     };
     // Before anything is judged: a rule in shadow must not act even once.
-    let rules = agent.shadowing(RuleSet::clone(&agent.rules.now())).await?;
+    let rules = agent.refresh_context().shadowing(RuleSet::clone(&agent.rules.now())).await?;
     for rule in rules.unknown_ids(&agent.config.policies.shadow_rules) {
         tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");
     }

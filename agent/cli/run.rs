@@ -17,7 +17,7 @@ use crate::intake;
 use crate::ledger::Ledger as _;
 use crate::ledger::sqlite::Sqlite;
 use crate::notify::deliver::deliver;
-use crate::notify::outlet::Notifier;
+use crate::notify::notifier::Notifier;
 use crate::notify::slack::button::Answers;
 use crate::notify::slack::interactions;
 use crate::notify::slack::interactions::InteractionEndpoint;
@@ -58,7 +58,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     agent.resume().await.context("cannot finish what an earlier run began")?;
     let telling = {
         let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
-        tokio::spawn(async move { deliver(&agent.ledger, outlet, &agent.told, agent.clock.as_ref(), stopped).await })
+        tokio::spawn(async move { deliver(&agent.ledger, outlet, &agent.reports, agent.clock.as_ref(), stopped).await })
     };
     let pressed = desk.map(|desk| {
         let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
@@ -71,10 +71,10 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
 
     intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
     if let Some(pressed) = pressed {
-        pressed.await.context("the answering of buttons broke down")?;
+        pressed.await.context("answering buttons failed")?;
     }
     agent.evaluate_shadows().await;
-    agent.told.notify_one();
+    agent.reports.notify_one();
     telling.await.context("the delivery of notices broke down")?;
     info!("stopped");
     Ok(Verdict::Well)
@@ -103,7 +103,7 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
         ticks.tick().await;
         let swept = agent.sweep().await;
         Metrics::add(&agent.metrics.count.sweeps, 1);
-        info!("swept {} resource(s), {} could not be judged", swept.evaluated, swept.failed.len());
+        info!("swept {} resource(s), {} could not be evaluated", swept.evaluated, swept.failed.len());
     }
 }
 
@@ -115,7 +115,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     let rules = agent.rules.now();
     let (count, digest) = (rules.policies.rules().len(), rules.policies.digest());
     info!(rules = count, bundle = digest, revision = rules.policies.revision(), "policies loaded from `{source}`");
-    agent.adopt(&rules, &source).await?;
+    agent.refresh_context().adopt(&rules, &source).await?;
     agent.metrics.rules_checked(agent.clock.now());
     let home = agent.clouds.identity().await.context("cannot find out which account the agent is in")?.account;
     let mut refresher = Refresher::new(source, home, look, agent.clock.now());
@@ -126,7 +126,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     Ok((agent, refresher))
 }
 
-/// Judges by the rules in shadow whenever there is something for them.
+/// Evaluates by the rules in shadow whenever there is something for them.
 async fn evaluate_shadows(agent: Arc<Agent<Aws, Sqlite>>) {
     loop {
         agent.evaluate_shadows().await;
@@ -140,7 +140,7 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(problem) = refresher.refresh(&agent, &agent.clouds).await {
+        if let Err(problem) = refresher.refresh(&agent.refresh_context(), &agent.clouds).await {
             warn!("the ledger could not note what became of the policies: {problem}");
         }
     }
@@ -152,7 +152,7 @@ async fn stop_on_signal(stop: &watch::Sender<bool>) {
         return warn!("cannot listen for signals: only a kill will stop the agent");
     };
     tokio::select! {
-        _ = terminate.recv() => info!("told to stop"),
+        _ = terminate.recv() => info!("asked to stop"),
         _ = interrupt.recv() => info!("interrupted"),
     }
     stop.send_replace(true);

@@ -1,4 +1,4 @@
-//! `keepwatch sweep`: judges every resource of every account as it is now.
+//! `keepwatch sweep`: evaluates every resource of every account as it is now.
 
 use std::time::Instant;
 
@@ -46,7 +46,7 @@ fn print_result(swept: &Swept, arguments: &Arguments) -> anyhow::Result<()> {
         return if arguments.dry_run { Ok(()) } else { say_json(swept) };
     }
     if !arguments.dry_run {
-        say(format!("{} resource(s) judged", swept.evaluated))?;
+        say(format!("{} resource(s) evaluated", swept.evaluated))?;
     }
-    swept.failed.iter().try_for_each(|failure| say(format!("not judged: {failure}")))
+    swept.failed.iter().try_for_each(|failure| say(format!("not evaluated: {failure}")))
 }

@@ -64,7 +64,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     let people: Vec<String> = std::iter::once(by).chain(with).collect();
     let undoable = agent.undoable(&id).await?;
     if undoable.is_empty() {
-        say(format!("nothing to take back: `{id}` changed nothing, or is taken back already"))?;
+        say(format!("nothing to undo: `{id}` changed nothing, or is undone already"))?;
     }
     let outcomes = if how.dry_run { Vec::new() } else { agent.undo(&undoable, &people).await? };
     let mut outcomes = outcomes.iter();
@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     for Undoable { stored, plan } in &undoable {
         let outcome = outcomes.next();
         show(stored, plan, outcome, how.json)?;
-        verdict = outcome.map_or(verdict, |outcome| judged(verdict, outcome));
+        verdict = outcome.map_or(verdict, |outcome| verdict_of(verdict, outcome));
     }
     Ok(verdict)
 }
@@ -87,7 +87,7 @@ pub(super) async fn approve(arguments: ApproveArguments, started: Instant) -> an
     }
     let (stored, outcome) = agent.approve(&id, &by).await?;
     show(&stored, &stored.plan, Some(&outcome), how.json)?;
-    Ok(judged(Verdict::Well, &outcome))
+    Ok(verdict_of(Verdict::Well, &outcome))
 }
 
 pub(super) async fn deny(arguments: DenyArguments, started: Instant) -> anyhow::Result<Verdict> {
@@ -114,7 +114,7 @@ fn show(stored: &PlanRecord, plan: &Plan, outcome: Option<&Outcome>, json: bool)
     Ok(())
 }
 
-fn judged(verdict: Verdict, outcome: &Outcome) -> Verdict {
+fn verdict_of(verdict: Verdict, outcome: &Outcome) -> Verdict {
     let failed = |step: &StepOutcome| matches!(step, StepOutcome::Failed { .. } | StepOutcome::Postponed { .. });
     if outcome.steps.iter().any(failed) { Verdict::Wrong } else { verdict }
 }

@@ -1,7 +1,7 @@
 //! `accounts.toml`: the organisation, its accounts, and how far the agent may go in each.
 //!
 //! Read once at the start; what it does not understand is an error that points at the line.
-//! Secrets never stand in it: they come from the environment or from a file.
+//! It holds no secrets: they come from the environment or from a file.
 
 mod identities;
 mod notify;
@@ -32,7 +32,7 @@ pub struct Config {
     /// Who is never contained.
     #[serde(default)]
     pub never: Never,
-    /// Who is told.
+    /// Who is notified.
     #[serde(default)]
     pub notify: Notify,
     /// How much may be done in an hour.

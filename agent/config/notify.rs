@@ -1,5 +1,5 @@
-//! Who is told, and who is woken. Secrets never stand here: they come from the environment or
-//! from a file.
+//! Who is notified, and who is woken. Secrets are never kept here: they come from the
+//! environment or from a file.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
-/// Who is told, and how.
+/// Who is notified, and how.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notify {

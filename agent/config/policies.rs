@@ -16,7 +16,7 @@ use crate::policy::bundle::source::Source;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySettings {
-    /// A bundle, a folder, or `s3://bucket/key`. `--policies` comes before it; without either
+    /// A bundle, a folder, or `s3://bucket/key`. `--policies` overrides it; without either
     /// it is the folder `policies`.
     pub source: Option<Source>,
     /// The PEM file of the public key that bundles are signed with. With it, a bundle that
@@ -30,11 +30,11 @@ pub struct PolicySettings {
     pub scope: Option<String>,
     /// Seconds between two looks for a change. 10 for files and 60 for S3 unless set.
     pub check_seconds: Option<u32>,
-    /// Hours without a successful look after which people are told. 24 unless set.
+    /// Hours without a successful look after which this is reported. 24 unless set.
     pub max_age_hours: Option<u32>,
-    /// A bundle that is judged by beside the active one, and never acted on.
+    /// The candidate bundle: evaluated, and never acted on.
     pub shadow: Option<Source>,
-    /// Ids of rules that are judged by and never acted on, whatever their METADATA says.
+    /// Ids of rules that are evaluated and never acted on, whatever their METADATA says.
     pub shadow_rules: BTreeSet<String>,
 }
 

@@ -6,19 +6,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// How far a judgement may go. Ordered: what happens is the least of the global, the
+/// How far a response may go. Ordered: what happens is the least of the global, the
 /// account's and the rule's mode.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Record the finding; tell nobody, change nothing.
+    /// Record the finding; notify nobody, change nothing.
     #[default]
     Observe,
-    /// Tell people; change nothing.
+    /// Notify people; change nothing.
     Alert,
-    /// Tell people and wait for one of them.
+    /// Notify people and wait for an approval.
     Approve,
     /// Act at once.
     Enforce,

@@ -1,4 +1,4 @@
-//! The door to time. Nothing else in the agent asks what time it is, so that tests own it.
+//! The clock. Nothing else in the agent reads the time, so that tests can set it.
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the door that everything else takes")]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

@@ -1,6 +1,6 @@
 //! The doors to one account of the cloud, in our own words.
 //!
-//! Planning and judging hold a [`CloudRead`], which cannot change anything. The one write
+//! Planning and evaluating hold a [`CloudRead`], which cannot change anything. The one write
 //! door, [`CloudWrite`], takes an [`Action`] and is opened by [`crate::respond::execute`] alone.
 //! No type of an AWS SDK passes through here.
 
@@ -257,19 +257,25 @@ pub struct Object {
 /// The one write. Only [`crate::respond::execute`] calls it.
 pub trait CloudWrite: Send + Sync {
     /// Carries out one action. It is the action's only call, made with a session that can
-    /// make no other.
-    fn apply(&self, action: &Action) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// make no other. Where AWS takes an idempotency token, `token` makes a repeated request
+    /// the same request.
+    fn apply(&self, action: &Action, token: &str) -> impl Future<Output = Result<(), CloudError>> + Send;
 }
 
-/// The way into accounts, one role at a time.
-pub trait Clouds: Send + Sync {
+/// The way into accounts with their read roles. Whoever holds this alone can change nothing.
+pub trait Readers: Send + Sync {
     /// What reads in an account.
     type Read: CloudRead;
-    /// What carries out one action in an account.
-    type Write: CloudWrite;
 
     /// Enters an account with its read role. Sessions are kept and refreshed.
     fn reader(&self, account: &Account) -> impl Future<Output = Result<Self::Read, CloudError>> + Send;
+}
+
+/// The way into accounts with their respond roles, one action at a time. Only
+/// [`crate::respond::execute`] goes it.
+pub trait Writers: Send + Sync {
+    /// What carries out one action in an account.
+    type Write: CloudWrite;
 
     /// Enters an account with its respond role, narrowed to this one action; the session's
     /// name carries the incident.

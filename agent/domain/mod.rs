@@ -6,8 +6,10 @@
 pub mod account;
 pub mod action;
 pub mod arn;
+pub mod case;
 pub mod clock;
 pub mod cloud;
+pub mod enrichment;
 pub mod event;
 pub mod finding;
 pub mod hash;

@@ -39,7 +39,7 @@ pub struct Plan {
     pub account: AccountId,
     /// The steps: contain, hold, restore, recover.
     pub steps: Vec<Step>,
-    /// Whether the steps wait for a person's word.
+    /// Whether the steps wait for approval.
     pub proposed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What AWS Backup tells over EventBridge about its jobs, vaults, plans and recovery points.
+//! What AWS Backup reports over EventBridge about its jobs, vaults, plans and recovery points.
 //!
 //! Best effort on AWS's side, so it only says where to look sooner than the next sweep does.
 //! Fields differ from one kind to the next and lie about their types; none of them is needed.
@@ -70,7 +70,7 @@ pub struct Wrapper {
     pub account: String,
     /// The Region it happened in.
     pub region: String,
-    /// When it was told.
+    /// When it was reported.
     pub time: Timestamp,
     /// The first of the resources it names.
     pub resource: Option<String>,
@@ -85,7 +85,7 @@ pub struct BackupChange {
     pub account: String,
     /// The Region.
     pub region: String,
-    /// When it was told.
+    /// When it was reported.
     pub time: Timestamp,
     /// The state it is in now, in AWS's word: `COMPLETED`, `FAILED`, `MODIFIED`, …
     pub state: Option<String>,

@@ -1,7 +1,7 @@
-//! Messages for tests: our own, which every clone has, and the records that others published,
-//! which lie outside the project.
+//! Messages for tests: our own, and the records that others published.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -31,28 +31,20 @@ pub fn records() -> Vec<(String, Value)> {
     all().into_iter().filter(|(_, value)| bare(value)).collect()
 }
 
-/// Where the published records lie: `KEEPWATCH_SHARED`, else beside the project. `None`, said
-/// aloud, where nobody has put them.
-pub fn shared() -> Option<PathBuf> {
-    let candidate = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let data = std::env::var_os("KEEPWATCH_SHARED").map_or_else(candidate, PathBuf::from).join("data/cloudtrail");
-    if !data.is_dir() {
-        eprintln!("skipped: no published records at `{}`", data.display());
-        return None;
-    }
-    Some(data)
+/// Where the records are that others published.
+pub fn published_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/published")
 }
 
 /// Every published record with its file and line.
 pub fn published() -> Vec<(String, Value)> {
-    let Some(data) = shared() else {
-        return Vec::new();
-    };
-    ["invictus-aws_dataset", "panther-analysis"].iter().flat_map(|folder| lines(&data, folder)).collect()
+    ["invictus-aws_dataset", "panther-analysis"].into_iter().flat_map(lines).collect()
 }
 
-fn lines(data: &Path, folder: &str) -> Vec<(String, Value)> {
-    let text = fs::read_to_string(data.join(folder).join("events.jsonl")).unwrap();
+fn lines(folder: &str) -> Vec<(String, Value)> {
+    let packed = fs::File::open(published_folder().join(folder).join("events.jsonl.gz")).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap();
     let named = |(index, line): (usize, &str)| (format!("{folder}:{}", index + 1), serde_json::from_str(line).unwrap());
     text.lines().enumerate().map(named).collect()
 }

@@ -1,4 +1,4 @@
-//! Reading one field of a record that may hold anything, and saying what stood there instead.
+//! Reading one field of a record that may hold anything, and saying what it held instead.
 //!
 //! Whoever wrote the record also reads our error texts: what is quoted is short and printable.
 

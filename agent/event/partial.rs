@@ -1,8 +1,8 @@
-//! Records that say too little to be events, made judgeable for replay.
+//! Records that say too little to be events, completed so that a replay can evaluate them.
 //!
-//! A record that somebody wrote for a test holds only what its author cared about. Stand-ins
-//! let it be judged all the same. The agent itself never does this: what arrives in its queue
-//! without a time or an account is not CloudTrail's.
+//! A record that somebody wrote for a test holds only what its author cared about. Placeholders
+//! complete it. The agent itself never does this: what arrives in its queue without a time or
+//! an account is not CloudTrail's.
 
 use serde_json::Value;
 
@@ -10,19 +10,19 @@ use super::EventError;
 use super::identity::Identity;
 
 /// What stands in for an identifying field. No rule asks for this source, no account has this id.
-const STAND_INS: [(&str, &str); 3] = [
+const PLACEHOLDERS: [(&str, &str); 3] = [
     ("eventSource", "unknown.amazonaws.com"),
     ("eventTime", "1970-01-01T00:00:00Z"),
     ("recipientAccountId", "000000000000"),
 ];
 
-/// Puts stand-ins where a record has no usable source, time or account, and names those
+/// Puts placeholders where a record has no usable source, time or account, and names those
 /// fields. A record that lacks more is left as it is: parsing it says why.
 pub fn complete(record: &mut Value) -> Vec<&'static str> {
     let mut filled = Vec::new();
     while let Err(EventError::Field { field, .. }) = Identity::read(record) {
-        let stand_in = STAND_INS.iter().find(|(name, _)| *name == field && !filled.contains(name));
-        let (Some((name, value)), Some(members)) = (stand_in, record.as_object_mut()) else {
+        let placeholder = PLACEHOLDERS.iter().find(|(name, _)| *name == field && !filled.contains(name));
+        let (Some((name, value)), Some(members)) = (placeholder, record.as_object_mut()) else {
             break;
         };
         members.insert((*name).to_owned(), Value::from(*value));
@@ -39,7 +39,7 @@ mod tests {
     use crate::domain::event::Event;
 
     #[test]
-    fn a_record_of_a_name_alone_can_be_judged_with_stand_ins() {
+    fn a_record_of_a_name_alone_can_be_evaluated_with_placeholders() {
         let mut record = json!({"eventName": "CreateUser"});
         assert_eq!(complete(&mut record), ["eventSource", "eventTime", "recipientAccountId"]);
         let event = Event::parse(record).unwrap();

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rarer_kinds_are_told_apart() {
+    fn the_rarer_kinds_are_distinguished() {
         let federated = of("federated_user");
         assert_eq!((federated.kind, federated.name.as_deref()), (PrincipalKind::FederatedUser, Some("mallory")));
         assert_eq!(federated.session.as_deref(), Some("pipeline"));

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_may_name_a_secret_is_told_from_its_letters_alone() {
+    fn a_text_that_may_name_a_secret_is_recognised_by_its_letters_alone() {
         for may in [
             r#"{"masterUserPassword":"x"}"#,
             r#"{"a":{"b":[{"PlainText":1}]}}"#,

@@ -1,7 +1,7 @@
 //! What a message's body holds: CloudTrail records, changes that AWS Backup reports, or nothing for us.
 //!
 //! A body comes from outside and may be anything. It is read whole or refused with a reason
-//! that never repeats it; nothing here judges what happened.
+//! that never repeats it; nothing here evaluates what happened.
 
 use serde_json::{Map, Value};
 
@@ -26,7 +26,7 @@ const CLOUDTRAIL: [&str; 7] = [
     "AWS Service Event via CloudTrail",
 ];
 
-/// One thing that a body tells.
+/// One thing that a body reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
     /// Somebody did something.
@@ -40,7 +40,7 @@ pub enum Message {
     },
 }
 
-/// One thing that a body tells, its record not yet read.
+/// One thing that a body reports, its record not yet read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
     /// A CloudTrail record, as it came.
@@ -93,9 +93,9 @@ pub enum BodyError {
         /// What it is.
         found: &'static str,
     },
-    /// It tells of a file in a bucket: this queue takes events.
-    #[error("a notice of a file in S3, not an event: subscribe the queue to events")]
-    FileNotice,
+    /// It is about a file in a bucket: this queue takes events.
+    #[error("a notification of a file in S3, not an event: subscribe the queue to events")]
+    FileNotification,
     /// The record in it is not an event.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -166,8 +166,8 @@ fn object(mut members: Map<String, Value>, wrappers_left: u8) -> Result<Vec<Part
     if let Some(records) = members.remove("Records") {
         return file(records);
     }
-    if members.contains_key("s3ObjectKey") || is_file_notice(&members) {
-        return Err(BodyError::FileNotice);
+    if members.contains_key("s3ObjectKey") || is_file_notification(&members) {
+        return Err(BodyError::FileNotification);
     }
     if ["eventName", "eventID", "insightDetails"].iter().any(|field| members.contains_key(*field)) {
         return Ok(vec![Part::Record(Value::Object(members))]);
@@ -183,18 +183,18 @@ fn notification(members: &Map<String, Value>, wrappers_left: u8) -> Result<Vec<P
     }
 }
 
-/// The content of a CloudTrail log file. S3's own notices look alike.
+/// The content of a CloudTrail log file. S3's own notifications look alike.
 fn file(records: Value) -> Result<Vec<Part>, BodyError> {
     let Value::Array(records) = records else {
         return Err(BodyError::Wrapper { field: "Records", found: kind_of(&records) });
     };
-    if records.iter().filter_map(Value::as_object).any(is_file_notice) {
-        return Err(BodyError::FileNotice);
+    if records.iter().filter_map(Value::as_object).any(is_file_notification) {
+        return Err(BodyError::FileNotification);
     }
     Ok(records.into_iter().map(Part::Record).collect())
 }
 
-fn is_file_notice(record: &Map<String, Value>) -> bool {
+fn is_file_notification(record: &Map<String, Value>) -> bool {
     record.get("eventSource").and_then(Value::as_str) == Some("aws:s3") && record.contains_key("s3")
 }
 
@@ -353,11 +353,11 @@ mod tests {
     }
 
     #[test]
-    fn a_test_notification_of_s3_is_ignored_and_a_notice_of_a_file_is_refused() {
+    fn a_test_notification_of_s3_is_ignored_and_a_notification_of_a_file_is_refused() {
         assert!(matches!(only(r#"{"Service":"Amazon S3","Event":"s3:TestEvent"}"#), Message::Ignored { .. }));
         let notification = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{}}]}"#;
-        assert_eq!(unwrap(notification), Err(BodyError::FileNotice));
-        assert_eq!(unwrap(r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#), Err(BodyError::FileNotice));
+        assert_eq!(unwrap(notification), Err(BodyError::FileNotification));
+        assert_eq!(unwrap(r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#), Err(BodyError::FileNotification));
     }
 
     #[test]

@@ -15,11 +15,11 @@ use tokio::time::{interval, sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::aws::queue::{Queue, Received};
-use crate::aws::waited;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::ledger::Ledger;
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
+use crate::ops::waited;
 use crate::respond::agent::{Agent, HandleError};
 use crate::respond::pipeline::Disposition;
 use message::Message;
@@ -43,10 +43,10 @@ enum Fate {
     DeadLetter(String),
 }
 
-/// Polls the queue until told to stop, then finishes what it has received.
+/// Polls the queue until it is asked to stop, then finishes what it has received.
 pub async fn run<C, L>(agent: Arc<Agent<C, L>>, queue: Arc<Queue>, mut stop: watch::Receiver<bool>)
 where
-    C: Clouds + 'static,
+    C: Readers + 'static,
     L: Ledger + 'static,
 {
     let room = Arc::new(Semaphore::new(agent.config.intake.concurrency));
@@ -94,7 +94,7 @@ async fn receive(queue: &Queue, room: &Semaphore) -> Vec<Received> {
 }
 
 /// Handles one message and settles it with the queue, keeping it hidden meanwhile.
-async fn see_to<C: Clouds, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, message: Received) {
+async fn see_to<C: Readers, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, message: Received) {
     fault::point("received");
     Metrics::add(&agent.metrics.count.received, 1);
     let stopwatch = agent.metrics.stopwatch();
@@ -111,19 +111,19 @@ async fn see_to<C: Clouds, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, messag
             (&count.released, queue.release(&message, backoff_seconds(message.received_count)).await)
         }
         Fate::DeadLetter(reason) => {
-            warn!(message.id = message.id, "into the dead-letter queue: {reason}");
+            warn!(message.id = message.id, "sent to the dead-letter queue: {reason}");
             (&count.dead_lettered, queue.dead_letter(&message, &reason).await)
         }
     };
     match settled {
         Ok(()) => counter.fetch_add(1, Ordering::Relaxed),
-        Err(problem) => return warn!(message.id = message.id, "not settled, the queue delivers it again: {problem}"),
+        Err(problem) => return warn!(message.id = message.id, "not deleted, the queue delivers it again: {problem}"),
     };
     fault::point("settled");
 }
 
 /// What comes of a message's events: all of them must be handled before it is deleted.
-async fn handle<C: Clouds, L: Ledger>(agent: &Agent<C, L>, message: &Received, stopwatch: &Stopwatch<'_>) -> Fate {
+async fn handle<C: Readers, L: Ledger>(agent: &Agent<C, L>, message: &Received, stopwatch: &Stopwatch<'_>) -> Fate {
     let messages = match message::unwrap(&message.body) {
         Ok(messages) => messages,
         Err(problem) => return Fate::DeadLetter(problem.reason()),
@@ -142,7 +142,7 @@ async fn handle<C: Clouds, L: Ledger>(agent: &Agent<C, L>, message: &Received, s
     Fate::Delete
 }
 
-async fn handle_one<C: Clouds, L: Ledger>(
+async fn handle_one<C: Readers, L: Ledger>(
     agent: &Agent<C, L>,
     message: Message,
     stopwatch: &Stopwatch<'_>,
@@ -164,7 +164,7 @@ async fn heartbeat(queue: &Queue, message: &Received) {
     loop {
         beat.tick().await;
         if let Err(problem) = queue.extend(message, HIDDEN_SECONDS).await {
-            warn!(message.id = message.id, "cannot keep it hidden: {problem}");
+            warn!(message.id = message.id, "cannot keep the message hidden: {problem}");
             return;
         }
     }

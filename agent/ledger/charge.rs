@@ -5,59 +5,45 @@
 use crate::domain::account::AccountId;
 use crate::domain::action::{Action, Strength};
 use crate::domain::outcome::StepOutcome;
+use crate::domain::reason::BudgetClass;
 use crate::domain::resource::{Kind, Place};
 
-/// The budget that a step is charged to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BudgetClass {
-    /// A hard quarantine.
-    Hard,
-    /// A soft quarantine.
-    Soft,
-    /// A change to a resource.
-    Repair,
-    /// None: it goes with a step that is charged, or gives back what one took.
-    Free,
+/// What a step of this action costs.
+#[must_use]
+pub const fn class_of(action: &Action) -> BudgetClass {
+    match action {
+        Action::QuarantineUser { strength, .. } | Action::QuarantineSession { strength, .. } => match strength {
+            Strength::Soft => BudgetClass::Soft,
+            Strength::Hard => BudgetClass::Hard,
+        },
+        Action::AttachDenyAll { .. } => BudgetClass::Hard,
+        Action::ReleaseUser { .. }
+        | Action::DetachDenyAll { .. }
+        | Action::SetAccessKey { .. }
+        | Action::ReleaseSession { .. }
+        | Action::ReleaseHold { .. } => BudgetClass::Free,
+        Action::HoldVault { .. }
+        | Action::SetVersioning { .. }
+        | Action::SetLifecycle { .. }
+        | Action::SetVaultPolicy { .. }
+        | Action::CancelKeyDeletion { .. }
+        | Action::EnableKey { .. }
+        | Action::DisableKey { .. }
+        | Action::CreateTrail { .. }
+        | Action::UpdateTrail { .. }
+        | Action::SetLogging { .. }
+        | Action::CopyRecoveryPoint { .. } => BudgetClass::Repair,
+    }
 }
 
-impl BudgetClass {
-    /// What a step of this action costs.
-    #[must_use]
-    pub const fn of(action: &Action) -> Self {
-        match action {
-            Action::QuarantineUser { strength, .. } | Action::QuarantineSession { strength, .. } => match strength {
-                Strength::Soft => Self::Soft,
-                Strength::Hard => Self::Hard,
-            },
-            Action::AttachDenyAll { .. } => Self::Hard,
-            Action::ReleaseUser { .. }
-            | Action::DetachDenyAll { .. }
-            | Action::SetAccessKey { .. }
-            | Action::ReleaseSession { .. }
-            | Action::ReleaseHold { .. } => Self::Free,
-            Action::HoldVault { .. }
-            | Action::SetVersioning { .. }
-            | Action::SetLifecycle { .. }
-            | Action::SetVaultPolicy { .. }
-            | Action::CancelKeyDeletion { .. }
-            | Action::EnableKey { .. }
-            | Action::DisableKey { .. }
-            | Action::CreateTrail { .. }
-            | Action::UpdateTrail { .. }
-            | Action::SetLogging { .. }
-            | Action::CopyRecoveryPoint { .. } => Self::Repair,
-        }
-    }
-
-    /// The word for it in the store.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Hard => "hard",
-            Self::Soft => "soft",
-            Self::Repair => "repair",
-            Self::Free => "free",
-        }
+/// The word for it in the store.
+#[must_use]
+pub const fn word(class: BudgetClass) -> &'static str {
+    match class {
+        BudgetClass::Hard => "hard",
+        BudgetClass::Soft => "soft",
+        BudgetClass::Repair => "repair",
+        BudgetClass::Free => "free",
     }
 }
 

@@ -15,10 +15,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::AccountId;
+use crate::domain::case::{CaseRecord, DedupKey};
+use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::Usage;
 use crate::domain::resource::{Desired, Place};
-use crate::notify::notification::Notification;
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -41,25 +42,17 @@ pub enum LedgerError {
     },
 }
 
-/// How often the same case may lead to a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Recurrence {
-    /// Once: an event is handled one time, however often it is delivered.
-    Once,
-    /// Again when the last time is finished: drift may come back.
-    WhenFinished,
-}
-
-/// What a plan is for: the identity under which it is claimed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
-    /// The case's identity: an event's key, or a rule and a resource.
-    pub key: String,
-    /// How often it may lead to a plan.
-    pub repeat: Recurrence,
+/// What a plan is claimed for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// What makes the case the same case again.
+    pub key: DedupKey,
     /// The incident it belongs to.
     pub incident: Incident,
+    /// What will be done.
+    pub plan: Plan,
+    /// What happened.
+    pub case: CaseRecord,
 }
 
 /// A chain of cases that responders see as one: same account, same actor (else same
@@ -108,18 +101,18 @@ pub enum State {
 pub struct PlanRecord {
     /// The plan's id: the incident's with a number, such as `KW-7F3A2C.1`.
     pub id: String,
-    /// The case's key.
-    pub case: String,
+    /// What makes its case the same case again.
+    pub key: DedupKey,
     /// The incident it belongs to.
     pub incident: Incident,
     /// What was or will be done.
     pub plan: Plan,
-    /// What people are told of it, but for what came of the steps.
-    pub notification: Notification,
+    /// What it is for, but for what came of the steps.
+    pub case: CaseRecord,
     /// How it stands.
     pub state: State,
     /// What came of each step, once recorded.
-    pub outcome: Option<crate::domain::outcome::Outcome>,
+    pub outcome: Option<Outcome>,
     /// When it was claimed.
     pub claimed: Timestamp,
     /// Whether an earlier attempt claimed it, and may have carried out any of its steps.
@@ -127,11 +120,10 @@ pub struct PlanRecord {
 }
 
 impl PlanRecord {
-    /// Whether the queue brings its case back: a message is deleted only when its plan is
-    /// recorded. Drift, undos and approvals come back to nobody.
+    /// The case with this plan and what came of its steps.
     #[must_use]
-    pub fn is_redelivered(&self) -> bool {
-        self.case.starts_with(ACT)
+    pub fn report(&self, outcome: &Outcome) -> CaseRecord {
+        self.case.with_plan(&self.id, &self.plan.steps, outcome)
     }
 }
 
@@ -146,18 +138,15 @@ pub struct Consent {
     pub person: String,
 }
 
-/// How the keys of cases begin that an event makes.
-pub const ACT: &str = "act:";
-
-/// Something that responders must still be told.
+/// An update of a case that is to be reported to responders.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     /// Its number; deliveries of one incident go out in this order.
     pub number: i64,
     /// The incident it is about.
     pub incident: Incident,
-    /// What to say: [`crate::notify::notice::Notification`] as JSON.
-    pub notification: Notification,
+    /// The case as it was then.
+    pub case: CaseRecord,
     /// How often it was tried.
     pub tries: u32,
 }
@@ -199,12 +188,10 @@ pub trait Ledger: shadow::Shadows {
     /// The plan to carry out for a case: this one, or the one that an interrupted attempt
     /// claimed first. Only that attempt saw the account untouched, so only its undo steps are
     /// right. `None` when the case is already finished. A plan that waits for people is
-    /// stored as [`State::Proposed`] with its notice and is not handed back again.
+    /// stored as [`State::Proposed`] with its case and is not handed back again.
     fn claim(
         &self,
-        case: &Case,
-        plan: &Plan,
-        notification: &Notification,
+        claim: &Claim,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<PlanRecord>, LedgerError>> + Send;
 
@@ -226,9 +213,9 @@ pub trait Ledger: shadow::Shadows {
     fn record(
         &self,
         stored: &PlanRecord,
-        outcome: &crate::domain::outcome::Outcome,
+        outcome: &Outcome,
         state: State,
-        notification: Option<&Notification>,
+        report: Option<&CaseRecord>,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
@@ -263,7 +250,7 @@ pub trait Ledger: shadow::Shadows {
         &self,
         consent: &Consent,
         incident: &Incident,
-        notification: &Notification,
+        case: &CaseRecord,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<String>, LedgerError>> + Send;
 
@@ -300,7 +287,7 @@ pub trait Ledger: shadow::Shadows {
     fn keep_thread(&self, incident: &str, thread: &Thread) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Everything that people were or must be told of an incident, oldest first.
-    fn told(&self, incident: &str) -> impl Future<Output = Result<Vec<Delivery>, LedgerError>> + Send;
+    fn reported(&self, incident: &str) -> impl Future<Output = Result<Vec<Delivery>, LedgerError>> + Send;
 
     /// Threads whose first message does not reflect everything that was delivered.
     fn stale_threads(&self) -> impl Future<Output = Result<Vec<(Incident, Thread)>, LedgerError>> + Send;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::LedgerError;
 use crate::domain::account::AccountId;
+use crate::domain::case::DedupKey;
 use crate::domain::finding::Finding;
 
 /// A rule in shadow: its findings are kept, and nothing comes of them.
@@ -31,7 +32,7 @@ pub struct Shadowed {
     /// SHA-256 of its bundle.
     pub bundle: String,
     /// The event's key or the resource's ARN.
-    pub subject: String,
+    pub subject: DedupKey,
     /// The account it happened in.
     pub account: AccountId,
     /// Who did it, where somebody did.

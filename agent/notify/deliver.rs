@@ -1,4 +1,4 @@
-//! Delivery of notices: from the store to people, in order, until they have arrived.
+//! Delivery of notifications: from the store to people, in order, until they have arrived.
 //!
 //! It runs beside the pipeline and never holds it up. What cannot be delivered now stays in
 //! the store and is tried again, after a restart too.
@@ -11,9 +11,9 @@ use tokio::time::sleep;
 use tracing::{error, info};
 
 use super::facts::wakes;
-use super::notification::Notification;
-use super::outlet::{Batch, Notifier, Tried, Wake};
+use super::notifier::{Batch, Notifier, Tried, Wake};
 use super::slack::api::{Mark, SlackError};
+use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
 use crate::ledger::{Delivery, Ledger, LedgerError, Thread};
 
@@ -22,7 +22,7 @@ const PACE: Duration = Duration::from_secs(1);
 /// How long a failing outlet is left alone, at first and at most.
 const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Why a notice was not delivered.
+/// Why a notification was not delivered.
 #[derive(Debug, thiserror::Error)]
 enum DeliverError {
     #[error(transparent)]
@@ -31,11 +31,11 @@ enum DeliverError {
     Ledger(#[from] LedgerError),
 }
 
-/// Delivers until told to stop, and then once more what is left.
+/// Delivers until it is asked to stop, and then once more what is left.
 pub async fn deliver(
     ledger: &impl Ledger,
     outlet: Notifier,
-    told: &Notify,
+    undelivered: &Notify,
     clock: &dyn Clock,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -49,7 +49,7 @@ pub async fn deliver(
                 Some(PACE)
             }
             Err(problem) => {
-                error!("notices are not delivered, they stay in the store: {problem}");
+                error!("notifications are not delivered, they stay in the store: {problem}");
                 let pause = wait_of(&problem, backoff);
                 backoff = (backoff * 2).min(RETRY_BACKOFF.1);
                 Some(pause)
@@ -59,7 +59,7 @@ pub async fn deliver(
             return;
         }
         tokio::select! {
-            () = told.notified(), if pause.is_none() => {}
+            () = undelivered.notified(), if pause.is_none() => {}
             () = sleep(pause.unwrap_or(RETRY_BACKOFF.1)) => {}
             _ = stop.changed() => {}
         }
@@ -74,7 +74,7 @@ fn wait_of(problem: &DeliverError, backoff: Duration) -> Duration {
     }
 }
 
-/// Tells what is undelivered, incident by incident. Answers with how many messages were sent.
+/// Sends what is undelivered, incident by incident. Answers with how many messages were sent.
 async fn round(ledger: &impl Ledger, outlet: &Notifier, clock: &dyn Clock) -> Result<usize, DeliverError> {
     let mut incidents: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
     for delivery in ledger.undelivered().await? {
@@ -91,16 +91,16 @@ async fn round(ledger: &impl Ledger, outlet: &Notifier, clock: &dyn Clock) -> Re
         }
     }
     for (incident, thread) in ledger.stale_threads().await? {
-        let told = ledger.told(&incident.id).await?;
-        let Some(newest) = told.last().map(|delivery| delivery.number) else { continue };
-        let notifications: Vec<&Notification> = told.iter().map(|delivery| &delivery.notification).collect();
-        outlet.refresh(&incident, &notifications, &thread).await?;
+        let reported = ledger.reported(&incident.id).await?;
+        let Some(newest) = reported.last().map(|delivery| delivery.number) else { continue };
+        let cases: Vec<&CaseRecord> = reported.iter().map(|delivery| &delivery.case).collect();
+        outlet.refresh(&incident, &cases, &thread).await?;
         ledger.keep_thread(&incident.id, &Thread { shown: newest, ..thread }).await?;
     }
     Ok(sent)
 }
 
-/// Tells one batch of an incident's notices as one message.
+/// Sends one batch of an incident's notifications as one message.
 async fn incident(
     ledger: &impl Ledger,
     outlet: &Notifier,
@@ -112,32 +112,32 @@ async fn incident(
     let tried = if first.tries > 0 { Tried::Perhaps } else { Tried::Never };
     let numbers: Vec<i64> = batch.iter().map(|delivery| delivery.number).collect();
     ledger.trying(&numbers).await?;
-    let notifications: Vec<&Notification> = batch.iter().map(|delivery| &delivery.notification).collect();
+    let cases: Vec<&CaseRecord> = batch.iter().map(|delivery| &delivery.case).collect();
     let mut thread = ledger.thread(&incident.id).await?;
     if thread.is_none() {
-        thread = outlet.begin(incident, &notifications, tried).await?;
+        thread = outlet.begin(incident, &cases, tried).await?;
         if let Some(thread) = &thread {
             ledger.keep_thread(&incident.id, thread).await?;
         }
     }
     let mark = Mark { incident: incident.id.clone(), numbers: numbers.clone() };
-    let wake = wake(ledger, first, &notifications).await?;
-    outlet.post(incident, &Batch { notifications: &notifications, mark, tried, wake }, thread.as_ref()).await?;
+    let wake = wake(ledger, first, &cases).await?;
+    outlet.post(incident, &Batch { cases: &cases, mark, tried, wake }, thread.as_ref()).await?;
     ledger.delivered(&numbers, clock.now()).await?;
     if numbers.len() > 1 {
-        info!(incident = incident.id, "{} notices were told as one", numbers.len());
+        info!(incident = incident.id, "{} notifications were sent as one", numbers.len());
     }
     Ok(())
 }
 
 /// An incident wakes people once: with the first of its notices that is urgent. Worked out
-/// from what was told before, so that a message that is tried again says the same.
-async fn wake(ledger: &impl Ledger, first: &Delivery, notifications: &[&Notification]) -> Result<Wake, LedgerError> {
-    if !wakes(notifications) {
+/// from what was reported before, so that a message that is tried again says the same.
+async fn wake(ledger: &impl Ledger, first: &Delivery, cases: &[&CaseRecord]) -> Result<Wake, LedgerError> {
+    if !wakes(cases) {
         return Ok(Wake::Nobody);
     }
-    let told = ledger.told(&first.incident.id).await?;
-    let before = told.iter().filter(|delivery| delivery.number < first.number);
-    let before: Vec<&Notification> = before.map(|delivery| &delivery.notification).collect();
+    let reported = ledger.reported(&first.incident.id).await?;
+    let before = reported.iter().filter(|delivery| delivery.number < first.number);
+    let before: Vec<&CaseRecord> = before.map(|delivery| &delivery.case).collect();
     Ok(if wakes(&before) { Wake::Nobody } else { Wake::Somebody })
 }

@@ -1,17 +1,19 @@
-//! Notices for tests.
+//! Cases for tests.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::context::{Activity, Context};
-use super::geoip::Origin;
-use super::notification::{EventFacts, Notification, NotificationKind, StepReport};
 use crate::domain::account::Mode;
+use crate::domain::action::{Action, Strength, Undo};
+use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate, EventFacts, StepRecord};
+use crate::domain::enrichment::{Activity, Enrichment, Origin};
 use crate::domain::finding::{Finding, ResponseKind, Rule, Severity};
 use crate::domain::outcome::StepOutcome;
+use crate::domain::plan::Step;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Because, Reason};
+use crate::domain::resource::bucket::Versioning;
 use crate::ledger::Incident;
 
 const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
@@ -26,40 +28,21 @@ pub(super) fn incident() -> Incident {
     }
 }
 
-pub(super) fn contained() -> Notification {
-    Notification {
-        kind: NotificationKind::Response,
+pub(super) fn contained() -> CaseRecord {
+    CaseRecord {
+        subject: CaseSubject::Event { event: Box::new(event()) },
+        update: CaseUpdate::Response,
         at: "2026-01-02T03:04:07.250Z".parse().expect("a time"),
         account: "111122223333".parse().expect("an id"),
         account_name: "securecart-prod".to_owned(),
         bundle: None,
         region: "eu-west-1".to_owned(),
-        event: Some(event()),
         findings: vec![finding()],
-        reasons: vec![Reason {
-            rule: "BKP-01".to_owned(),
-            mode: Mode::Enforce,
-            because: "global, account and rule mode say `enforce`".to_owned(),
-        }],
+        reasons: vec![Reason { rule: Some("BKP-01".to_owned()), mode: Mode::Enforce, because: Because::Enforced }],
         plan: Some("KW-7F3A2C01.1".to_owned()),
-        steps: vec![
-            step(
-                ResponseKind::Contain,
-                "deny user `mallory` destructive actions (inline policy `KeepwatchQuarantine-KW-7F3A2C01`)",
-                StepOutcome::Done,
-            ),
-            StepReport {
-                changes: vec!["- versioning: Suspended".to_owned(), "+ versioning: Enabled".to_owned()],
-                ..step(ResponseKind::Restore, "set versioning of bucket `invoices` to Enabled", StepOutcome::Done)
-            },
-            step(
-                ResponseKind::Freeze,
-                "hold every recovery point of vault `main` in eu-west-1",
-                StepOutcome::Unverified,
-            ),
-        ],
-        at_stake: vec!["vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z".to_owned()],
-        context: Context {
+        steps: steps(),
+        enrichment: Enrichment {
+            at_stake: vec!["vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z".to_owned()],
             owners: BTreeMap::from([(VAULT.to_owned(), "team-ledger".to_owned())]),
             activity: Some(Activity {
                 region: "eu-west-1".to_owned(),
@@ -71,19 +54,45 @@ pub(super) fn contained() -> Notification {
                 )),
                 seen_earlier: false,
             }),
+            origin: Some(Origin {
+                country: Some("NL".to_owned()),
+                asn: Some(64500),
+                organisation: Some("Example".to_owned()),
+            }),
         },
         people: Vec::new(),
     }
 }
 
-fn step(verb: ResponseKind, action: &str, outcome: StepOutcome) -> StepReport {
-    StepReport {
-        verb,
-        action: action.to_owned(),
-        changes: Vec::new(),
-        undo: "take it back".to_owned(),
-        outcome: Some(outcome),
-    }
+fn steps() -> Vec<StepRecord> {
+    let (user, policy) = ("mallory".to_owned(), "KeepwatchQuarantine-KW-7F3A2C01".to_owned());
+    let (region, bucket, vault) = ("eu-west-1".to_owned(), "invoices".to_owned(), "main".to_owned());
+    let versioning = |versioning| Action::SetVersioning { region: region.clone(), bucket: bucket.clone(), versioning };
+    vec![
+        step(
+            ResponseKind::Contain,
+            Action::QuarantineUser { user: user.clone(), policy: policy.clone(), strength: Strength::Soft },
+            Action::ReleaseUser { user, policy },
+            StepOutcome::Done,
+        ),
+        step(
+            ResponseKind::Restore,
+            versioning(Versioning::Enabled),
+            versioning(Versioning::Suspended),
+            StepOutcome::Done,
+        ),
+        step(
+            ResponseKind::Freeze,
+            Action::HoldVault { region: region.clone(), vault, title: "keepwatch KW-7F3A2C01".to_owned() },
+            Action::ReleaseHold { region: region.clone(), title: "keepwatch KW-7F3A2C01".to_owned() },
+            StepOutcome::Unverified,
+        ),
+    ]
+}
+
+fn step(verb: ResponseKind, action: Action, undo: Action, outcome: StepOutcome) -> StepRecord {
+    let account = "111122223333".parse().expect("an id");
+    StepRecord { step: Step { account, verb, action, undo: Undo::By { action: undo } }, outcome: Some(outcome) }
 }
 
 fn event() -> EventFacts {
@@ -93,11 +102,6 @@ fn event() -> EventFacts {
         name: "DeleteRecoveryPoint".to_owned(),
         time: "2026-01-02T03:04:05Z".parse().expect("a time"),
         source_ip: Some("198.51.100.7".to_owned()),
-        origin: Some(Origin {
-            country: Some("NL".to_owned()),
-            asn: Some(64500),
-            organisation: Some("Example".to_owned()),
-        }),
         user_agent: Some("Boto3/1.43".to_owned()),
         principal: Principal {
             kind: PrincipalKind::IamUser,

@@ -1,6 +1,6 @@
-//! What would have to stand in `accounts.toml` for a finding never to come up again. Pure.
+//! The entry in `accounts.toml` that would exempt a finding. Pure.
 //!
-//! It only words it: an exemption holds when people have reviewed it and put it there.
+//! It only drafts the entry: an exemption holds once people have reviewed and added it.
 
 use std::collections::BTreeSet;
 

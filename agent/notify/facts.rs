@@ -1,62 +1,61 @@
-//! What a notice says, before anybody renders it: pairs of label and value, and sentences.
+//! What a notification says, before anybody renders it: pairs of label and value, and sentences.
 //!
-//! One place, so that Slack and a terminal tell the same.
+//! One place, so that Slack and a terminal say the same.
 
-use super::context::Activity;
-use super::notification::{EventFacts, Notification, NotificationKind, StepReport};
+use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate, EventFacts, StepRecord};
+use crate::domain::enrichment::Activity;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::outcome::StepOutcome;
 use crate::domain::principal::Principal;
+use crate::domain::reason::Because;
 use crate::ledger::Incident;
 
 /// A label and what stands behind it.
 pub(super) type Fact = (&'static str, String);
 
 /// Where it happened, who did it and when it was known.
-pub(super) fn facts(notification: &Notification) -> Vec<Fact> {
-    let mut facts = vec![
-        ("account", format!("{} ({})", notification.account_name, notification.account)),
-        ("Region", notification.region.clone()),
-    ];
-    facts.extend(resources(notification).map(|arn| ("resource", owned(arn, notification))));
-    if let Some(event) = &notification.event {
-        facts.extend(event_facts(event, notification));
+pub(super) fn facts(case: &CaseRecord) -> Vec<Fact> {
+    let mut facts =
+        vec![("account", format!("{} ({})", case.account_name, case.account)), ("Region", case.region.clone())];
+    facts.extend(resources(case).map(|arn| ("resource", owned(arn, case))));
+    if let Some(event) = case.event() {
+        facts.extend(event_facts(event, case));
     }
-    let activity = notification.context.activity.as_ref();
+    let activity = case.enrichment.activity.as_ref();
     facts.extend(activity.map(|activity| ("related", activity.to_string())));
     facts.extend(activity.and_then(Activity::span).map(|span| ("principal seen", span)));
-    facts.extend(notification.at_stake.iter().map(|left| ("at stake", left.clone())));
-    facts.extend((!notification.people.is_empty()).then(|| ("asked for by", notification.people.join(" and "))));
+    facts.extend(case.enrichment.at_stake.iter().map(|left| ("at stake", left.clone())));
+    facts.extend((!case.people.is_empty()).then(|| ("asked for by", case.people.join(" and "))));
     facts
 }
 
-fn resources(notification: &Notification) -> impl Iterator<Item = &str> {
-    let mut arns: Vec<&str> = notification.findings.iter().filter_map(|finding| finding.resource.as_deref()).collect();
+fn resources(case: &CaseRecord) -> impl Iterator<Item = &str> {
+    let mut arns: Vec<&str> = case.findings.iter().filter_map(|finding| finding.resource.as_deref()).collect();
     arns.sort_unstable();
     arns.dedup();
     arns.into_iter()
 }
 
 /// A resource and, where its tags say so, whose it is.
-pub(super) fn owned(arn: &str, notification: &Notification) -> String {
-    let owner = notification.context.owners.get(arn).map(|owner| format!(" (owner {owner})"));
+pub(super) fn owned(arn: &str, case: &CaseRecord) -> String {
+    let owner = case.enrichment.owners.get(arn).map(|owner| format!(" (owner {owner})"));
     format!("{arn}{}", owner.unwrap_or_default())
 }
 
-fn event_facts(event: &EventFacts, notification: &Notification) -> Vec<Fact> {
+fn event_facts(event: &EventFacts, case: &CaseRecord) -> Vec<Fact> {
     let called = match &event.error_code {
         Some(code) => format!("{} of {}, refused ({code})", event.name, event.source),
         None => format!("{} of {}", event.name, event.source),
     };
-    let latency = notification.at.duration_since(event.time).as_millis();
+    let latency = case.at.duration_since(event.time).as_millis();
     let mut facts = vec![("who", who(&event.principal)), ("call", called)];
-    let origin = event.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
+    let origin = case.enrichment.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
     facts.extend(event.source_ip.as_ref().map(|ip| ("from", format!("{ip}{origin}"))));
     facts.extend(event.user_agent.clone().map(|agent| ("user agent", agent)));
     facts.push(("when", format!("{}, known {}.{:03} s later", event.time, latency / 1000, (latency % 1000).abs())));
     facts.extend(event.mfa.map(|mfa| ("MFA", if mfa { "yes".to_owned() } else { "no".to_owned() })));
     facts.push(("event", event.id.clone()));
-    facts.push(("CloudTrail", console(&notification.region, &event.id)));
+    facts.push(("CloudTrail", console(&case.region, &event.id)));
     facts
 }
 
@@ -95,27 +94,21 @@ pub(super) fn finding_line(finding: &Finding) -> String {
 }
 
 /// One line for each step: what came of it, and what.
-pub(super) fn step_line(step: &StepReport, kind: NotificationKind) -> String {
-    match (&step.outcome, kind) {
-        (Some(outcome), _) => format!("{outcome}: {}", step.action),
-        (None, NotificationKind::Denial) => format!("not done: {}", step.action),
-        (
-            None,
-            NotificationKind::Response
-            | NotificationKind::Approval
-            | NotificationKind::Undo
-            | NotificationKind::Consent
-            | NotificationKind::Policies,
-        ) => {
-            format!("waits for a person's word: {}", step.action)
+pub(super) fn step_line(record: &StepRecord, update: CaseUpdate) -> String {
+    let action = &record.step.action;
+    match (&record.outcome, update) {
+        (Some(outcome), _) => format!("{outcome}: {action}"),
+        (None, CaseUpdate::Denial) => format!("denied: {action}"),
+        (None, CaseUpdate::Response | CaseUpdate::Approval | CaseUpdate::Undo | CaseUpdate::Consent) => {
+            format!("waits for approval: {action}")
         }
     }
 }
 
 /// Why the agent did what it did; the ordinary reason goes without saying.
-pub(super) fn reasons(notification: &Notification) -> impl Iterator<Item = &str> {
-    let reasons = notification.reasons.iter().map(|reason| reason.because.as_str());
-    reasons.filter(|because| !because.ends_with("mode say `enforce`"))
+pub(super) fn reasons(case: &CaseRecord) -> impl Iterator<Item = String> {
+    let reasons = case.reasons.iter().map(|reason| &reason.because);
+    reasons.filter(|because| **because != Because::Enforced).map(ToString::to_string)
 }
 
 /// What people can do about it now.
@@ -127,76 +120,79 @@ pub(super) enum Way<'a> {
     Undo(&'a str),
 }
 
-/// What people can do about a notice, if anything.
-pub(super) fn way(notification: &Notification) -> Option<Way<'_>> {
-    let plan = notification.plan.as_deref()?;
-    let waits = notification.steps.iter().any(|step| step.outcome.is_none());
-    let changed = notification.steps.iter().any(|step| step.outcome.as_ref().is_some_and(StepOutcome::changed));
-    match notification.kind {
-        NotificationKind::Response | NotificationKind::Approval if waits => Some(Way::Approve(plan)),
-        NotificationKind::Response | NotificationKind::Approval if changed => Some(Way::Undo(plan)),
-        NotificationKind::Response
-        | NotificationKind::Approval
-        | NotificationKind::Undo
-        | NotificationKind::Denial
-        | NotificationKind::Consent
-        | NotificationKind::Policies => None,
+/// What people can do about a case, if anything.
+pub(super) fn way(case: &CaseRecord) -> Option<Way<'_>> {
+    let plan = case.plan.as_deref()?;
+    let waits = case.steps.iter().any(|record| record.outcome.is_none());
+    let changed = case.steps.iter().any(|record| record.outcome.as_ref().is_some_and(StepOutcome::changed));
+    match case.update {
+        CaseUpdate::Response | CaseUpdate::Approval if waits => Some(Way::Approve(plan)),
+        CaseUpdate::Response | CaseUpdate::Approval if changed => Some(Way::Undo(plan)),
+        CaseUpdate::Response | CaseUpdate::Approval | CaseUpdate::Undo | CaseUpdate::Denial | CaseUpdate::Consent => {
+            None
+        }
     }
 }
 
 /// What people can do about it now, as a command.
-pub(super) fn command(notification: &Notification) -> Option<String> {
-    way(notification).map(|way| match way {
+pub(super) fn command(case: &CaseRecord) -> Option<String> {
+    way(case).map(|way| match way {
         Way::Approve(plan) => format!("keepwatch approve {plan} --by you"),
         Way::Undo(plan) => format!("keepwatch undo {plan} --by you --with second-person"),
     })
 }
 
 /// What was done, in a few words.
-pub(super) fn heading(notification: &Notification) -> &'static str {
+pub(super) fn heading(case: &CaseRecord) -> &'static str {
     let (mut done, mut failed, mut waits) = (false, false, false);
-    for step in &notification.steps {
-        match &step.outcome {
+    for record in &case.steps {
+        match &record.outcome {
             None => waits = true,
             Some(outcome) if outcome.changed() => done = true,
             Some(_) => failed = true,
         }
     }
-    match (notification.kind, done, failed, waits) {
-        (NotificationKind::Denial, ..) => "denied",
-        (NotificationKind::Consent, ..) => "waits for a second person",
-        (NotificationKind::Undo, _, false, _) => "taken back",
-        (NotificationKind::Undo, _, true, _) => "taken back in part",
-        (NotificationKind::Policies, ..) => "the policies in force stay",
-        (_, _, _, true) => "waits for approval",
-        (_, true, false, false) => "dealt with",
-        (_, true, true, false) => "dealt with in part",
-        (_, false, true, false) => "could not be dealt with",
-        (_, false, false, false) => "nothing was changed",
+    match (case.update, done, failed, waits) {
+        (CaseUpdate::Denial, ..) => "denied",
+        (CaseUpdate::Consent, ..) => "waits for a second person",
+        (CaseUpdate::Undo, _, false, _) => "undone",
+        (CaseUpdate::Undo, _, true, _) => "undone in part",
+        (CaseUpdate::Response | CaseUpdate::Approval, _, _, true) => "waits for approval",
+        (CaseUpdate::Response | CaseUpdate::Approval, true, false, false) => "remediated",
+        (CaseUpdate::Response | CaseUpdate::Approval, true, true, false) => "remediated in part",
+        (CaseUpdate::Response | CaseUpdate::Approval, false, true, false) => "not remediated",
+        (CaseUpdate::Response | CaseUpdate::Approval, false, false, false) => without_steps(&case.subject),
+    }
+}
+
+/// What to say of a case that led to no step.
+const fn without_steps(subject: &CaseSubject) -> &'static str {
+    match subject {
+        CaseSubject::Policies => "the active policies stay",
+        CaseSubject::Event { .. } | CaseSubject::Resource { .. } | CaseSubject::Unreadable => "reported, not changed",
     }
 }
 
 /// The worst finding of several notices.
-pub(super) fn worst<'a>(notifications: &[&'a Notification]) -> Option<&'a Finding> {
-    notifications.iter().flat_map(|notification| &notification.findings).max_by_key(|finding| finding.rule.severity)
+pub(super) fn worst<'a>(cases: &[&'a CaseRecord]) -> Option<&'a Finding> {
+    cases.iter().flat_map(|case| &case.findings).max_by_key(|finding| finding.rule.severity)
 }
 
 /// How bad an incident is.
-pub(super) fn severity(notifications: &[&Notification]) -> Severity {
-    worst(notifications).map_or(Severity::Low, |finding| finding.rule.severity)
+pub(super) fn severity(cases: &[&CaseRecord]) -> Severity {
+    worst(cases).map_or(Severity::Low, |finding| finding.rule.severity)
 }
 
 /// Whether somebody must be woken.
-pub(super) fn wakes(notifications: &[&Notification]) -> bool {
-    match severity(notifications) {
+pub(super) fn wakes(cases: &[&CaseRecord]) -> bool {
+    match severity(cases) {
         Severity::Critical | Severity::High => true,
         Severity::Medium | Severity::Low => false,
     }
 }
 
 /// An incident in one line.
-pub(super) fn headline(incident: &Incident, notifications: &[&Notification]) -> String {
-    let account =
-        notifications.first().map_or(incident.account.as_str(), |notification| notification.account_name.as_str());
-    format!("{} · {} in {account} · {}", severity(notifications), incident.title, incident.id)
+pub(super) fn headline(incident: &Incident, cases: &[&CaseRecord]) -> String {
+    let account = cases.first().map_or(incident.account.as_str(), |case| case.account_name.as_str());
+    format!("{} · {} in {account} · {}", severity(cases), incident.title, incident.id)
 }

@@ -1,13 +1,10 @@
-//! What people are told. Rendering is pure; delivery takes notices from the store and tries
+//! What people are notified of. Rendering is pure; delivery takes notifications from the store and tries
 //! until they have arrived, so that an alert is never lost and never holds up containment.
 
-pub mod context;
 pub mod deliver;
 pub mod exemption;
 mod facts;
-pub mod geoip;
-pub mod notification;
-pub mod outlet;
+pub mod notifier;
 pub mod slack;
 pub mod text;
 

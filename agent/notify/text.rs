@@ -1,24 +1,24 @@
-//! A notice as text, for terminals and logs. Pure.
+//! A case as text, for terminals and logs. Pure.
 
 use super::facts::{command, facts, finding_line, heading, reasons, step_line};
-use super::notification::Notification;
+use crate::domain::case::CaseRecord;
 use crate::ledger::Incident;
 
-/// A notice in full.
+/// A case in full.
 #[must_use]
-pub fn render(incident: &Incident, notification: &Notification) -> String {
-    let plan = notification.plan.as_deref().unwrap_or(&incident.id);
-    let mut lines = vec![format!("{plan}: {}", heading(notification))];
-    lines.extend(notification.findings.iter().map(|finding| format!("  {}", finding_line(finding))));
-    lines.extend(facts(notification).into_iter().map(|(label, value)| format!("    {label}: {value}")));
-    for step in &notification.steps {
-        lines.push(format!("  * {}", step_line(step, notification.kind)));
-        lines.extend(step.changes.iter().map(|line| format!("      {line}")));
-        lines.push(format!("      undo: {}", step.undo));
+pub fn render(incident: &Incident, case: &CaseRecord) -> String {
+    let plan = case.plan.as_deref().unwrap_or(&incident.id);
+    let mut lines = vec![format!("{plan}: {}", heading(case))];
+    lines.extend(case.findings.iter().map(|finding| format!("  {}", finding_line(finding))));
+    lines.extend(facts(case).into_iter().map(|(label, value)| format!("    {label}: {value}")));
+    for record in &case.steps {
+        lines.push(format!("  * {}", step_line(record, case.update)));
+        lines.extend(record.step.changes().iter().map(|line| format!("      {line}")));
+        lines.push(format!("      undo: {}", record.step.undo));
     }
-    lines.extend(reasons(notification).map(|because| format!("  because {because}")));
-    lines.extend(command(notification).map(|command| format!("  $ {command}")));
-    lines.extend(runbooks(notification).map(|runbook| format!("  runbook: {runbook}")));
+    lines.extend(reasons(case).map(|because| format!("  because {because}")));
+    lines.extend(command(case).map(|command| format!("  $ {command}")));
+    lines.extend(runbooks(case).map(|runbook| format!("  runbook: {runbook}")));
     lines.iter().map(|line| one_line(line) + "\n").collect()
 }
 
@@ -28,9 +28,8 @@ fn one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-fn runbooks(notification: &Notification) -> impl Iterator<Item = &str> {
-    let mut paths: Vec<&str> =
-        notification.findings.iter().filter_map(|finding| finding.rule.runbook.as_deref()).collect();
+fn runbooks(case: &CaseRecord) -> impl Iterator<Item = &str> {
+    let mut paths: Vec<&str> = case.findings.iter().filter_map(|finding| finding.rule.runbook.as_deref()).collect();
     paths.sort_unstable();
     paths.dedup();
     paths.into_iter()
@@ -42,9 +41,9 @@ mod tests {
     use crate::notify::examples;
 
     #[test]
-    fn a_containment_is_told_in_full() {
+    fn a_containment_is_reported_in_full() {
         insta::assert_snapshot!(render(&examples::incident(), &examples::contained()), @r"
-        KW-7F3A2C01.1: dealt with
+        KW-7F3A2C01.1: remediated
           critical BKP-01: `mallory` deleted recovery point `rp-1` from vault `main`
             account: securecart-prod (111122223333)
             Region: eu-west-1
@@ -61,13 +60,13 @@ mod tests {
             principal seen: first 2025-11-02T09:00:00Z, last 2026-01-02T03:04:06Z
             at stake: vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z
           * done: deny user `mallory` destructive actions (inline policy `KeepwatchQuarantine-KW-7F3A2C01`)
-              undo: take it back
+              undo: remove policy `KeepwatchQuarantine-KW-7F3A2C01` from user `mallory`
           * done: set versioning of bucket `invoices` to Enabled
               - versioning: Suspended
               + versioning: Enabled
-              undo: take it back
-          * done, but not seen yet when read back: hold every recovery point of vault `main` in eu-west-1
-              undo: take it back
+              undo: set versioning of bucket `invoices` to Suspended
+          * done, but not seen yet when read back: hold every recovery point of vault `main` in eu-west-1 (legal hold `keepwatch KW-7F3A2C01`)
+              undo: cancel legal hold `keepwatch KW-7F3A2C01` in eu-west-1
           $ keepwatch undo KW-7F3A2C01.1 --by you --with second-person
           runbook: docs/runbooks/recovery_point_deleted.md
         ");
@@ -75,8 +74,8 @@ mod tests {
 
     #[test]
     fn what_an_attacker_names_cannot_break_the_line() {
-        let mut notification = examples::contained();
-        notification.account_name = "prod\n\u{1b}[2Jok".to_owned();
-        assert!(render(&examples::incident(), &notification).lines().all(|line| !line.contains('\u{1b}')));
+        let mut case = examples::contained();
+        case.account_name = "prod\n\u{1b}[2Jok".to_owned();
+        assert!(render(&examples::incident(), &case).lines().all(|line| !line.contains('\u{1b}')));
     }
 }

@@ -32,7 +32,7 @@ pub struct Counters {
     pub sweeps: AtomicU64,
     /// Findings of rules in shadow, of which nothing comes.
     pub shadow_findings: AtomicU64,
-    /// Documents that rules in shadow did not judge, because too many waited.
+    /// Documents that rules in shadow did not evaluate, because too many waited.
     pub shadow_skipped: AtomicU64,
     /// Policy bundles that were put in force while running.
     pub policy_swaps: AtomicU64,
@@ -159,7 +159,7 @@ impl Stopwatch<'_> {
         if self.stopped.swap(true, Ordering::Relaxed) {
             return;
         }
-        let waited = crate::aws::waited::so_far();
+        let waited = super::waited::so_far();
         keep(&metrics.containment_own, self.began.elapsed().saturating_sub(waited));
         keep(&metrics.containment_waited, waited);
     }

@@ -5,3 +5,4 @@
 pub mod fault;
 pub mod metrics;
 pub mod serve;
+pub mod waited;

@@ -1,4 +1,4 @@
-//! The agent's own small HTTP server, on loopback unless told otherwise: `/healthz` and
+//! The agent's own small HTTP server, on loopback unless configured otherwise: `/healthz` and
 //! `/metrics`, and where Slack's presses come in. It knows nothing of what the agent does.
 
 use std::convert::Infallible;
@@ -60,7 +60,7 @@ pub async fn run(listener: TcpListener, pages: Pages) {
             let mut http = http1::Builder::new();
             let http = http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-                debug!("a caller went away: {error}");
+                debug!("a client disconnected: {error}");
             }
         });
     }

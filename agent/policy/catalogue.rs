@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 
+use super::bundle::build::FORMER_PARTS;
 use super::bundle::{Annotation, Entrypoint, Manifest};
 use super::engine::EntrypointId;
 use super::error::PolicyError;
@@ -25,15 +26,15 @@ pub struct Entry {
     pub description: String,
     /// The path of its entry point.
     pub entrypoint: String,
-    /// What it judges.
-    pub wants: Subscription,
+    /// What it evaluates.
+    pub subscription: Subscription,
     /// Whether it asks not to be acted on yet.
     pub shadow: bool,
     /// The number by which the module knows it.
     pub(super) id: EntrypointId,
 }
 
-/// What a rule judges.
+/// What a rule evaluates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subscription {
     /// Acts: these events.
@@ -146,7 +147,7 @@ impl Catalogue {
         &self.entries
     }
 
-    /// The rules that judge an event.
+    /// The rules that evaluate an event.
     pub fn subscribers_of_event(&self, source: &str, name: &str) -> impl Iterator<Item = &Entry> {
         let source = self.by_source.get(source);
         let exact = source.and_then(|source| source.exact.get(name)).into_iter().flatten();
@@ -155,7 +156,7 @@ impl Catalogue {
         exact.chain(begun).filter_map(|place| self.entries.get(*place))
     }
 
-    /// The rules that judge a kind of resource.
+    /// The rules that evaluate a kind of resource.
     pub fn rules_of_kind(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
         self.by_kind.get(&kind).into_iter().flatten().filter_map(|place| self.entries.get(*place))
     }
@@ -163,7 +164,7 @@ impl Catalogue {
     fn index(entries: Vec<Entry>) -> Self {
         let mut catalogue = Self::default();
         for (place, entry) in entries.iter().enumerate() {
-            match &entry.wants {
+            match &entry.subscription {
                 Subscription::Events(patterns) => patterns.iter().for_each(|pattern| catalogue.add(pattern, place)),
                 Subscription::Resources(kind) => catalogue.by_kind.entry(*kind).or_default().push(place),
             }
@@ -193,15 +194,15 @@ pub(super) fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result
             return Err(format!("its METADATA has no `{field}`"));
         }
     }
-    let wants = wants(&entrypoint.path, &custom.events, custom.kind)?;
+    let subscription = subscription(&entrypoint.path, &custom.events, custom.kind)?;
     let Custom { id: name, severity, mode, controls, attack, runbook, shadow, .. } = custom;
     let rule = Rule { id: name, title: title.clone(), severity, mode, controls, attack, runbook };
     let (description, entrypoint) = (description.clone(), entrypoint.path.clone());
-    Ok(Entry { rule, description, entrypoint, wants, shadow, id })
+    Ok(Entry { rule, description, entrypoint, subscription, shadow, id })
 }
 
-/// What a rule judges: its folder says which, its METADATA what exactly.
-fn wants(path: &str, events: &[String], kind: Option<Kind>) -> Result<Subscription, String> {
+/// What a rule evaluates: its folder says which, its METADATA what exactly.
+fn subscription(path: &str, events: &[String], kind: Option<Kind>) -> Result<Subscription, String> {
     match (path.split('/').next(), events, kind) {
         (Some("events"), [], None) => Err("it evaluates events, so its METADATA needs `custom.events`".to_owned()),
         (Some("events"), _, None) => patterns(events).map(Subscription::Events),
@@ -210,11 +211,23 @@ fn wants(path: &str, events: &[String], kind: Option<Kind>) -> Result<Subscripti
         (Some("events" | "resources"), ..) => {
             Err("`custom.events` is for event rules and `custom.kind` for resource rules".to_owned())
         }
-        (Some(_) | None, ..) => Err("its package is neither in `acts` nor in `states`".to_owned()),
+        (Some(root), ..) => Err(misplaced(root)),
+        (None, ..) => Err(misplaced("")),
     }
 }
 
-/// A rule's events. What another of its patterns covers is left out, or the rule would judge
+/// Why no rule can be in this root of packages.
+fn misplaced(root: &str) -> String {
+    match FORMER_PARTS.into_iter().find(|(former, _)| *former == root) {
+        Some((former, today)) => format!(
+            "its bundle was built for an earlier keepwatch: rename the folder `{former}` to `{today}` and the packages \
+             in it, then build again with `keepwatch policy build`"
+        ),
+        None => "its package is neither in `events` nor in `resources`".to_owned(),
+    }
+}
+
+/// A rule's events. What another of its patterns covers is left out, or the rule would evaluate
 /// an event twice.
 fn patterns(events: &[String]) -> Result<Vec<EventPattern>, String> {
     let mut kept: Vec<EventPattern> = Vec::new();
@@ -274,7 +287,7 @@ mod tests {
         Catalogue::read(&serde_json::from_value(manifest).unwrap(), |path| u32::try_from(path.len()).ok())
     }
 
-    fn acts(id: &str, events: &[&str]) -> Value {
+    fn event_rule(id: &str, events: &[&str]) -> Value {
         with(custom(id), "events", json!(events))
     }
 
@@ -285,9 +298,9 @@ mod tests {
     #[test]
     fn an_event_meets_the_rules_that_asked_for_it_and_no_others() {
         let rules = read(&[
-            ("events/a/findings", acts("A-1", &["s3.amazonaws.com:PutBucketPolicy", "s3.amazonaws.com:Delete*"])),
-            ("events/b/findings", acts("B-1", &["s3.amazonaws.com:PutBucketPolicy"])),
-            ("events/c/findings", acts("C-1", &["iam.amazonaws.com:*"])),
+            ("events/a/findings", event_rule("A-1", &["s3.amazonaws.com:PutBucketPolicy", "s3.amazonaws.com:Delete*"])),
+            ("events/b/findings", event_rule("B-1", &["s3.amazonaws.com:PutBucketPolicy"])),
+            ("events/c/findings", event_rule("C-1", &["iam.amazonaws.com:*"])),
             ("resources/d/findings", with(custom("D-1"), "kind", json!("vault"))),
         ])
         .unwrap();
@@ -301,9 +314,9 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_judges_an_event_once_however_often_it_asks() {
+    fn a_rule_evaluates_an_event_once_however_often_it_asks() {
         let twice = ["s3.amazonaws.com:PutObject", "s3.amazonaws.com:Put*", "s3.amazonaws.com:PutObject*"];
-        let rules = read(&[("events/a/findings", acts("A-1", &twice))]).unwrap();
+        let rules = read(&[("events/a/findings", event_rule("A-1", &twice))]).unwrap();
         assert_eq!(ids(rules.subscribers_of_event("s3.amazonaws.com", "PutObject")), ["A-1"]);
     }
 
@@ -312,23 +325,25 @@ mod tests {
         let refused = [
             ("events/a", custom("A"), "it evaluates events, so its METADATA needs `custom.events`"),
             ("resources/a", custom("A"), "it evaluates resources, so its METADATA needs `custom.kind`"),
-            ("lib/a", acts("A", &["s:N"]), "its package is neither in `acts` nor in `states`"),
+            ("lib/a", event_rule("A", &["s:N"]), "its package is neither in `events` nor in `resources`"),
+            ("acts/a", event_rule("A", &["s:N"]), "rename the folder `acts` to `events`"),
+            ("states/a", with(custom("A"), "kind", json!("vault")), "rename the folder `states` to `resources`"),
             (
                 "resources/a",
-                acts("A", &["s:N"]),
+                event_rule("A", &["s:N"]),
                 "`custom.events` is for event rules and `custom.kind` for resource rules",
             ),
             ("resources/a", with(custom("A"), "kind", json!("moon")), "unknown variant `moon`"),
-            ("events/a", with(acts("A", &["s:N"]), "severity", json!("dire")), "unknown variant `dire`"),
-            ("events/a", with(acts("A", &["s:N"]), "mode", json!("obey")), "unknown variant `obey`"),
-            ("events/a", with(acts("A", &["s:N"]), "event", json!([])), "unknown field `event`"),
-            ("events/a", acts(" ", &["s:N"]), "its METADATA has no `custom.id`"),
+            ("events/a", with(event_rule("A", &["s:N"]), "severity", json!("dire")), "unknown variant `dire`"),
+            ("events/a", with(event_rule("A", &["s:N"]), "mode", json!("obey")), "unknown variant `obey`"),
+            ("events/a", with(event_rule("A", &["s:N"]), "event", json!([])), "unknown field `event`"),
+            ("events/a", event_rule(" ", &["s:N"]), "its METADATA has no `custom.id`"),
             ("events/a", json!({"severity": "low", "mode": "observe"}), "missing field `id`"),
             ("events/a", Value::Null, "`custom` in its METADATA is not right"),
-            ("events/a", acts("A", &["PutObject"]), "`PutObject` in its `custom.events` is not `source:Name`"),
-            ("events/a", acts("A", &["s3*.amazonaws.com:N"]), "is not `source:Name`"),
-            ("events/a", acts("A", &["S3.amazonaws.com:N"]), "is not `source:Name`"),
-            ("events/a", acts("A", &["s3.amazonaws.com:P*t"]), "is not `source:Name`"),
+            ("events/a", event_rule("A", &["PutObject"]), "`PutObject` in its `custom.events` is not `source:Name`"),
+            ("events/a", event_rule("A", &["s3*.amazonaws.com:N"]), "is not `source:Name`"),
+            ("events/a", event_rule("A", &["S3.amazonaws.com:N"]), "is not `source:Name`"),
+            ("events/a", event_rule("A", &["s3.amazonaws.com:P*t"]), "is not `source:Name`"),
         ];
         for (path, custom, complaint) in refused {
             let error = read(&[(path, custom)]).unwrap_err().to_string();
@@ -338,7 +353,8 @@ mod tests {
 
     #[test]
     fn an_id_belongs_to_one_rule() {
-        let error = read(&[("events/a", acts("A", &["s:N"])), ("events/b", acts("A", &["s:N"]))]).unwrap_err();
+        let error =
+            read(&[("events/a", event_rule("A", &["s:N"])), ("events/b", event_rule("A", &["s:N"]))]).unwrap_err();
         assert_eq!(error.to_string(), "rule `events/b`: its id `A` is that of `events/a` too");
     }
 

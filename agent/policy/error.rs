@@ -1,4 +1,4 @@
-//! Why a set of policies cannot be used. What goes wrong while judging is a
+//! Why a set of policies cannot be used. What goes wrong while evaluating is a
 //! [`super::engine::Failure`] instead, and becomes a finding.
 
 use std::io;
@@ -27,8 +27,8 @@ pub enum PolicyError {
     },
     /// The bundle is not what the trusted key signed.
     #[error(
-        "`{}` is not trusted: {source}\n\nhint: `keepwatch policy build --signing-key` signs a bundle; whom to trust \
-         stands in `[policies]` of accounts.toml",
+        "`{}` is not trusted: {source}\n\nhint: `keepwatch policy build --signing-key` signs a bundle; `[policies]` \
+         in accounts.toml says which key is trusted",
         path.display()
     )]
     Untrusted {
@@ -70,6 +70,20 @@ pub enum PolicyError {
         path: PathBuf,
         /// What it lacks.
         missing: &'static str,
+    },
+    /// The folder is laid out as an earlier version had it.
+    #[error(
+        "`{}` is laid out as for an earlier keepwatch: it has `{former}`\n\nhint: rename the folder `{former}` to \
+         `{today}` and the packages in it from `{former}.…` to `{today}.…`, then build again",
+        path.display()
+    )]
+    FormerFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The part of it that is called otherwise today.
+        former: &'static str,
+        /// What it is called.
+        today: &'static str,
     },
     /// There is no `opa` to build with.
     #[error(

@@ -1,5 +1,5 @@
 //! From what a rule returned to [`Finding`]s. Whatever is not a set of findings becomes a
-//! finding itself: a rule that cannot be judged must be seen, not missed.
+//! finding itself: a rule that cannot be evaluated must be seen, not missed.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ struct Written {
     evidence: Value,
 }
 
-/// What a rule found, or why it could not be judged.
+/// What a rule found, or why it could not be evaluated.
 pub(super) fn findings(rule: &Rule, answer: Result<Vec<u8>, Failure>) -> Vec<Finding> {
     match answer.and_then(|result_set| members(&result_set)) {
         Ok(members) => members.into_iter().map(|member| finding(rule, member)).collect(),
@@ -68,12 +68,12 @@ fn finding(rule: &Rule, member: Value) -> Finding {
     }
 }
 
-/// The finding that stands for a rule that could not be judged. It proposes nothing and goes
+/// The finding that stands for a rule that could not be evaluated. It proposes nothing and goes
 /// no further than telling people.
 fn unjudged(rule: &Rule, failure: &Failure) -> Finding {
     Finding {
         rule: Rule { mode: rule.mode.min(Mode::Alert), ..rule.clone() },
-        message: format!("rule `{}` could not be judged: {failure}", rule.id),
+        message: format!("rule `{}` could not be evaluated: {failure}", rule.id),
         resource: None,
         propose: Vec::new(),
         evidence: json!({ "failure": failure.word() }),
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn undefined_is_a_finding_that_proposes_nothing() {
         let found = read("[]");
-        assert_eq!(found[0].message, "rule `BKP-01` could not be judged: its result is undefined");
+        assert_eq!(found[0].message, "rule `BKP-01` could not be evaluated: its result is undefined");
         assert_eq!((found[0].rule.mode, found[0].rule.severity), (Mode::Alert, Severity::Critical));
         assert!(found[0].propose.is_empty());
         assert_eq!(found[0].evidence["failure"], "undefined");
@@ -146,7 +146,7 @@ mod tests {
             read(r#"[{"result":[{"message":"m","propose":["explode"]},{"message":"a","propose":["freeze"]}]}]"#);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].propose, [ResponseKind::Freeze]);
-        assert!(found[1].message.contains("could not be judged: its result is not what a rule returns"));
+        assert!(found[1].message.contains("could not be evaluated: its result is not what a rule returns"));
         assert!(found[1].message.contains("unknown variant `explode`"), "{}", found[1].message);
     }
 

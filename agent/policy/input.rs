@@ -1,4 +1,4 @@
-//! What a rule sees: one typed document per kind of judgement, the same in the agent, in
+//! What a rule sees: one typed document per kind of evaluation, the same in the agent, in
 //! replay and in tests.
 //!
 //! The JSON schemas that `opa check` types rules against come from these types; nobody writes
@@ -21,7 +21,7 @@ use crate::domain::resource::trail::TrailLive;
 use crate::domain::resource::vault::VaultLive;
 use crate::domain::resource::{Desired, Kind, Live, Place};
 
-/// What a rule about acts sees.
+/// What an event rule sees.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EventInput<'a> {
     /// The CloudTrail record, with CloudTrail's own field names.
@@ -31,7 +31,7 @@ pub struct EventInput<'a> {
     pub principal: &'a Principal,
     /// The account whose trail holds the record.
     pub account: &'a Account,
-    /// The moment of judgement, RFC 3339.
+    /// The moment of evaluation, RFC 3339.
     #[schemars(with = "String")]
     pub now: Timestamp,
 }
@@ -50,7 +50,7 @@ impl<'a> EventInput<'a> {
     }
 }
 
-/// What a rule about states sees. `L` is the kind of its live state; the agent holds
+/// What a resource rule sees. `L` is the kind of its live state; the agent holds
 /// [`Live`], the schemas one kind each.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ResourceInput<'a, L = Live> {
@@ -60,7 +60,7 @@ pub struct ResourceInput<'a, L = Live> {
     pub desired: Option<&'a Desired>,
     /// The account that owns it.
     pub account: &'a Account,
-    /// The moment of judgement, RFC 3339.
+    /// The moment of evaluation, RFC 3339.
     #[schemars(with = "String")]
     pub now: Timestamp,
 }

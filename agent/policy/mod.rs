@@ -1,6 +1,6 @@
 //! What the organisation forbids: Rego rules compiled to wasm, and the findings they return.
 //!
-//! A rule is judged on one document and can reach nothing else. This module never decides
+//! A rule is evaluated on one document and can reach nothing else. This module never decides
 //! what happens next: a [`Finding`] proposes, [`crate::respond::decision`] disposes.
 
 pub mod author;
@@ -180,13 +180,13 @@ impl Policies {
         self.0.catalogue.rules_of_kind(kind)
     }
 
-    /// Judges what somebody did by the rules that asked for it.
+    /// Evaluates what somebody did by the rules that asked for it.
     #[must_use]
     pub fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
         self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
     }
 
-    /// Judges a document by one rule, whether it asked for it or not: how a rule's own
+    /// Evaluates a document by one rule, whether it asked for it or not: how a rule's own
     /// examples are tried. `now` is what `time.now_ns` answers.
     #[must_use]
     pub fn evaluate_rule(&self, entry: &Entry, document: &Value, now: Timestamp) -> Vec<Finding> {

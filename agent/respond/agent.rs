@@ -1,7 +1,7 @@
-//! From findings to consequences: decide, plan, claim, execute, record, tell.
+//! From findings to consequences: decide, plan, claim, execute, record, notify.
 //!
 //! Events and resources both come through here, so that an attack seen in an event and
-//! drift found by a sweep are dealt with in one way.
+//! drift found by a sweep are handled in one way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,39 +11,38 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::decision::{Decision, DecisionContext, RecentRepairs, decide};
+use super::detection::Detection;
 use super::dry_run::DryRun;
 use super::enrichment::LookupThrottle;
-use super::execute::Executor;
+use super::execute::{Executor, WriteDoor};
+use super::geoip::Origins;
 use super::keyed_lock::KeyedLock;
 use super::plan::{DesiredStates, Planner};
 use super::shadow::Backlog;
 use crate::config::Config;
-use crate::domain::account::Account;
+use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
-use crate::domain::cloud::{CloudError, Clouds};
-use crate::domain::event::Event;
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::finding::Finding;
 use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
-use crate::domain::reason::Reason;
-use crate::domain::resource::{Desired, Live, Place};
+use crate::domain::reason::{Because, Reason};
+use crate::domain::resource::{Desired, Place};
 use crate::domain::response::Response;
-use crate::ledger::{ACT, Case, Incident, Ledger, LedgerError, PlanRecord, Recurrence, State};
-use crate::notify::context::Context;
-use crate::notify::geoip::Origins;
-use crate::notify::notification::{EventFacts, Notification, NotificationKind, StepReport};
+use crate::ledger::{Claim, Incident, Ledger, LedgerError, PlanRecord, State};
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
 use crate::rules::active::{ActiveRules, RuleSet};
+use crate::rules::refresh::RefreshContext;
 
 /// The span in which budgets count and cases join an incident.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// The span in which a repair that people took back is not repeated without their word.
+/// The span in which a repair that people took back is not repeated without approval.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Why a message or a resource was not dealt with.
+/// Why a message or a resource was not handled.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
     /// The account is not in accounts.toml.
@@ -77,96 +76,35 @@ pub struct Agent<C, L> {
     pub config: Config,
     /// The rules, and what should be true.
     pub rules: ActiveRules,
-    /// The way into accounts.
+    /// The way into accounts with their read roles.
     pub clouds: C,
+    /// The way into accounts to act, for [`Executor`] alone.
+    pub door: WriteDoor,
     /// The store.
     pub ledger: L,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// What the agent measures.
     pub metrics: Metrics,
-    /// Wakes the delivery of notices.
-    pub told: Notify,
+    /// Wakes the delivery of reports.
+    pub reports: Notify,
     /// One at a time for each actor or resource.
     pub locks: KeyedLock,
     /// When each incident's principal was last asked about.
-    pub asked: LookupThrottle,
+    pub lookups: LookupThrottle,
     /// Where addresses are from.
     pub origins: Origins,
-    /// What rules in shadow still have to judge.
+    /// What rules in shadow still have to evaluate.
     pub shadows: Backlog,
 }
 
-/// What a case is about.
-#[derive(Debug, Clone, Copy)]
-pub enum Subject<'a> {
-    /// What somebody did.
-    Event(&'a Event),
-    /// What is true of a resource, and the event that led there, if one did.
-    Resource(&'a Place, Option<&'a Event>),
-}
-
-impl<'a> Subject<'a> {
-    /// The event behind it.
-    pub(super) const fn event(&self) -> Option<&'a Event> {
-        match self {
-            Self::Event(event) => Some(event),
-            Self::Resource(_, event) => *event,
-        }
+impl<C: Readers, L: Ledger> Agent<C, L> {
+    /// What a refresh of the rules works on.
+    pub fn refresh_context(&self) -> RefreshContext<'_, L> {
+        let Self { rules, config, ledger, clock, metrics, reports, .. } = self;
+        RefreshContext { rules, config, ledger, clock: &**clock, metrics, reports }
     }
 
-    /// What joins cases into an incident.
-    #[must_use]
-    pub fn correlation(&self, account: &Account) -> String {
-        let actor = self.event().and_then(|event| event.principal.correlation());
-        let subject = actor.unwrap_or_else(|| match self {
-            Self::Event(event) => event.id.clone(),
-            Self::Resource(place, _) => place.arn(),
-        });
-        format!("{}/{subject}", account.id)
-    }
-
-    /// The identity under which the case is claimed.
-    fn case(&self, plan: &Plan, findings: &[Finding]) -> (String, Recurrence) {
-        match (self, plan.proposed, plan.steps.is_empty()) {
-            (Self::Event(event), false, _) => (format!("{ACT}{}", event.key()), Recurrence::Once),
-            (Self::Event(event), true, _) => (format!("ask:{}", event.key()), Recurrence::Once),
-            (Self::Resource(place, _), false, false) => (format!("state:{}", place.arn()), Recurrence::WhenFinished),
-            (Self::Resource(place, _), true, _) => (format!("ask:{}", place.arn()), Recurrence::WhenFinished),
-            // Drift that nobody repairs is told once, not at every sweep.
-            (Self::Resource(place, _), false, true) => {
-                let said: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
-                (format!("drift:{}:{}", place.arn(), hash::digest(&said.join("\n"))), Recurrence::Once)
-            }
-        }
-    }
-
-    fn region(&self) -> &str {
-        match self {
-            Self::Event(event) => &event.region,
-            Self::Resource(place, _) => &place.region,
-        }
-    }
-}
-
-/// Something to respond to.
-#[derive(Debug, Clone, Copy)]
-pub struct Detection<'a> {
-    /// The account it happened in.
-    pub account: &'a Account,
-    /// What it is about.
-    pub subject: Subject<'a>,
-    /// The rules that judged it: all that follows goes by them, whatever is in force by then.
-    pub rules: &'a RuleSet,
-    /// What they found.
-    pub findings: &'a [Finding],
-    /// The resource as the rules saw it, when it is about one.
-    pub live: Option<&'a Live>,
-    /// Measures how long containment took to begin.
-    pub stopwatch: &'a Stopwatch<'a>,
-}
-
-impl<C: Clouds, L: Ledger> Agent<C, L> {
     /// Deals with findings. `Ok` means that their consequences are stored.
     ///
     /// # Errors
@@ -185,45 +123,47 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let incident = self.incident(&detection, correlation).await?;
 
         let (urgent, rest) = decision.by_urgency();
-        let mut notification = self.draft(&detection, &decision);
-        let steps = self.plan(detection.rules, &urgent, &incident.id, &mut notification).await?;
+        let mut case = detection.case(&decision, self.clock.now());
+        let planned = self.plan(detection.rules, &urgent, &incident.id).await?;
+        case.reasons.extend(planned.reasons);
         fault::point("planned");
-        let plan = Plan { account: detection.account.id.clone(), steps, proposed: false };
-        let Some(mut stored) = self.claim(&detection, &incident, &plan, &notification).await? else {
+        let plan = Plan { account: detection.account.id.clone(), steps: planned.steps, proposed: false };
+        let Some(mut stored) = self.claim(&detection, &incident, plan, &case).await? else {
             return Ok(()); // an earlier delivery finished it
         };
         fault::point("claimed");
         let mut outcome = self.execute(&stored, &stored.plan, detection.stopwatch).await;
-        let (known, more) = tokio::join!(
-            self.enrichment(&detection, &stored.incident.id, &decision), // nothing waits for it but the notice
-            self.go_on(&detection, &stored, &rest, &mut notification),
+        let (enrichment, more) = tokio::join!(
+            self.enrichment(&detection, &stored.incident.id, &decision), // nothing waits for it but the report
+            self.go_on(&detection, &stored, &rest),
         );
-        if let Some((extended, mut more)) = more? {
+        let Continued { extended, reasons } = more?;
+        case.reasons.extend(reasons);
+        if let Some((extended, mut more)) = extended {
             stored = extended;
             outcome.steps.append(&mut more.steps);
         }
-        known.tell_in(&mut notification);
-        self.ask(&detection, &incident, &decision, &notification).await?;
-        stored.notification = Notification { at: stored.notification.at, ..notification }; // the first attempt knew first
+        case.enrichment = enrichment;
+        self.ask(&detection, &incident, &decision, &case).await?;
+        stored.case = CaseRecord { at: stored.case.at, ..case }; // the first attempt knew first
         self.finish(&stored, &outcome).await
     }
 
-    /// Plans, stores and takes the steps that need not come first; `None` when there are none.
+    /// Plans, stores and takes the steps that need not come first.
     async fn go_on(
         &self,
         detection: &Detection<'_>,
         stored: &PlanRecord,
         rest: &[Response],
-        notification: &mut Notification,
-    ) -> Result<Option<(PlanRecord, Outcome)>, HandleError> {
-        let steps = self.plan(detection.rules, rest, &stored.incident.id, notification).await?;
+    ) -> Result<Continued, HandleError> {
+        let Planned { steps, reasons } = self.plan(detection.rules, rest, &stored.incident.id).await?;
         if steps.is_empty() {
-            return Ok(None);
+            return Ok(Continued { extended: None, reasons });
         }
         let added = Plan { steps, ..stored.plan.clone() };
         let stored = self.ledger.extend(stored, &added.steps, self.clock.now()).await?;
         let outcome = self.execute(&stored, &added, detection.stopwatch).await;
-        Ok(Some((stored, outcome)))
+        Ok(Continued { extended: Some((stored, outcome)), reasons })
     }
 
     /// What would be done about findings, read from the account and changing nothing.
@@ -234,19 +174,18 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let decision =
             decide(detection.findings, &self.decision_context(detection, &self.past(detection.findings).await?).await?);
         let incident = self.incident(detection, detection.subject.correlation(detection.account)).await?;
-        let mut notification = self.draft(detection, &decision);
-        let act = self.plan(detection.rules, &decision.act, &incident.id, &mut notification).await?;
-        let ask = self.plan(detection.rules, &decision.ask, &incident.id, &mut notification).await?;
+        let act = self.plan(detection.rules, &decision.act, &incident.id).await?;
+        let ask = self.plan(detection.rules, &decision.ask, &incident.id).await?;
         let plan = |steps, proposed| Plan { account: detection.account.id.clone(), steps, proposed };
         Ok(DryRun {
             findings: detection.findings.to_vec(),
-            reasons: notification.reasons,
-            act: plan(act, false),
-            ask: plan(ask, true),
+            reasons: [decision.reasons, act.reasons, ask.reasons].concat(),
+            act: plan(act.steps, false),
+            ask: plan(ask.steps, true),
         })
     }
 
-    /// Records what came of a plan and what people must be told, in one transaction.
+    /// Records what came of a plan and its notification, in one transaction.
     ///
     /// # Errors
     /// When a step is worth another try, or the store fails.
@@ -255,11 +194,11 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             return Err(HandleError::Postponed(error.to_owned())); // the claim stays open
         }
         fault::point("executed");
-        let notification = report(stored, outcome);
-        let told = notification.is_told().then_some(&notification);
-        self.ledger.record(stored, outcome, State::Done, told, self.clock.now()).await?;
+        let report = stored.report(outcome);
+        let report = report.is_reported().then_some(&report);
+        self.ledger.record(stored, outcome, State::Done, report, self.clock.now()).await?;
         fault::point("recorded");
-        self.told.notify_one();
+        self.reports.notify_one();
         Ok(())
     }
 
@@ -267,7 +206,9 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     pub async fn execute(&self, stored: &PlanRecord, plan: &Plan, stopwatch: &Stopwatch<'_>) -> Outcome {
         let incident = &stored.incident.id;
         let begun = stored.resumed;
-        let executor = Executor { clouds: &self.clouds, config: &self.config, incident, stopwatch, begun };
+        let claim = format!("{}@{}", stored.id, stored.claimed);
+        let (readers, door, config) = (&self.clouds, &self.door, &self.config);
+        let executor = Executor { readers, door, config, incident, claim, stopwatch, begun };
         let outcome = executor.execute(plan).await;
         Metrics::add(&self.metrics.count.steps, plan.steps.len() as u64);
         for (step, result) in plan.steps.iter().zip(&outcome.steps) {
@@ -285,7 +226,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         for stored in self.ledger.unfinished().await? {
             warn!(plan = stored.id, "carrying out a plan that an earlier run began");
             let outcome = self.execute(&stored, &stored.plan, &Stopwatch::idle()).await;
-            if stored.is_redelivered() {
+            if stored.key.is_redelivered() {
                 continue;
             }
             match self.finish(&stored, &outcome).await {
@@ -303,19 +244,18 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         detection: &Detection<'_>,
         incident: &Incident,
         decision: &Decision,
-        notification: &Notification,
+        case: &CaseRecord,
     ) -> Result<(), HandleError> {
-        let mut notification = notification.clone();
-        let steps = self.plan(detection.rules, &decision.ask, &incident.id, &mut notification).await?;
+        let Planned { steps, reasons } = self.plan(detection.rules, &decision.ask, &incident.id).await?;
         if steps.is_empty() {
             return Ok(());
         }
+        let case = CaseRecord { reasons: [case.reasons.clone(), reasons].concat(), ..case.clone() };
         let plan = Plan { account: detection.account.id.clone(), steps, proposed: true };
-        if let Some(stored) = self.claim(detection, incident, &plan, &notification).await? {
-            let notification = report(&stored, &Outcome::default());
-            let now = self.clock.now();
-            self.ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notification), now).await?;
-            self.told.notify_one();
+        if let Some(stored) = self.claim(detection, incident, plan, &case).await? {
+            let (outcome, now) = (Outcome::default(), self.clock.now());
+            self.ledger.record(&stored, &outcome, State::Proposed, Some(&stored.report(&outcome)), now).await?;
+            self.reports.notify_one();
         }
         Ok(())
     }
@@ -324,37 +264,33 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         &self,
         detection: &Detection<'_>,
         incident: &Incident,
-        plan: &Plan,
-        notification: &Notification,
+        plan: Plan,
+        case: &CaseRecord,
     ) -> Result<Option<PlanRecord>, LedgerError> {
-        let (key, repeat) = detection.subject.case(plan, detection.findings);
-        let case = Case { key, repeat, incident: incident.clone() };
-        self.ledger.claim(&case, plan, notification, self.clock.now()).await
+        let key = detection.subject.dedup_key(&plan, detection.findings);
+        let claim = Claim { key, incident: incident.clone(), plan, case: case.clone() };
+        self.ledger.claim(&claim, self.clock.now()).await
     }
 
-    /// The steps that deeds need. What will never be possible becomes a reason, so that
+    /// The steps that responses need. What will never be possible becomes a reason, so that
     /// people hear of it; what may be possible later is an error.
-    async fn plan(
-        &self,
-        rules: &RuleSet,
-        responses: &[Response],
-        incident: &str,
-        notification: &mut Notification,
-    ) -> Result<Vec<Step>, CloudError> {
+    async fn plan(&self, rules: &RuleSet, responses: &[Response], incident: &str) -> Result<Planned, CloudError> {
         let desired_states = &DesiredByRules { agent: self, rules };
         let planner =
-            Planner { clouds: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
-        let mut steps = Vec::new();
+            Planner { readers: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
+        let mut planned = Planned::default();
         for response in responses {
             match planner.steps(response).await {
-                Ok(mut more) => steps.append(&mut more),
+                Ok(mut steps) => planned.steps.append(&mut steps),
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
-                    notification.reasons.push(Reason::failure(format!("{} is not possible: {error}", response.verb())))
+                    let because = Because::NotPossible { response: response.verb(), error: error.to_string() };
+                    warn!(incident, "{because}");
+                    planned.reasons.push(Reason::general(because));
                 }
             }
         }
-        Ok(steps)
+        Ok(planned)
     }
 
     async fn incident(&self, detection: &Detection<'_>, correlation: String) -> Result<Incident, LedgerError> {
@@ -415,26 +351,22 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let baseline = self.ledger.baseline(place).await.map_err(unavailable)?;
         Ok(rules.strategies.desired(place).unwrap_or_default().or(baseline.unwrap_or_default()))
     }
+}
 
-    /// What will be told, as far as it is known before anything is done.
-    fn draft(&self, detection: &Detection<'_>, decision: &Decision) -> Notification {
-        Notification {
-            kind: NotificationKind::Response,
-            at: self.clock.now(),
-            account: detection.account.id.clone(),
-            account_name: detection.account.name.clone(),
-            region: detection.subject.region().to_owned(),
-            bundle: Some(detection.rules.policies.digest().to_owned()),
-            event: detection.subject.event().map(EventFacts::of),
-            findings: detection.findings.to_vec(),
-            reasons: decision.reasons.clone(),
-            plan: None,
-            steps: Vec::new(),
-            at_stake: Vec::new(),
-            context: Context::default(),
-            people: Vec::new(),
-        }
-    }
+/// What planning found out.
+#[derive(Debug, Default)]
+struct Planned {
+    steps: Vec<Step>,
+    /// Why responses are not possible.
+    reasons: Vec<Reason>,
+}
+
+/// What came of the steps that need not come first.
+struct Continued {
+    /// The plan with them, and what came of them; none when there are none.
+    extended: Option<(PlanRecord, Outcome)>,
+    /// Why responses are not possible.
+    reasons: Vec<Reason>,
 }
 
 /// What one set of rules wants of resources.
@@ -443,29 +375,10 @@ struct DesiredByRules<'a, C, L> {
     rules: &'a RuleSet,
 }
 
-impl<C: Clouds, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
+impl<C: Readers, L: Ledger> DesiredStates for DesiredByRules<'_, C, L> {
     async fn desired(&self, place: &Place) -> Result<Desired, CloudError> {
         self.agent.desired(place, self.rules).await
     }
-}
-
-/// A stored plan's notice, with what came of its steps; an empty outcome means that they
-/// wait for a person's word.
-#[must_use]
-pub fn report(stored: &PlanRecord, outcome: &Outcome) -> Notification {
-    let mut outcomes = outcome.steps.iter();
-    let steps = stored.plan.steps.iter().map(|step| StepReport {
-        verb: step.verb,
-        action: step.action.to_string(),
-        changes: step.changes(),
-        undo: step.undo.to_string(),
-        outcome: outcomes.next().cloned(),
-    });
-    let kind = match stored.state {
-        State::Denied => NotificationKind::Denial,
-        State::Claimed | State::Proposed | State::Done | State::Undone => stored.notification.kind,
-    };
-    Notification { kind, plan: Some(stored.id.clone()), steps: steps.collect(), ..stored.notification.clone() }
 }
 
 fn before(now: Timestamp, span: SignedDuration) -> Timestamp {

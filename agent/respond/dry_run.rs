@@ -17,7 +17,7 @@ pub struct DryRun {
     pub reasons: Vec<Reason>,
     /// What would be done at once.
     pub act: Plan,
-    /// What would wait for a person's word.
+    /// What would wait for approval.
     pub ask: Plan,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for DryRun {
         }
         write!(f, "{}", self.act)?;
         if !self.ask.steps.is_empty() {
-            write!(f, "after a person's word:\n{}", self.ask)?;
+            write!(f, "after approval:\n{}", self.ask)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What people want to know besides: what is left to lose, whose it is, what else the
+//! What responders want to know as well: what is left to lose, whose it is, what else the
 //! principal did.
 //!
 //! It is asked after containment, beside the rest of the work, and for a bounded time: an
@@ -15,18 +15,17 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 use tracing::info;
 
-use super::agent::{Agent, Detection, Subject};
+use super::agent::Agent;
 use super::decision::Decision;
-use crate::domain::cloud::{Caller, CloudRead as _, Clouds};
+use super::detection::{Detection, Subject};
+use crate::domain::cloud::{Caller, CloudRead as _, Readers};
+use crate::domain::enrichment::{Activity, Enrichment, owner};
 use crate::domain::event::Event;
 use crate::domain::reason::Reason;
 use crate::domain::resource;
 use crate::domain::resource::{Live, Place};
 use crate::domain::response::Response;
 use crate::ledger::Ledger;
-use crate::notify::context::{Activity, Context, owner};
-use crate::notify::geoip::Origin;
-use crate::notify::notification::Notification;
 use crate::rules::active::RuleSet;
 
 /// How long one answer is waited for.
@@ -54,38 +53,19 @@ impl LookupThrottle {
     }
 }
 
-/// What was learnt around a case.
-#[derive(Debug, Default)]
-pub(super) struct Enrichment {
-    at_stake: Vec<String>,
-    context: Context,
-    origin: Option<Origin>,
-}
-
-impl Enrichment {
-    /// Tells it in a notice.
-    pub(super) fn tell_in(self, notification: &mut Notification) {
-        notification.at_stake = self.at_stake;
-        notification.context = self.context;
-        if let Some(event) = &mut notification.event {
-            event.origin = self.origin;
-        }
-    }
-}
-
-impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// What can be learnt around a case that people are told of.
+impl<C: Readers, L: Ledger> Agent<C, L> {
+    /// What can be learnt around a case that is reported.
     pub(super) async fn enrichment(
         &self,
         detection: &Detection<'_>,
         incident: &str,
         decision: &Decision,
     ) -> Enrichment {
-        if !decision.reasons.iter().any(Reason::is_told) {
+        if !decision.reasons.iter().any(Reason::is_reported) {
             return Enrichment::default();
         }
         let (mut known, activity) = tokio::join!(self.places(detection, decision), self.activity(detection, incident));
-        known.context.activity = activity;
+        known.activity = activity;
         let address = detection.subject.event().and_then(|event| event.source_ip.as_deref());
         known.origin = address.and_then(|address| self.origins.find(address));
         known
@@ -105,17 +85,18 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
                 unseen.insert(live.ok().flatten().map(Cow::Owned));
             }
             if let Some(Some(live)) = seen.get(place) {
-                known.stakes(response, live);
+                note_stake(&mut known, response, live);
             }
         }
         for (place, live) in &seen {
-            known.belongs(place, live.as_deref());
+            note_owner(&mut known, place, live.as_deref());
         }
         known
     }
 
     async fn look_at(&self, place: &Place, rules: &RuleSet) -> Option<Live> {
         let cloud = self.clouds.reader(self.config.account(&place.account)?).await.ok()?;
+        let place = &*resource::located(place, &cloud).await.ok()?;
         let desired = self.desired(place, rules).await.ok()?;
         resource::read(place, &desired, &cloud).await.ok()
     }
@@ -123,20 +104,20 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     async fn activity(&self, detection: &Detection<'_>, incident: &str) -> Option<Activity> {
         let Subject::Event(event) = detection.subject else { return None };
         let caller = caller(event)?;
-        if !self.asked.is_due(incident, self.clock.now()) {
+        if !self.lookups.is_due(incident, self.clock.now()) {
             return None;
         }
         let asked = async { self.clouds.reader(detection.account).await?.calls_of(&event.region, &caller).await };
         match timeout(LOOKUP_TIMEOUT, asked).await {
             Ok(Ok(read)) => Some(Activity::around((&event.id, event.time), &event.region, &read)),
             Ok(Err(error)) => {
-                info!(incident, "what else the principal did is not told: {error}");
+                info!(incident, "what else the principal did is unknown: {error}");
                 None
             }
             Err(_) => {
                 info!(
                     incident,
-                    "what else the principal did is not told: no answer within {} s",
+                    "what else the principal did is unknown: no answer within {} s",
                     LOOKUP_TIMEOUT.as_secs()
                 );
                 None
@@ -145,20 +126,20 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 }
 
-impl Enrichment {
-    fn belongs(&mut self, place: &Place, live: Option<&Live>) {
-        let owner = live.and_then(|live| owner(live.tags())).map(|owner| (place.arn(), owner.to_owned()));
-        self.context.owners.extend(owner);
-    }
+/// Notes whose a resource is.
+fn note_owner(known: &mut Enrichment, place: &Place, live: Option<&Live>) {
+    let owner = live.and_then(|live| owner(live.tags())).map(|owner| (place.arn(), owner.to_owned()));
+    known.owners.extend(owner);
+}
 
-    fn stakes(&mut self, response: &Response, live: &Live) {
-        match (response, live) {
-            (Response::Freeze(_), Live::Vault(vault)) => self.at_stake.push(vault.to_string()),
-            (
-                Response::Freeze(_) | Response::Restore(_) | Response::Copy(_) | Response::Contain { .. },
-                Live::Vault(_) | Live::Bucket(_) | Live::Key(_) | Live::Trail(_),
-            ) => {}
-        }
+/// Notes what is left to lose where a response freezes it.
+fn note_stake(known: &mut Enrichment, response: &Response, live: &Live) {
+    match (response, live) {
+        (Response::Freeze(_), Live::Vault(vault)) => known.at_stake.push(vault.to_string()),
+        (
+            Response::Freeze(_) | Response::Restore(_) | Response::Copy(_) | Response::Contain { .. },
+            Live::Vault(_) | Live::Bucket(_) | Live::Key(_) | Live::Trail(_),
+        ) => {}
     }
 }
 

@@ -3,13 +3,16 @@
 //! Every step is taken before any is read back, so that looking at the first never delays
 //! the last. Nothing here decides what to do or reads events.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use super::plan::is_true;
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::domain::cloud::{CloudError, CloudWrite, Clouds};
+use crate::domain::action::Action;
+use crate::domain::cloud::{CloudError, CloudWrite as _, Readers, Writers};
 use crate::domain::finding::ResponseKind;
+use crate::domain::hash::digest;
 use crate::domain::outcome::{Outcome, StepOutcome};
 use crate::domain::plan::{Plan, Step};
 use crate::ops::fault;
@@ -18,21 +21,65 @@ use crate::ops::metrics::Stopwatch;
 /// How often a step is read back before it is called unverified.
 const LOOKS: u32 = 4;
 
+/// How long an idempotency token is.
+const TOKEN_CHARS: usize = 32;
+
+/// The write door. Whoever holds it can pass it on to an [`Executor`] and do nothing else: no
+/// writer comes out of it.
+pub struct WriteDoor(Box<dyn Apply>);
+
+impl WriteDoor {
+    /// Closes the door behind what writes.
+    #[must_use]
+    pub fn new(writers: impl Writers + 'static) -> Self {
+        Self(Box::new(writers))
+    }
+}
+
+/// One action, to be carried out.
+struct Request<'a> {
+    account: &'a Account,
+    incident: &'a str,
+    action: &'a Action,
+    token: &'a str,
+    /// Stopped when the door is open, where the action is the first containment.
+    stopwatch: Option<&'a Stopwatch<'a>>,
+}
+
+/// [`Writers`] without their type.
+trait Apply: Send + Sync {
+    fn apply<'a>(&'a self, request: Request<'a>) -> Pin<Box<dyn Future<Output = Result<(), CloudError>> + Send + 'a>>;
+}
+
+impl<W: Writers> Apply for W {
+    fn apply<'a>(&'a self, request: Request<'a>) -> Pin<Box<dyn Future<Output = Result<(), CloudError>> + Send + 'a>> {
+        Box::pin(async move {
+            let writer = self.writer(request.account, request.incident, request.action).await?;
+            request.stopwatch.inspect(|stopwatch| stopwatch.containing());
+            writer.apply(request.action, request.token).await
+        })
+    }
+}
+
 /// What carrying out a plan needs besides the plan.
 pub struct Executor<'a, C> {
-    /// The way into accounts.
-    pub clouds: &'a C,
+    /// The way into accounts to read back what was done.
+    pub readers: &'a C,
+    /// The way into accounts to act.
+    pub door: &'a WriteDoor,
     /// The accounts.
     pub config: &'a Config,
     /// The incident, which the sessions' names carry.
     pub incident: &'a str,
+    /// What tells this plan from every other one, and is the same in every attempt at it.
+    pub claim: String,
     /// Whether an attempt that died may have taken any of the steps.
     pub begun: bool,
     /// Measures how long the first containment took to begin.
     pub stopwatch: &'a Stopwatch<'a>,
 }
 
-impl<C: Clouds> Executor<'_, C> {
+impl<C: Readers> Executor<'_, C> {
     /// Takes every step, then reads each one back. A step that fails stops no other.
     pub async fn execute(&self, plan: &Plan) -> Outcome {
         let mut steps = Vec::with_capacity(plan.steps.len());
@@ -67,11 +114,15 @@ impl<C: Clouds> Executor<'_, C> {
     }
 
     async fn apply(&self, step: &Step) -> Result<(), CloudError> {
-        let door = self.clouds.writer(self.account(step)?, self.incident, &step.action).await?;
-        if step.verb == ResponseKind::Contain || step.verb == ResponseKind::ContainHard {
-            self.stopwatch.containing();
-        }
-        door.apply(&step.action).await
+        let contains = step.verb == ResponseKind::Contain || step.verb == ResponseKind::ContainHard;
+        let request = Request {
+            account: self.account(step)?,
+            incident: self.incident,
+            action: &step.action,
+            token: &token(&self.claim, &step.action),
+            stopwatch: contains.then_some(self.stopwatch),
+        };
+        self.door.0.apply(request).await
     }
 
     /// Reads back what a step should have made true. IAM and S3 may take a moment to show it.
@@ -87,7 +138,7 @@ impl<C: Clouds> Executor<'_, C> {
     }
 
     async fn is_true(&self, step: &Step) -> Result<bool, CloudError> {
-        let cloud = self.clouds.reader(self.account(step)?).await?;
+        let cloud = self.readers.reader(self.account(step)?).await?;
         is_true(&step.action, &cloud).await
     }
 
@@ -97,5 +148,30 @@ impl<C: Clouds> Executor<'_, C> {
             target: step.account.to_string(),
             detail: "the account is no longer in accounts.toml".to_owned(),
         })
+    }
+}
+
+/// AWS answers a token that it has seen with the first result and does nothing more: a retry of
+/// a plan must repeat it, and a new plan for the very same thing must not.
+fn token(claim: &str, action: &Action) -> String {
+    let request = serde_json::to_string(action).unwrap_or_default();
+    digest(&format!("{claim}\n{request}")).chars().take(TOKEN_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_of_a_plan_is_the_same_request_and_a_new_plan_is_a_new_one() {
+        let hold = |vault: &str| Action::HoldVault {
+            region: "eu-west-1".to_owned(),
+            vault: vault.to_owned(),
+            title: "Keepwatch KW-1".to_owned(),
+        };
+        assert_eq!(token("KW-1/1", &hold("main")), token("KW-1/1", &hold("main")));
+        assert_ne!(token("KW-1/1", &hold("main")), token("KW-1/2", &hold("main")));
+        assert_ne!(token("KW-1/1", &hold("main")), token("KW-1/1", &hold("other")));
+        assert_eq!(token("KW-1/1", &hold("main")).len(), TOKEN_CHARS);
     }
 }

@@ -5,9 +5,11 @@
 
 pub mod agent;
 pub mod decision;
+pub mod detection;
 pub mod dry_run;
 pub mod enrichment;
 pub mod execute;
+pub mod geoip;
 pub mod keyed_lock;
 pub mod pipeline;
 pub mod plan;

@@ -2,9 +2,10 @@
 
 use tracing::warn;
 
-use super::agent::{Agent, Detection, HandleError, Subject};
+use super::agent::{Agent, HandleError};
+use super::detection::{Detection, Subject};
 use crate::domain::account::AccountId;
-use crate::domain::cloud::{CloudRead, Clouds};
+use crate::domain::cloud::{CloudRead, Readers};
 use crate::domain::event::Event;
 use crate::domain::finding::{Finding, ResponseKind};
 use crate::domain::resource;
@@ -15,8 +16,8 @@ use crate::ops::fault;
 use crate::ops::metrics::Stopwatch;
 use crate::policy::input::EventInput;
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// Deals with one event. `Ok` means that its message may be deleted; the answer says
+impl<C: Readers, L: Ledger> Agent<C, L> {
+    /// Handles one event. `Ok` means that its message may be deleted; the answer says
     /// whether anything came of it.
     ///
     /// # Errors
@@ -26,11 +27,11 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let account = account.ok_or_else(|| HandleError::UnknownAccount(event.account.clone()))?;
         let event = event.flagged(&self.config);
         if event.principal.flags.agent {
-            return Ok(Disposition::Ignored); // its own deeds; the ledger knows them already
+            return Ok(Disposition::Ignored); // its own calls; the ledger knows them already
         }
         let rules = &self.rules.now(); // one set for the whole story, whatever is swapped meanwhile
         let findings = rules.evaluate_event(&EventInput::new(&event, account, self.clock.now()));
-        fault::point("judged");
+        fault::point("evaluated");
         let subject = Subject::Event(&event);
         self.respond(Detection { account, subject, rules, findings: &findings, live: None, stopwatch }).await?;
 
@@ -74,7 +75,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
                 Err(error) => Err(error.to_string()),
             };
             if let Err(error) = handled {
-                warn!(account.id = %account.id, "an event of the blind time was not handled: {error}");
+                warn!(account.id = %account.id, "an event from the trail's gap was not handled: {error}");
             }
         }
         Ok(())

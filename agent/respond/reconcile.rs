@@ -3,9 +3,10 @@
 
 use tracing::info;
 
-use super::agent::{Agent, Detection, HandleError, Subject};
+use super::agent::{Agent, HandleError};
+use super::detection::{Detection, Subject};
 use crate::domain::account::Account;
-use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::event::Event;
 use crate::domain::finding::Finding;
 use crate::domain::resource;
@@ -27,8 +28,8 @@ pub struct Evaluation {
     pub findings: Vec<Finding>,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// Judges one resource as it is now, and deals with what is found. `cause` is the event
+impl<C: Readers, L: Ledger> Agent<C, L> {
+    /// Evaluates one resource as it is now, and handles what is found. `cause` is the event
     /// that led here; a sweep has none.
     ///
     /// # Errors
@@ -74,7 +75,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let cloud = self.clouds.reader(account).await?;
         let live = match resource::read(place, &desired, &cloud).await {
             Err(CloudError::Gone { target }) => {
-                info!(account.id = %account.id, "`{target}` is gone: nothing to judge");
+                info!(account.id = %account.id, "`{target}` is gone: nothing to evaluate");
                 return Ok(None);
             }
             answer => answer?,

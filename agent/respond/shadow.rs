@@ -1,9 +1,9 @@
-//! Rules in shadow: judged like every other, on their own time, and nothing comes of them but
+//! Rules in shadow: evaluated like every other, on their own time, and nothing comes of them but
 //! a note in the store.
 //!
 //! INVARIANT: a shadow's finding never reaches [`Agent::respond`], its failure never the message
-//! that is being handled, and whoever judges in earnest never waits for it. What waits here when
-//! the process dies is lost: it would have changed nothing.
+//! that is being handled, and an evaluation that is acted on never waits for it. What waits here
+//! when the process dies is lost: it would have changed nothing.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +15,10 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::agent::Agent;
+use super::detection::event_key;
 use crate::domain::account::{Account, AccountId};
-use crate::domain::cloud::Clouds;
+use crate::domain::case::DedupKey;
+use crate::domain::cloud::Readers;
 use crate::domain::event::Event;
 use crate::ledger::Ledger;
 use crate::ledger::shadow::Shadowed;
@@ -27,7 +29,7 @@ use crate::rules::active::{RuleSet, Watch};
 /// How many documents may wait; beyond it they are skipped and counted.
 const WAITING: usize = 1_000;
 
-/// Documents that rules in shadow still have to judge.
+/// Documents that rules in shadow still have to evaluate.
 #[derive(Debug, Default)]
 pub struct Backlog {
     waiting: Mutex<VecDeque<Work>>,
@@ -35,7 +37,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// Waits until there is something to judge.
+    /// Waits until there is something to evaluate.
     pub async fn more(&self) {
         self.more.notified().await;
     }
@@ -67,7 +69,7 @@ struct Work {
 /// What a shadow looks at.
 #[derive(Debug)]
 struct Sight {
-    subject: String,
+    subject: DedupKey,
     account: AccountId,
     principal: Option<String>,
     now: Timestamp,
@@ -91,19 +93,19 @@ impl Work {
     }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Leaves an event to the rules in shadow.
     pub fn shadow_event(&self, rules: &RuleSet, event: &Event, account: &Account) {
         let act = EventInput::new(event, account, self.clock.now());
         let principal = event.principal.arn.clone().or_else(|| event.principal.name.clone());
-        let sight = Sight { subject: event.key(), account: account.id.clone(), principal, now: act.now };
+        let sight = Sight { subject: event_key(event), account: account.id.clone(), principal, now: act.now };
         self.leave(rules.watches_of_event(&act), &act, sight);
     }
 
     /// Leaves a resource to the rules in shadow.
     pub fn shadow_resource(&self, rules: &RuleSet, state: &ResourceInput<'_>, cause: Option<&Event>) {
         let principal = cause.and_then(|event| event.principal.arn.clone());
-        let (subject, account) = (state.resource.arn.clone(), state.account.id.clone());
+        let (subject, account) = (DedupKey::Resource { arn: state.resource.arn.clone() }, state.account.id.clone());
         let sight = Sight { subject, account, principal, now: state.now };
         self.leave(rules.watches_of_kind(state.resource.kind), state, sight);
     }
@@ -118,7 +120,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         }
     }
 
-    /// Judges what was left to the rules in shadow, on a thread that may take its time.
+    /// Evaluates what was left to the rules in shadow, on a thread that may take its time.
     pub async fn evaluate_shadows(&self) {
         while let Some(work) = self.shadows.pop() {
             let now = work.sight.now;

@@ -1,12 +1,13 @@
-//! Every resource of every account, again and again: what no event told of is found here,
+//! Every resource of every account, again and again: what no event showed is found here,
 //! and takes the very same path.
 
 use tracing::warn;
 
-use super::agent::{Agent, Detection, HandleError, Subject};
+use super::agent::{Agent, HandleError};
+use super::detection::{Detection, Subject};
 use super::dry_run::DryRun;
 use crate::domain::account::Account;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::domain::resource;
 use crate::domain::resource::{Kind, Place};
 use crate::ledger::Ledger;
@@ -15,14 +16,14 @@ use crate::ops::metrics::Stopwatch;
 /// What one sweep saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Swept {
-    /// Resources that were judged.
+    /// Resources that were evaluated.
     pub evaluated: u64,
     /// What could not be read, in words; everything else was swept all the same.
     pub failed: Vec<String>,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
-    /// Judges every resource of every watched account once, and deals with what is found.
+impl<C: Readers, L: Ledger> Agent<C, L> {
+    /// Evaluates every resource of every watched account once, and handles what is found.
     /// One account that refuses stops no other.
     pub async fn sweep(&self) -> Swept {
         let mut swept = Swept::default();
@@ -87,7 +88,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
 
 impl Swept {
     fn failed(&mut self, what: String, error: &HandleError) {
-        warn!("the sweep could not judge {what}: {error}");
+        warn!("the sweep could not evaluate {what}: {error}");
         self.failed.push(format!("{what}: {error}"));
     }
 }

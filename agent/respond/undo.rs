@@ -1,19 +1,19 @@
 //! Taking back, approving and denying: what people say to a stored plan.
 //!
 //! An undo is a plan like any other, made of the undo steps that were read before the change,
-//! in reverse. It is claimed, carried out, recorded and told the same way.
+//! in reverse. It is claimed, carried out, recorded and reported the same way.
 
 use jiff::Timestamp;
 
-use super::agent::{Agent, HandleError, report};
-use crate::domain::cloud::Clouds;
+use super::agent::{Agent, HandleError};
+use crate::domain::case::{CaseRecord, CaseUpdate, DedupKey};
+use crate::domain::cloud::Readers;
+use crate::domain::enrichment::Enrichment;
 use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
-use crate::domain::reason::Reason;
-use crate::ledger::{Case, Consent, Ledger, PlanRecord, Recurrence, State};
-use crate::notify::context::Context;
-use crate::notify::notification::{Notification, NotificationKind};
+use crate::domain::reason::{Because, Reason};
+use crate::ledger::{Claim, Consent, Ledger, PlanRecord, State};
 use crate::ops::metrics::Stopwatch;
 
 /// Why a plan was not taken back or approved.
@@ -36,8 +36,8 @@ pub enum UndoError {
     #[error("releasing a quarantine or a hold takes two people: name both, `--by you --with second-person`")]
     OnePerson,
     /// Whoever did it may not say what becomes of it.
-    #[error("`{0}` is who the plan is about: somebody else must say what becomes of it")]
-    OwnDeed(String),
+    #[error("the plan is about `{0}`: somebody else must approve, deny or undo it")]
+    OwnPlan(String),
     /// Handling failed.
     #[error(transparent)]
     Handle(#[from] HandleError),
@@ -77,7 +77,7 @@ pub enum Agreed {
     Waits,
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What would take back a plan, or every plan of an incident, the newest first; plans
     /// that changed nothing are left out.
     ///
@@ -114,7 +114,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
     }
 
     /// Notes that a person wants to take plans back, for people who do not come together. The
-    /// word holds for half an hour, after a restart too, and for these plans alone.
+    /// approval holds for half an hour, after a restart too, and for these plans alone.
     ///
     /// # Errors
     /// When the person is who it is about, or the store fails.
@@ -128,23 +128,21 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let plans = undoable.iter().map(|one| one.stored.id.clone()).collect();
         let consent = Consent { target: target.to_owned(), plans, person: person.to_owned() };
         let now = self.clock.now();
-        let notification = wanting(&first.stored, &consent, now);
-        let people = self.ledger.consent(&consent, &first.stored.incident, &notification, now).await?;
-        self.told.notify_one();
+        let case = second_person_needed(&first.stored, &consent, now);
+        let people = self.ledger.consent(&consent, &first.stored.incident, &case, now).await?;
+        self.reports.notify_one();
         Ok(if are_two(&people) { Agreed::By(people) } else { Agreed::Waits })
     }
 
     async fn undo_one(&self, Undoable { stored, plan }: &Undoable, people: &[String]) -> Result<Outcome, UndoError> {
         let now = self.clock.now();
-        let case =
-            Case { key: format!("undo:{}", stored.id), repeat: Recurrence::Once, incident: stored.incident.clone() };
-        let notification = Notification {
-            kind: NotificationKind::Undo,
-            at: now,
-            people: people.to_vec(),
-            ..stored.notification.clone()
+        let claim = Claim {
+            key: DedupKey::Undo { plan: stored.id.clone() },
+            incident: stored.incident.clone(),
+            plan: plan.clone(),
+            case: stored.case.updated(CaseUpdate::Undo, now, people),
         };
-        let claimed = self.ledger.claim(&case, plan, &notification, now).await?;
+        let claimed = self.ledger.claim(&claim, now).await?;
         let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was taken back already"))?;
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
         self.finish(&claimed, &outcome).await?;
@@ -153,7 +151,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Ok(outcome)
     }
 
-    /// Carries out a plan that waited for a person's word.
+    /// Carries out a plan that waited for approval.
     ///
     /// # Errors
     /// When it does not wait, or a step cannot be taken now.
@@ -165,18 +163,13 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             .take_proposed(id, person, self.clock.now())
             .await?
             .ok_or_else(|| wrong_state(&stored, "somebody else approved it a moment ago"))?;
-        taken.notification = Notification {
-            kind: NotificationKind::Approval,
-            at: self.clock.now(),
-            people: vec![person.to_owned()],
-            ..taken.notification
-        };
+        taken.case = taken.case.updated(CaseUpdate::Approval, self.clock.now(), &[person.to_owned()]);
         let outcome = self.execute(&taken, &taken.plan, &Stopwatch::idle()).await;
         self.finish(&taken, &outcome).await?;
         Ok((taken, outcome))
     }
 
-    /// Closes a plan that waited for a person's word; nothing of it is carried out.
+    /// Closes a plan that waited for approval; nothing of it is carried out.
     ///
     /// # Errors
     /// When it does not wait, or the person is who it is about.
@@ -184,21 +177,15 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         let mut stored = self.proposed(id).await?;
         not_by_the_actor(&stored, person)?;
         let now = self.clock.now();
-        let notification = Notification {
-            kind: NotificationKind::Denial,
-            at: now,
-            people: vec![person.to_owned()],
-            ..stored.notification.clone()
-        };
-        stored.notification = notification;
-        let told = report(&stored, &Outcome::default());
-        self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&told), now).await?;
-        self.told.notify_one();
+        stored.case = stored.case.updated(CaseUpdate::Denial, now, &[person.to_owned()]);
+        let report = stored.report(&Outcome::default());
+        self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&report), now).await?;
+        self.reports.notify_one();
         let closed = self.stored(id).await?;
         if closed.state == State::Denied { Ok(stored) } else { Err(wrong_state(&closed, "somebody was faster")) }
     }
 
-    /// A plan that waits for a person's word.
+    /// A plan that waits for approval.
     ///
     /// # Errors
     /// When there is none with this id, or it does not wait.
@@ -217,14 +204,14 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
             return match stored.state {
                 State::Done => Ok(vec![stored]),
                 State::Claimed | State::Proposed | State::Undone | State::Denied => {
-                    Err(wrong_state(&stored, "only a finished plan can be taken back"))
+                    Err(wrong_state(&stored, "only a finished plan can be undone"))
                 }
             };
         }
         let incidents = self.ledger.incidents().await?;
         let plans = incidents.into_iter().find(|(incident, _)| incident.id == id).map(|(_, plans)| plans);
         let mut plans = plans.ok_or_else(|| UndoError::Unknown(id.to_owned()))?;
-        plans.retain(|stored| stored.state == State::Done && stored.notification.kind != NotificationKind::Undo);
+        plans.retain(|stored| stored.state == State::Done && stored.case.update != CaseUpdate::Undo);
         plans.reverse();
         Ok(plans)
     }
@@ -243,43 +230,35 @@ fn wrong_state(stored: &PlanRecord, hint: &'static str) -> UndoError {
         State::Claimed => "being carried out",
         State::Proposed => "waiting for approval",
         State::Done => "finished",
-        State::Undone => "taken back already",
+        State::Undone => "undone already",
         State::Denied => "denied",
     };
     UndoError::State { id: stored.id.clone(), state: state.to_owned(), hint }
 }
 
-/// What people are told of the first of two words.
-fn wanting(stored: &PlanRecord, consent: &Consent, now: Timestamp) -> Notification {
-    let Consent { target, plans, person } = consent;
-    let because = format!(
-        "`{person}` wants to take back `{target}` ({} plan(s)); releasing an actor or a vault takes two people: \
-         another one must say so within 30 minutes",
-        plans.len()
-    );
-    Notification {
-        kind: NotificationKind::Consent,
-        at: now,
+/// What is reported when the first of two people asks for an undo.
+fn second_person_needed(stored: &PlanRecord, consent: &Consent, now: Timestamp) -> CaseRecord {
+    let Consent { target, plans, person } = consent.clone();
+    let because = Because::SecondPersonNeeded { person: person.clone(), target, plans: plans.len() };
+    CaseRecord {
         findings: Vec::new(),
-        reasons: vec![Reason::failure(because)],
-        people: vec![person.clone()],
-        at_stake: Vec::new(),
-        context: Context::default(),
-        ..stored.notification.clone()
+        reasons: vec![Reason::general(because)],
+        enrichment: Enrichment::default(),
+        ..stored.case.updated(CaseUpdate::Consent, now, &[person])
     }
 }
 
-/// Refuses a person who is the actor, as far as names tell: a user's, a session's, the source
+/// Refuses a person who is the actor, as far as the names show: a user's, a session's, the source
 /// identity's, with or without what follows an `@`.
 ///
 /// # Errors
 /// When the person is.
 pub fn not_by_the_actor(stored: &PlanRecord, person: &str) -> Result<(), UndoError> {
-    let Some(principal) = stored.notification.event.as_ref().map(|event| &event.principal) else { return Ok(()) };
+    let Some(principal) = stored.case.principal() else { return Ok(()) };
     let plain = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
     let names = [&principal.name, &principal.session, &principal.source_identity];
     let is_actor = names.into_iter().flatten().any(|name| plain(name) == plain(person));
-    if is_actor && !plain(person).is_empty() { Err(UndoError::OwnDeed(person.to_owned())) } else { Ok(()) }
+    if is_actor && !plain(person).is_empty() { Err(UndoError::OwnPlan(person.to_owned())) } else { Ok(()) }
 }
 
 fn takes_two(undoable: &[Undoable]) -> bool {

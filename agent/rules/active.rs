@@ -1,8 +1,8 @@
 //! The rules in force: compiled policies and the strategies of the same bundle, which are
-//! loaded, judged by and swapped together.
+//! loaded, evaluated and swapped together.
 //!
-//! A new set is made aside and tried before it is taken; whoever judges holds one set from
-//! beginning to end. It decides nothing about findings.
+//! A new set is built and tested before it replaces the active one. An evaluation uses one set
+//! from beginning to end. It decides nothing about findings.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub enum RulesError {
     #[error(transparent)]
     Strategy(#[from] StrategyError),
     /// A rule fails on the simplest document.
-    #[error("rule `{rule}` cannot be judged at all: {failure}")]
+    #[error("rule `{rule}` cannot be evaluated at all: {failure}")]
     NotALogFile {
         /// The rule's id.
         rule: String,
@@ -51,7 +51,7 @@ pub enum RulesError {
         source: Box<CloudError>,
     },
     /// Loading came to no end.
-    #[error("loading broke down: {0}")]
+    #[error("loading failed: {0}")]
     Broken(#[from] tokio::task::JoinError),
 }
 
@@ -85,7 +85,7 @@ pub struct Watch {
     pub policies: Policies,
     /// The rule.
     pub entry: Entry,
-    /// Whether that is the bundle beside the active one.
+    /// Whether that is the candidate bundle.
     pub candidate: bool,
 }
 
@@ -93,7 +93,7 @@ impl RuleSet {
     /// The set that policies make with the strategies in their data.
     ///
     /// # Errors
-    /// When a strategy is not right, or a rule cannot be judged at all.
+    /// When a strategy is not right, or a rule cannot be evaluated at all.
     pub fn new(policies: Policies) -> Result<Self, RulesError> {
         smoke_test(&policies)?;
         let strategies = Strategies::from_data(policies.data())?;
@@ -111,13 +111,13 @@ impl RuleSet {
         Self { shadow, ..self }
     }
 
-    /// The same rules with a bundle beside them that is only watched.
+    /// The same rules with a candidate bundle that is only watched.
     #[must_use]
     pub fn with_candidate(self, candidate: Option<Policies>) -> Self {
         Self { candidate, ..self }
     }
 
-    /// The bundle beside them.
+    /// The candidate bundle.
     #[must_use]
     pub const fn candidate(&self) -> Option<&Policies> {
         self.candidate.as_ref()
@@ -137,34 +137,34 @@ impl RuleSet {
             bundle: policies.digest().to_owned(),
             title: entry.rule.title.clone(),
         };
-        let own = self.policies.rules().iter().filter(|entry| !self.acts(entry));
+        let own = self.policies.rules().iter().filter(|entry| !self.is_active(entry));
         let other =
             self.candidate.iter().flat_map(|candidate| candidate.rules().iter().map(move |entry| (candidate, entry)));
         let own = own.map(|entry| watched(&self.policies, entry, false));
         own.chain(other.map(|(candidate, entry)| watched(candidate, entry, true))).collect()
     }
 
-    /// Judges what somebody did, by the rules that are acted on.
+    /// Evaluates what somebody did, by the rules that are acted on.
     #[must_use]
     pub fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
         self.policies.evaluate_entries(
-            self.policies.subscribers_of_event(act).filter(|entry| self.acts(entry)),
+            self.policies.subscribers_of_event(act).filter(|entry| self.is_active(entry)),
             act,
             act.now,
         )
     }
 
-    /// Judges what is true of a resource, by the rules that are acted on.
+    /// Evaluates what is true of a resource, by the rules that are acted on.
     #[must_use]
     pub fn evaluate_resource(&self, state: &ResourceInput<'_>) -> Vec<Finding> {
-        let entries = self.policies.rules_of_kind(state.resource.kind).filter(|entry| self.acts(entry));
+        let entries = self.policies.rules_of_kind(state.resource.kind).filter(|entry| self.is_active(entry));
         self.policies.evaluate_entries(entries, state, state.now)
     }
 
     /// The rules in shadow that an act concerns.
     #[must_use]
     pub fn watches_of_event(&self, act: &EventInput<'_>) -> Vec<Watch> {
-        let own = self.policies.subscribers_of_event(act).filter(|entry| !self.acts(entry));
+        let own = self.policies.subscribers_of_event(act).filter(|entry| !self.is_active(entry));
         let candidate = self.candidate.iter().flat_map(|candidate| candidate.subscribers_of_event(act));
         self.watches(own, candidate)
     }
@@ -172,7 +172,7 @@ impl RuleSet {
     /// The rules in shadow for a kind of resource.
     #[must_use]
     pub fn watches_of_kind(&self, kind: Kind) -> Vec<Watch> {
-        let own = self.policies.rules_of_kind(kind).filter(|entry| !self.acts(entry));
+        let own = self.policies.rules_of_kind(kind).filter(|entry| !self.is_active(entry));
         let candidate = self.candidate.iter().flat_map(|candidate| candidate.rules_of_kind(kind));
         self.watches(own, candidate)
     }
@@ -189,7 +189,7 @@ impl RuleSet {
     }
 
     /// Whether what a rule finds is acted on.
-    fn acts(&self, entry: &Entry) -> bool {
+    fn is_active(&self, entry: &Entry) -> bool {
         !self.shadow.contains(&entry.rule.id)
     }
 }
@@ -222,7 +222,7 @@ fn smoke_test(policies: &Policies) -> Result<(), RulesError> {
 fn smallest(entry: &Entry) -> Value {
     let account = json!({"id": "000000000000", "name": "none", "class": "production", "mode": "observe", "tags": {}});
     let now = Timestamp::UNIX_EPOCH;
-    match &entry.wants {
+    match &entry.subscription {
         Subscription::Events(patterns) => {
             let source = patterns.first().map(|pattern| pattern.source.as_str());
             let name = patterns.first().map(|pattern| match &pattern.name {
@@ -297,7 +297,7 @@ pub async fn compile(
     tokio::task::spawn_blocking(make).await?
 }
 
-/// The set that is judged by now.
+/// The set that evaluates now.
 #[derive(Debug)]
 pub struct ActiveRules {
     set: RwLock<Arc<RuleSet>>,
@@ -311,7 +311,7 @@ impl ActiveRules {
         Self { set: RwLock::new(Arc::new(set)), refused_before: AtomicU64::new(0) }
     }
 
-    /// The set that is in force at this moment. Whoever judges holds on to it: what is asked
+    /// The set that is in force at this moment. Whoever evaluates holds on to it: what is asked
     /// for later may be another.
     #[must_use]
     pub fn now(&self) -> Arc<RuleSet> {

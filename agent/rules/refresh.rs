@@ -1,35 +1,37 @@
-//! Keeps the rules fresh while the agent runs: looks at their source, tries what is new aside,
-//! and puts it in force between two events.
+//! Keeps the rules fresh while the agent runs: looks at their source, tests what is new, and
+//! activates it between two events.
 //!
-//! What cannot be used leaves the rules as they are; people are told of it once. It judges
+//! What cannot be used leaves the rules as they are; that is reported once. It evaluates
 //! nothing, and it never stops the agent.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use super::active;
-use super::active::{Fetched, RuleSet, RulesError};
+use super::active::{ActiveRules, Fetched, RuleSet, RulesError};
+use crate::config::Config;
 use crate::domain::account::{AccountId, Mode};
-use crate::domain::cloud::{Clouds, ObjectStore};
+use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate, DedupKey};
+use crate::domain::clock::Clock;
+use crate::domain::cloud::ObjectStore;
+use crate::domain::enrichment::Enrichment;
 use crate::domain::finding::{Finding, Rule, Severity};
 use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::Plan;
 use crate::ledger::shadow::Watched;
-use crate::ledger::{Adopted, Case, Incident, Ledger, LedgerError, Recurrence, State};
-use crate::notify::context::Context;
-use crate::notify::notification::{Notification, NotificationKind};
+use crate::ledger::{Adopted, Claim, Incident, Ledger, LedgerError, State};
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, Source};
 use crate::policy::engine::compiler::Compiler;
-use crate::respond::agent::Agent;
 
-/// The id under which people are told about the rules themselves.
+/// The id under which the rules themselves are reported.
 const RULE: &str = "KW-POLICIES";
 
 /// How often it is noted that rules in shadow are still watched.
@@ -69,7 +71,7 @@ pub struct Refresher {
     pub compiler: Compiler,
     /// How long they may go without a successful look.
     pub max_age: Duration,
-    /// The account that the agent itself is in, for what people are told.
+    /// The account that the agent itself is in, for notifications.
     pub home: AccountId,
     /// A bundle that is only watched.
     pub candidate: Option<Source>,
@@ -110,9 +112,9 @@ impl Refresher {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn refresh<C: Clouds, L: Ledger>(
+    pub async fn refresh<L: Ledger>(
         &mut self,
-        agent: &Agent<C, L>,
+        context: &RefreshContext<'_, L>,
         shelf: &impl ObjectStore,
     ) -> Result<Looked, LedgerError> {
         let known: Vec<&Fingerprint> = self.seen.iter().chain(&self.refused).collect();
@@ -123,8 +125,8 @@ impl Refresher {
             Ok(Fetched { content: None, .. }) => Looked::Same,
             Ok(Fetched { fingerprint, content: Some(content) }) => {
                 match active::compile(content, &self.source, self.trust.as_ref(), &self.compiler).await {
-                    Ok(set) => self.take(agent, fingerprint, set).await?,
-                    Err(problem) => self.refuse(agent, fingerprint, &problem).await?,
+                    Ok(set) => self.take(context, fingerprint, set).await?,
+                    Err(problem) => self.refuse(context, fingerprint, &problem).await?,
                 }
             }
             Err(problem) => {
@@ -132,44 +134,44 @@ impl Refresher {
                 Looked::Unreachable(problem.chain())
             }
         };
-        let now = agent.clock.now();
+        let now = context.clock.now();
         match looked {
             Looked::Same | Looked::Swapped { .. } => self.good = now,
             Looked::Doubtful(_) | Looked::Refused(_) | Looked::Unreachable(_) => {
-                self.complain_of_age(agent, now).await?
+                self.complain_of_age(context, now).await?
             }
         }
-        agent.metrics.rules_checked(self.good);
-        self.shadow(agent, shelf).await?;
+        context.metrics.rules_checked(self.good);
+        self.shadow(context, shelf).await?;
         Ok(looked)
     }
 
     /// Brings up to date what is only watched: the bundle beside, and what people promoted.
-    async fn shadow<C: Clouds, L: Ledger>(
+    async fn shadow<L: Ledger>(
         &mut self,
-        agent: &Agent<C, L>,
+        context: &RefreshContext<'_, L>,
         shelf: &impl ObjectStore,
     ) -> Result<(), LedgerError> {
-        let before = agent.rules.now();
-        let mut set = agent.shadowing(RuleSet::clone(&before)).await?;
+        let before = context.rules.now();
+        let mut set = context.shadowing(RuleSet::clone(&before)).await?;
         if let Some(source) = self.candidate.clone()
-            && let Some(policies) = self.look_beside(&source, shelf, &agent.metrics).await
+            && let Some(policies) = self.look_beside(&source, shelf, context.metrics).await
         {
             set = set.with_candidate(Some(policies));
         }
         let watched = set.watched();
         if watched != before.watched() {
             info!("{} rule(s) are in shadow", watched.len());
-            agent.rules.swap(set);
+            context.rules.swap(set);
         }
-        let now = agent.clock.now();
+        let now = context.clock.now();
         if self.noted.as_ref() != Some(&watched) {
-            agent.ledger.watch(&watched, now).await?;
+            context.ledger.watch(&watched, now).await?;
             self.noted = Some(watched.clone());
         }
         let elapsed = now.duration_since(self.tended);
         if elapsed >= CLEAN_TIME_INTERVAL && !watched.is_empty() {
-            agent.ledger.went_on(elapsed.min(LONGEST).as_secs(), now).await?;
+            context.ledger.went_on(elapsed.min(LONGEST).as_secs(), now).await?;
         }
         if elapsed >= CLEAN_TIME_INTERVAL {
             self.tended = now;
@@ -193,36 +195,36 @@ impl Refresher {
         compiled
             .inspect_err(|problem| {
                 Metrics::add(&metrics.count.policy_refusals, 1);
-                warn!("the policies beside at `{source}` are not watched: {}", problem.chain());
+                warn!("the candidate policies at `{source}` are not watched: {}", problem.chain());
             })
             .ok()
             .map(|set| set.policies)
     }
 
-    async fn take<C: Clouds, L: Ledger>(
+    async fn take<L: Ledger>(
         &mut self,
-        agent: &Agent<C, L>,
+        context: &RefreshContext<'_, L>,
         fingerprint: Fingerprint,
         set: RuleSet,
     ) -> Result<Looked, LedgerError> {
-        let (from, to) = (agent.rules.now().policies.digest().to_owned(), set.policies.digest().to_owned());
+        let (from, to) = (context.rules.now().policies.digest().to_owned(), set.policies.digest().to_owned());
         (self.seen, self.doubted, self.refused) = (Some(fingerprint), None, None);
         if from == to {
             return Ok(Looked::Same);
         }
-        let candidate = agent.rules.now().candidate().cloned();
-        let set = agent.shadowing(set).await?.with_candidate(candidate);
+        let candidate = context.rules.now().candidate().cloned();
+        let set = context.shadowing(set).await?.with_candidate(candidate);
         // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
-        agent.adopt(&set, &self.source).await?;
-        agent.rules.swap(set);
-        Metrics::add(&agent.metrics.count.policy_swaps, 1);
+        context.adopt(&set, &self.source).await?;
+        context.rules.swap(set);
+        Metrics::add(&context.metrics.count.policy_swaps, 1);
         info!(from, to, "new policies from `{}` are in force", self.source);
         Ok(Looked::Swapped { from, to })
     }
 
-    async fn refuse<C: Clouds, L: Ledger>(
+    async fn refuse<L: Ledger>(
         &mut self,
-        agent: &Agent<C, L>,
+        context: &RefreshContext<'_, L>,
         fingerprint: Fingerprint,
         problem: &RulesError,
     ) -> Result<Looked, LedgerError> {
@@ -233,19 +235,19 @@ impl Refresher {
             return Ok(Looked::Doubtful(problem));
         }
         error!("policies at `{}` are refused, the ones before stay in force: {problem}", self.source);
-        Metrics::add(&agent.metrics.count.policy_refusals, 1);
+        Metrics::add(&context.metrics.count.policy_refusals, 1);
         let message = format!("the policies at `{}` are refused, those before stay in force: {problem}", self.source);
-        let case = format!("policies:refused:{}:{fingerprint}", self.source);
-        self.notify(agent, case, ("The policy bundle was refused", message)).await?;
+        let case = DedupKey::PoliciesRefused { source: self.source.to_string(), fingerprint: fingerprint.to_string() };
+        self.notify(context, case, ("The policy bundle was refused", message)).await?;
         self.refused = Some(fingerprint);
         Ok(Looked::Refused(problem))
     }
 
-    /// Tells people, once for each stretch without a successful look, that the rules may be
+    /// Reports, once for each stretch without a successful look, that the rules may be
     /// out of date.
-    async fn complain_of_age<C: Clouds, L: Ledger>(
+    async fn complain_of_age<L: Ledger>(
         &self,
-        agent: &Agent<C, L>,
+        context: &RefreshContext<'_, L>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
         let age = now.duration_since(self.good);
@@ -256,51 +258,52 @@ impl Refresher {
             "since {} no usable policies were read from `{}`; those in force may be out of date",
             self.good, self.source
         );
-        let case = format!("policies:old:{}:{}", self.source, self.good);
-        self.notify(agent, case, ("The policies may be out of date", message)).await
+        let case = DedupKey::PoliciesOutdated { source: self.source.to_string(), since: self.good };
+        self.notify(context, case, ("The policies may be out of date", message)).await
     }
 
-    /// Tells people through the same outbox as everything else; a case is told once.
-    async fn notify<C: Clouds, L: Ledger>(
+    /// Reports through the same outbox as everything else; a case is reported once.
+    async fn notify<L: Ledger>(
         &self,
-        agent: &Agent<C, L>,
-        key: String,
+        context: &RefreshContext<'_, L>,
+        key: DedupKey,
         (title, message): (&str, String),
     ) -> Result<(), LedgerError> {
-        let now = agent.clock.now();
-        let id: String = hash::digest(&key).chars().take(8).collect();
+        let now = context.clock.now();
+        let correlation = key.to_string();
+        let id: String = hash::digest(&correlation).chars().take(8).collect();
         let incident = Incident {
             id: format!("KW-{}", id.to_uppercase()),
-            correlation: key.clone(),
+            correlation,
             account: self.home.clone(),
             title: title.to_owned(),
             opened: now,
         };
         let plan = Plan { account: self.home.clone(), steps: Vec::new(), proposed: false };
-        let notification = self.notification(agent, finding(title, message));
-        let case = Case { key, repeat: Recurrence::Once, incident };
-        if let Some(stored) = agent.ledger.claim(&case, &plan, &notification, now).await? {
-            agent.ledger.record(&stored, &Outcome::default(), State::Done, Some(&notification), now).await?;
-            agent.told.notify_one();
+        let case = self.case(context, finding(title, message));
+        let claim = Claim { key, incident, plan, case };
+        if let Some(stored) = context.ledger.claim(&claim, now).await? {
+            let nothing = Outcome::default();
+            context.ledger.record(&stored, &nothing, State::Done, Some(&stored.case), now).await?;
+            context.reports.notify_one();
         }
         Ok(())
     }
 
-    fn notification<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, finding: Finding) -> Notification {
-        Notification {
-            kind: NotificationKind::Policies,
-            at: agent.clock.now(),
+    fn case<L: Ledger>(&self, context: &RefreshContext<'_, L>, finding: Finding) -> CaseRecord {
+        CaseRecord {
+            subject: CaseSubject::Policies,
+            update: CaseUpdate::Response,
+            at: context.clock.now(),
             account: self.home.clone(),
             account_name: "keepwatch".to_owned(),
-            region: agent.config.intake.region.clone(),
-            bundle: Some(agent.rules.now().policies.digest().to_owned()),
-            event: None,
+            region: context.config.intake.region.clone(),
+            bundle: Some(context.rules.now().policies.digest().to_owned()),
             findings: vec![finding],
             reasons: Vec::new(),
             plan: None,
             steps: Vec::new(),
-            at_stake: Vec::new(),
-            context: Context::default(),
+            enrichment: Enrichment::default(),
             people: Vec::new(),
         }
     }
@@ -319,7 +322,23 @@ fn finding(title: &str, message: String) -> Finding {
     Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null }
 }
 
-impl<C: Clouds, L: Ledger> Agent<C, L> {
+/// What a refresh works on.
+pub struct RefreshContext<'a, L> {
+    /// The rules that are active.
+    pub rules: &'a ActiveRules,
+    /// accounts.toml.
+    pub config: &'a Config,
+    /// The store.
+    pub ledger: &'a L,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// What the agent measures.
+    pub metrics: &'a Metrics,
+    /// Wakes the delivery of reports.
+    pub reports: &'a Notify,
+}
+
+impl<L: Ledger> RefreshContext<'_, L> {
     /// The same rules, those in shadow that accounts.toml, METADATA and people's word leave there.
     ///
     /// # Errors
@@ -329,7 +348,7 @@ impl<C: Clouds, L: Ledger> Agent<C, L> {
         Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted))
     }
 
-    /// Notes in the ledger which bundle judges from now on, unless it is noted already.
+    /// Notes in the ledger which bundle evaluates from now on, unless it is noted already.
     ///
     /// # Errors
     /// When the store fails.

@@ -96,14 +96,14 @@ pub fn matches_glob(pattern: &str, text: &str) -> bool {
     starts.any(|at| rest.get(at..).is_some_and(|rest| matches_glob(tail, rest)))
 }
 
-/// Whether a resource is Keepwatch's to put back: a strategy names it, or its tag does.
+/// Whether a resource is Keepwatch's to restore: a strategy names it, or its tag does.
 #[must_use]
 pub fn is_protected(declared: Option<&Desired>, live: &Live) -> bool {
     declared.is_some() || live.tags().get(PROTECTED_TAG).is_some_and(|value| value == "true")
 }
 
 impl Desired {
-    /// These wishes, and where they are silent the other ones.
+    /// This desired state, and where it is silent the other one.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -119,8 +119,8 @@ impl Desired {
         }
     }
 
-    /// What a resource that is right should go on being. A weakness is no wish: a bucket
-    /// seen without versioning is not wanted without it.
+    /// What a resource that is right should go on being. A weakness is not desired: a bucket
+    /// seen without versioning is not kept without it.
     #[must_use]
     pub fn from_live(live: &Live) -> Self {
         match live {

@@ -1,4 +1,4 @@
-"""Starts the lab: `python -m lab [--port 0] [--world first-light|empty] [--keep]`.
+"""Starts the lab: `python -m lab [--port 0] [--world securecart|empty] [--partition aws] [--keep]`.
 
 Prints one line of JSON when ready and leaves when its standard input ends, so that it never outlives its parent.
 """
@@ -15,26 +15,29 @@ import sys
 import tempfile
 import threading
 
-_WORLDS = ("first-light", "empty")
+_WORLDS = ("securecart", "empty")
+_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 _FLUSH_SECONDS = 5.0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="lab", description="A local AWS for Keepwatch.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--world", choices=_WORLDS, default="first-light")
+    parser.add_argument("--world", choices=_WORLDS, default="securecart")
+    parser.add_argument("--partition", choices=_PARTITIONS, default="aws")
     parser.add_argument("--keep", action="store_true", help="stay when standard input ends")
     parser.add_argument("--verbose", action="store_true", help="log to standard error")
     return parser.parse_args()
 
 
-def _prepare(port: int, folder: str, verbose: bool) -> None:
-    """The emulator reads its settings from the environment when it is imported."""
+def _prepare(port: int, folder: str, arguments: argparse.Namespace) -> None:
+    """The emulator, and `accounts`, read their settings from the environment when they are imported."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "MINISTACK_", "LOCALSTACK_"))]:
         del os.environ[name]
-    level = "INFO" if verbose else "ERROR"
+    level = "INFO" if arguments.verbose else "ERROR"
     os.environ.update(
         {
+            "LAB_PARTITION": arguments.partition,
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
@@ -82,7 +85,7 @@ async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
-    from . import world
+    from . import partition, world
     from .app import App, build
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -101,7 +104,7 @@ async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None
         _stop_with_parent(stop, loop)
     ready = await asyncio.to_thread(world.build, endpoint, arguments.world)
     lab.recording = True
-    print(json.dumps(ready), flush=True)
+    print(partition.text(json.dumps(ready)), flush=True)
     await stop.wait()
     # Callers that are still connected are cut off; that is no news.
     loop.set_exception_handler(lambda *_: None)
@@ -117,7 +120,7 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)  # of a lab that was killed and had this process id
     os.mkdir(folder, mode=0o700)
     try:
-        _prepare(listener.getsockname()[1], folder, arguments.verbose)
+        _prepare(listener.getsockname()[1], folder, arguments)
         asyncio.run(_serve(arguments, listener))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

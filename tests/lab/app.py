@@ -19,13 +19,17 @@ from . import (
     control,
     faults,
     iam_limits,
+    identity,
     managed_policies,
     organization,
+    partition,
+    regions,
     sessions,
     shapes,
     slack,
     spelling,
     stacks,
+    tables,
     trails,
 )
 from .backup import jobs
@@ -34,9 +38,10 @@ from .call import Answer, Call
 from .clock import TimeModule
 from .delivery import Delivery
 from .history import History
-from .iam_delay import IamDelay
+from .propagation import Propagations
 from .recorder import Recorder
 from .stats import Stats
+from .throttle import Throttle
 from .trail_files import TrailFiles
 
 CONTROL_PREFIX = "/_lab/"
@@ -47,8 +52,9 @@ class Lab:
     """The parts that hold state."""
 
     clock: clock.Clock
-    delay: IamDelay
+    propagations: Propagations
     faults: faults.Faults
+    throttle: Throttle
     delivery: Delivery
     recorder: Recorder
     slack: slack.Slack
@@ -61,9 +67,9 @@ class Lab:
 def build() -> Lab:
     """Put our parts in place of the emulator's, and return those that hold state."""
     now = clock.clock
-    delay, history = IamDelay(now), History()
+    propagations, history = Propagations(now), History(now)
     _install_time(now)
-    authorization.install(delay)
+    authorization.install(propagations)
     history.install()
     trails.install()
     bus.install()
@@ -71,12 +77,15 @@ def build() -> Lab:
     iam_limits.install()
     managed_policies.install()
     organization.install()
+    partition.install()
     sessions.install()
     stacks.install()
+    tables.install()
     return Lab(
         clock=now,
-        delay=delay,
+        propagations=propagations,
         faults=faults.Faults(),
+        throttle=Throttle(now),
         delivery=Delivery(now, history, TrailFiles()),
         recorder=Recorder(now.now),
         slack=slack.Slack(),
@@ -122,39 +131,46 @@ class App:
         if scope["type"] != "http":
             await emulator.app(scope, receive, send)
             return
-        incoming = await _read(scope, receive)
+        sent = await _read(scope, receive)
         if scope["path"].startswith(CONTROL_PREFIX):
-            await _send(send, await control.answer(self._lab, incoming))
+            await _send(send, await control.answer(self._lab, sent))
             return
+        # The lab builds its own world in its own names.
+        incoming = partition.inward(sent) if self._lab.recording else sent
         token = call.enter(incoming)
         try:
-            answer = await self._answer(scope, incoming)
+            answer = await self._answer(partition.scope_of(scope, incoming), incoming)
         finally:
             call.leave(token)
         if answer is None:
             await _drop(send)
         else:
-            await _send(send, answer)
+            await _send(send, partition.outward(answer, incoming) if incoming.sent else answer)
 
     async def _answer(self, scope: dict, incoming: Call) -> Answer | None:
         """`None` when the connection is to be lost after the call took effect."""
+        if wrong := regions.refusal(incoming):
+            return wrong
         request = shapes.understand(incoming)
         if request is None:
             return await _emulate(scope, incoming)
-        fault = self._lab.faults.strike(request)
+        account = identity.account_of(incoming.access_key_id)
+        fault = self._lab.faults.strike(request) or self._lab.throttle.strike(account, request.service)
         if fault and fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
         pending = self._lab.recorder.begin(incoming, request) if self._lab.recording else None
         saw_before = self._lab.delivery.before(pending) if pending else []
-        changes_iam = request.service == "iam" and not spelling.is_read(request)
-        iam_before = self._lab.delay.keep() if changes_iam else None
+        spreading = None if spelling.is_read(request) else self._lab.propagations.of(request.service)
+        state_before = spreading.keep() if spreading else None
         started = time.perf_counter()
         refused = faults.answer(fault, request.service) if fault else None
-        answer = refused or await _emulate(scope, incoming)
+        operation = f"{request.service}:{request.operation}"
+        with self._lab.stats.running(operation):
+            answer = refused or await _emulate(scope, incoming)
         answer.headers.setdefault("x-amzn-requestid", str(uuid.uuid4()))
-        self._lab.stats.add(f"{request.service}:{request.operation}", time.perf_counter() - started)
-        if changes_iam and answer.status < 300:
-            self._lab.delay.changed(iam_before)
+        self._lab.stats.add(operation, time.perf_counter() - started)
+        if spreading and answer.status < 300:
+            spreading.changed(state_before)
         if pending:
             for recorded in self._lab.recorder.finish(pending, answer):
                 self._lab.delivery.deliver(recorded, saw_before)
@@ -199,6 +215,6 @@ async def _send(send, answer: Answer) -> None:
 
 
 async def _drop(send) -> None:
-    """Close the connection without a word. ASGI has no such message, so the server's stream is told directly."""
+    """Close the connection without an answer. ASGI has no such message, so the server's stream gets it directly."""
     stream = send.__self__
     await stream.send(StreamClosed(stream_id=stream.stream_id))

@@ -4,11 +4,12 @@ It never decides by itself: every verdict is the emulator's own evaluation, give
 """
 
 from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id
 from ministack.services import iam, sts
 
 from . import accounts, call, clock, scp, shapes
 from .backup import access as vault_access
-from .iam_delay import IamDelay
+from .propagation import Propagations
 
 _ROLE_SESSION = ":assumed-role/"
 _RULE_OPERATIONS = frozenset(
@@ -23,17 +24,23 @@ _RULE_OPERATIONS = frozenset(
         "ListTargetsByRule",
     }
 )
+# Calls for which IAM fills in `iam:PermissionsBoundary`: with the boundary that the call sets, else with the one that
+# the user or role has. Keys, login profiles, tags and DeleteUser are not among them.
+_KNOW_THE_BOUNDARY = frozenset(
+    [f"{verb}{kind}Policy" for verb in ("Attach", "Detach", "Put", "Delete") for kind in ("User", "Role")]
+    + [f"{verb}{kind}PermissionsBoundary" for verb in ("Put", "Delete") for kind in ("User", "Role")]
+    + ["CreateUser", "CreateRole", "DeleteRole", "UpdateRole", "UpdateAssumeRolePolicy"]
+)
 
 
-def install(delay: IamDelay) -> None:
+def install(propagations: Propagations) -> None:
     """Put our completions in place of the emulator's functions."""
     iam_evaluator._resolve_condition_key = _condition_key
     iam_evaluator._principal_keys = _principal_keys
     iam_evaluator._resource_policy = _resource_policy
-    iam_evaluator.enforce = _delayed(delay)
+    iam_evaluator.enforce = _delayed(propagations)
     iam_actions.extract_iam_action = _iam_action
     iam_actions.extract_resource_arn = _resource_arn
-    iam_actions.request_tag_context = _request_context
     iam_actions.access_denied_response = _access_denied
 
 
@@ -43,7 +50,6 @@ _emulator_resource_policy = iam_evaluator._resource_policy
 _emulator_enforce = iam_evaluator.enforce
 _emulator_iam_action = iam_actions.extract_iam_action
 _emulator_resource_arn = iam_actions.extract_resource_arn
-_emulator_request_context = iam_actions.request_tag_context
 _emulator_access_denied = iam_actions.access_denied_response
 
 
@@ -70,6 +76,8 @@ def _condition_key(key: str, context):
     if name in ("aws:resourceorgid", "aws:resourceaccount"):
         account = iam_evaluator._account_from_arn(context.resource_arn) or context.principal_account
         return account if name == "aws:resourceaccount" else _organization_of(account)
+    if name in ("iam:policyarn", "iam:permissionsboundary"):
+        return _iam_key(name, context.action)
     if name == "aws:currenttime":
         return clock.iso(clock.clock.now())
     if name == "aws:epochtime":
@@ -93,11 +101,11 @@ def _resource_policy(service: str, resource_arn: str):
     return _emulator_resource_policy(service, resource_arn)
 
 
-def _delayed(delay: IamDelay):
+def _delayed(propagations: Propagations):
     def enforce(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):
-        with delay.as_it_counts():
+        with propagations.as_they_count():
             denied = _emulator_enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
-            return denied or scp.enforce(access_key_id, iam_action, region, resource_arn)
+            return denied or scp.enforce(access_key_id, iam_action, region, resource_arn, service_context)
 
     return enforce
 
@@ -113,6 +121,8 @@ def _resource_arn(service, method, path, headers, body, query_params, region, ac
         return vault_access.resource_arn(region, account_id)
     if service == "cloudtrail":
         return _trail_arn(region, account_id)
+    if service == "dynamodb" and call.current() and "ResourceArn" in call.current().json:
+        return call.current().json["ResourceArn"]
     if service == "events":
         return _rule_arn(region, account_id) or _emulator_resource_arn(
             service, method, path, headers, body, query_params, region, account_id
@@ -153,13 +163,17 @@ def _iam_arn(account: str) -> str | None:
     return None
 
 
-def _request_context(service: str, iam_action: str, body: bytes, params: dict) -> dict:
-    context = _emulator_request_context(service, iam_action, body, params)
-    if service == "iam" and call.current():
-        policy = call.current().form.get("PolicyArn")
-        if policy:
-            context["iam:policyarn"] = policy
-    return context
+def _iam_key(name: str, action: str) -> str | None:
+    """What a call to IAM says of the policy it attaches, or of the boundary of the user or role that it changes."""
+    form, operation = call.current().form if call.current() else {}, action.removeprefix("iam:")
+    if name == "iam:policyarn":
+        return form.get("PolicyArn") if operation.startswith(("Attach", "Detach")) else None
+    if operation not in _KNOW_THE_BOUNDARY:
+        return None
+    account = get_account_id()
+    entity = iam._roles.get_scoped(account, None, form.get("RoleName", ""))
+    entity = entity or iam._users.get_scoped(account, None, form.get("UserName", ""))
+    return form.get("PermissionsBoundary") or (entity or {}).get("PermissionsBoundary")
 
 
 def _access_denied(service, action, principal_arn, request_id, **details):

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-_CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]+)/([^/]+)/")
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]*)/([^/]+)/")
 
 
 @dataclass
@@ -19,6 +19,8 @@ class Call:
     body: bytes
     client_ip: str = "127.0.0.1"
     refused_by_scp: bool = False
+    # The call as it was signed, where the lab renames what it says.
+    sent: "Call | None" = None
 
     @functools.cached_property
     def _scope(self) -> tuple[str, str, str]:
@@ -34,8 +36,13 @@ class Call:
         return self._scope[0]
 
     @property
+    def signed_region(self) -> str:
+        """The Region that the signature names: empty when it names none, and when there is no signature."""
+        return self._scope[1]
+
+    @property
     def region(self) -> str:
-        return self._scope[1] or "us-east-1"
+        return self.signed_region or "us-east-1"
 
     @property
     def signing_name(self) -> str:

@@ -76,4 +76,10 @@ def iso_millis(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def in_words(seconds: float) -> str:
+    """`Nov 7, 2026, 3:04:05 PM`, as CloudTrail writes dates inside parameters and answers."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%b} {moment.day}, {moment.year}, {moment.hour % 12 or 12}:{moment:%M:%S %p}"
+
+
 clock = Clock()

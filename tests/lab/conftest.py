@@ -5,12 +5,17 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 import boto3
 import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
@@ -37,7 +42,8 @@ class RunningLab:
         self.process.stdin.close()
         return self.process.wait(timeout=10)
 
-    def client(self, service: str, who: dict, region: str = "eu-west-1"):
+    def client(self, service: str, who: dict, region: str | None = None):
+        region = region or self.ready["region"]
         key = (service, who["access_key_id"], region)
         if key not in self._clients:
             self._clients[key] = boto3.client(
@@ -76,9 +82,9 @@ class RunningLab:
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return name, {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
 
-    def vault(self, who: dict | None = None, region: str = "eu-west-1") -> str:
+    def vault(self, who: dict | None = None) -> str:
         name = f"vault-{next(self._numbers)}"
-        self.client("backup", who or self.root("production"), region).create_backup_vault(BackupVaultName=name)
+        self.client("backup", who or self.root("production")).create_backup_vault(BackupVaultName=name)
         return name
 
     def point(self, vault: str) -> str:
@@ -116,10 +122,29 @@ class RunningLab:
         return found
 
     def slack(self, method: str, body: dict, token: str = "xoxb-lab") -> dict:
-        headers = {"content-type": "application/json; charset=utf-8", "authorization": f"Bearer {token}"}
-        request = urllib.request.Request(self.ready["slack"] + method, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request) as answer:
+        """A call with a body of JSON, which Slack takes for methods that write."""
+        return self._slack(method, json.dumps(body).encode(), "application/json; charset=utf-8", token)
+
+    def slack_form(self, method: str, body: dict) -> dict:
+        return self._slack(method, urlencode(body).encode(), "application/x-www-form-urlencoded", "xoxb-lab")
+
+    def _slack(self, method: str, body: bytes, content_type: str, token: str) -> dict:
+        headers = {"content-type": content_type, "authorization": f"Bearer {token}"}
+        with urllib.request.urlopen(urllib.request.Request(self.ready["slack"] + method, body, headers)) as answer:
             return json.loads(answer.read())
+
+    def signed(self, who: dict, service: str, region: str, **request) -> tuple[int, str]:
+        """Status and body of a request signed by hand, for what no client would send."""
+        keys = Credentials(who["access_key_id"], who["secret_access_key"], who.get("session_token"))
+        signed = AWSRequest(**{"method": "GET", "url": self.endpoint + "/", **request})
+        (S3SigV4Auth if service == "s3" else SigV4Auth)(keys, service, region).add_auth(signed)
+        sent = signed.prepare()
+        plain = urllib.request.Request(sent.url, sent.body, dict(sent.headers), method=sent.method)
+        try:
+            with urllib.request.urlopen(plain) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
 
 
 def policy(effect: str, *actions: str, condition: dict | None = None) -> str:
@@ -151,7 +176,8 @@ def lab(shared):
     shared.messages()
     yield shared
     shared.control("/faults", method="DELETE")
-    shared.control("/settings", {"iam_propagation_seconds": 0, "delivery_delay_seconds": 0})
+    usual = dict.fromkeys(shared.control("/settings"), 0)
+    shared.control("/settings", {**usual, "job_seconds": 1, "copy_seconds": 1})
 
 
 @pytest.fixture

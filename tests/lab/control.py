@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+from . import accounts, partition, service_sessions
 from .call import Answer, Call
 from .faults import Fault
 
@@ -37,8 +38,11 @@ async def _advance(lab, call: Call) -> dict:
 
 async def _change_settings(lab, call: Call) -> dict:
     setters = {
-        "iam_propagation_seconds": lab.delay.set,
+        "iam_propagation_seconds": lab.propagations.iam.set,
+        "scp_propagation_seconds": lab.propagations.organizations.set,
+        "iam_calls_per_second": lab.throttle.set,
         "delivery_delay_seconds": lambda value: setattr(lab.delivery, "delay_seconds", value),
+        "lookup_delay_seconds": lambda value: setattr(lab.delivery.history, "delay_seconds", value),
         "job_seconds": lambda value: setattr(lab.pace, "backup_seconds", value),
         "copy_seconds": lambda value: setattr(lab.pace, "copy_seconds", value),
     }
@@ -52,8 +56,11 @@ async def _change_settings(lab, call: Call) -> dict:
 
 async def _settings(lab, call: Call) -> dict:
     return {
-        "iam_propagation_seconds": lab.delay.seconds,
+        "iam_propagation_seconds": lab.propagations.iam.seconds,
+        "scp_propagation_seconds": lab.propagations.organizations.seconds,
+        "iam_calls_per_second": lab.throttle.calls_per_second,
         "delivery_delay_seconds": lab.delivery.delay_seconds,
+        "lookup_delay_seconds": lab.delivery.history.delay_seconds,
         "job_seconds": lab.pace.backup_seconds,
         "copy_seconds": lab.pace.copy_seconds,
     }
@@ -71,11 +78,19 @@ async def _clear_faults(lab, call: Call) -> dict:
 
 async def _records(lab, call: Call) -> list:
     since = int(call.query.get("since", ["0"])[0])
-    return [{"seq": one.seq, "delivered": one.delivered, "record": one.record} for one in lab.delivery.kept[since:]]
+    kept = [{"seq": one.seq, "delivered": one.delivered, "record": one.record} for one in lab.delivery.kept[since:]]
+    return json.loads(partition.text(json.dumps(kept)))
 
 
 async def _stats(lab, call: Call) -> dict:
     return lab.stats.shown()
+
+
+async def _fetch_session(lab, call: Call) -> dict:
+    wanted = json.loads(partition.text(json.dumps(call.json)))
+    given, recorded = service_sessions.fetch(**{"region": accounts.HOME_REGION, **wanted})
+    lab.delivery.deliver(recorded, [])
+    return given
 
 
 async def _flush(lab, call: Call) -> dict:
@@ -93,8 +108,8 @@ async def _slack_fault(lab, call: Call) -> dict:
     return {}
 
 
-async def _slack_whispers(lab, call: Call) -> list:
-    return lab.slack.whispers
+async def _slack_ephemerals(lab, call: Call) -> list:
+    return lab.slack.ephemerals
 
 
 async def _slack_press(lab, call: Call) -> dict:
@@ -114,10 +129,11 @@ _ROUTES = {
     ("DELETE", "/_lab/faults"): _clear_faults,
     ("GET", "/_lab/records"): _records,
     ("GET", "/_lab/stats"): _stats,
+    ("POST", "/_lab/sessions"): _fetch_session,
     ("POST", "/_lab/flush"): _flush,
     ("GET", "/_lab/slack/messages"): _slack_messages,
     ("POST", "/_lab/slack/faults"): _slack_fault,
-    ("GET", "/_lab/slack/whispers"): _slack_whispers,
+    ("GET", "/_lab/slack/ephemerals"): _slack_ephemerals,
     ("POST", "/_lab/slack/press"): _slack_press,
     ("POST", "/_lab/slack/again"): _slack_again,
 }

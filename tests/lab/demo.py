@@ -1,7 +1,7 @@
 """The product in one command: an attack with a stolen key, and what Keepwatch does about it.
 
-Starts the lab and the agent, attacks as anybody with the key would, and prints what happened as it happened. It judges
-nothing by the agent's own word: the account is read back, and the attacker tries again. Exits with 0 when all held.
+Starts the lab and the agent, attacks as anybody with the key would, and prints what happened as it happened. It checks
+nothing by what the agent claims: the account is read back, and the attacker tries again. Exits with 0 when all held.
 """
 
 import os
@@ -97,13 +97,13 @@ def undo(stage: Stage, incident: str) -> None:
     stage.eventually("the thread asks for a second person", lambda: stage.thread_mentions("waits for a second person"))
     stage.press("U0ALICE", "Undo", incident)
     stage.eventually(
-        "the same person twice is told so", lambda: stage.told_aside("U0ALICE", "another person must press Undo")
+        "the same person twice is answered", lambda: stage.shown_alone("U0ALICE", "another person must press Undo")
     )
     stage.check(stage.quarantined("ci-deployer"), "one person releases nobody")
     stage.press("U0BOB", "Undo", incident)
     stage.eventually("the user has its rights back", lambda: not stage.quarantined("ci-deployer"))
     both = "slack:U0ALICE and slack:U0BOB"
-    stage.eventually("the thread tells of the undo", lambda: stage.thread_mentions("taken back", both))
+    stage.eventually("the thread tells of the undo", lambda: stage.thread_mentions("undone", both))
     stage.eventually("the trail is stopped, as it was before the repair", lambda: not stage.logging(world["trail"]))
     stage.eventually("the legal hold is cancelled", lambda: not stage.held(world["vault"]))
     stage.eventually(

@@ -7,12 +7,16 @@ from itertools import islice
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudtrail
 
+from .clock import Clock
+
 _MOST_RECORDS = 50_000
 _PAGE = 50
 
 
 class History:
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.delay_seconds = 0.0
+        self._clock = clock
         self._events: dict[tuple[str, str], deque[dict]] = defaultdict(lambda: deque(maxlen=_MOST_RECORDS))
         self._count = 0
 
@@ -28,7 +32,8 @@ class History:
         # New events come in while a caller pages, so a page begins below an event, not at an offset.
         below = int(body.get("NextToken") or self._count + 1)
         events = reversed(self._events[get_account_id(), get_region()])
-        found = (event for event in events if event["number"] < below and _wanted(event, body))
+        newest = self._clock.now() - self.delay_seconds
+        found = (one for one in events if one["number"] < below and one["time"] <= newest and _wanted(one, body))
         size = min(int(body.get("MaxResults") or _PAGE), _PAGE)
         page = list(islice(found, size + 1))
         answer = {"Events": [_shown(event) for event in page[:size]]}

@@ -87,10 +87,24 @@ def _session_context(account: str, session: dict) -> dict:
             "accountId": account,
             "userName": name,
         }
+    elif ":federated-user/" in session["Arn"]:
+        context["sessionIssuer"] = _issuer_of_federation(account, session["SourcePrincipalArn"])
     else:
         context["sessionIssuer"] = {}
     context["webIdFederationData"] = {}
     context["attributes"] = {"creationDate": clock.iso(session.get("IssuedAt", 0)), "mfaAuthenticated": "false"}
+    if session.get("DeliveredBy") == "ec2.amazonaws.com":
+        context["ec2RoleDelivery"] = "2.0"
     if session.get("SourceIdentity"):
         context["sourceIdentity"] = session["SourceIdentity"]
     return context
+
+
+def _issuer_of_federation(account: str, arn: str) -> dict:
+    """The user, or root, whose long-term key asked for a federated session."""
+    if arn.endswith(":root"):
+        return {"type": "Root", "principalId": account, "arn": arn, "accountId": account}
+    name = arn.rsplit("/", 1)[-1]
+    user = iam._users.get_scoped(account, None, name) or {}
+    found = {"type": "IAMUser", "principalId": user.get("UserId", ""), "arn": arn, "accountId": account}
+    return {**found, "userName": name}

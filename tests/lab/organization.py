@@ -4,6 +4,7 @@ The emulator gives every account an organisation of its own. Here all calls are 
 account's; only it and the security account, its delegated administrator, may list accounts or touch policies.
 """
 
+import json
 import time
 
 from ministack.core.responses import get_account_id, get_region, request_scope
@@ -25,7 +26,10 @@ def install() -> None:
             message = "You don't have permissions to access this resource."
             return organizations._json(400, {"__type": "AccessDeniedException", "Message": message})
         with request_scope(accounts.MANAGEMENT, get_region()):
-            return await answer(method, path, headers, body, query)
+            answered = await answer(method, path, headers, body, query)
+            if operation == "CreateOrganizationalUnit" and answered[0] == 200:
+                _allow_all(json.loads(answered[2])["OrganizationalUnit"]["Id"])
+            return answered
 
     organizations.handle_request = handle
 
@@ -43,6 +47,12 @@ def _found() -> None:
         for account, name in accounts.MEMBERS.items():
             organizations._accounts[account] = _member(account, name, root)
         organizations._attachments[organizations.FULL_ACCESS_POLICY_ID] = [root, *accounts.MEMBERS]
+
+
+def _allow_all(target: str) -> None:
+    """What AWS attaches to every unit that is made; without any policy it would forbid everything below it."""
+    everything = organizations.FULL_ACCESS_POLICY_ID
+    organizations._attachments[everything] = [*organizations._attachments[everything], target]
 
 
 def _account_arn(account: str) -> str:

@@ -88,7 +88,7 @@ class Recorder:
 
 
 def _needs_reading(request: shapes.Request, answer: Answer) -> bool:
-    return answer.status >= 300 or not spelling.is_read(request) or request.operation.startswith("Assume")
+    return answer.status >= 300 or not spelling.is_read(request) or spelling.hands_out_credentials(request)
 
 
 def _record(pending: Pending, answer: Answer, parsed: dict, now: float) -> dict:

@@ -13,13 +13,15 @@ from . import accounts, call, identity
 _TYPE = "SERVICE_CONTROL_POLICY"
 
 
-def enforce(access_key_id: str, action: str, region: str, resource_arn: str) -> iam_evaluator.EvalResult | None:
+def enforce(
+    access_key_id: str, action: str, region: str, resource_arn: str, service_context: dict | None
+) -> iam_evaluator.EvalResult | None:
     """A denial, or `None` when every level between the root and the caller's account allows the call."""
     account = identity.account_of(access_key_id) or get_account_id()
     if account not in accounts.MEMBERS:
         return None
     levels = _levels(account)
-    if not any(levels):
+    if levels is None:
         return None
     principal = iam_evaluator.resolve_principal(access_key_id, account)
     if isinstance(principal, iam_evaluator.AuthError) or "/aws-service-role/" in principal.arn:
@@ -31,6 +33,7 @@ def enforce(access_key_id: str, action: str, region: str, resource_arn: str) -> 
         action=action,
         resource_arn=resource_arn,
         region=region,
+        service_context={key.lower(): value for key, value in (service_context or {}).items()},
         principal_keys=principal.keys,
     )
     if all(iam_evaluator.evaluate(context, level).decision == "Allow" for level in levels):
@@ -47,18 +50,25 @@ def message(action: str, principal_arn: str, resource: str) -> str:
     )
 
 
-def _levels(account: str) -> list[list]:
-    """Parsed policies by level; empty lists when nobody has attached anything but FullAWSAccess."""
+def _levels(account: str) -> list[list] | None:
+    """Parsed policies of the account, its units and the root; `None` when all of them have FullAWSAccess alone."""
     with request_scope(accounts.MANAGEMENT, accounts.GLOBAL_REGION):
-        policies = {pid: one for pid, one in organizations._policies.items() if one.get("Type") == _TYPE}
-        if len(policies) <= 1:
-            return []
-        targets = [next(iter(organizations._roots.values()))["Id"], account]
-        return [
-            [
-                iam_evaluator.parse_policy_document(one["_Content"])
-                for pid, one in policies.items()
-                if target in (organizations._attachments.get(pid) or [])
-            ]
-            for target in targets
-        ]
+        attached = [_attached(target) for target in _path(account)]
+        if all(ids == [organizations.FULL_ACCESS_POLICY_ID] for ids in attached):
+            return None
+        policies = organizations._policies
+        return [[iam_evaluator.parse_policy_document(policies[one]["_Content"]) for one in ids] for ids in attached]
+
+
+def _path(account: str) -> list[str]:
+    """The account, the organisational units above it, and the root."""
+    path = [account]
+    while child := organizations._ous.get(path[-1]) or organizations._accounts.get(path[-1]):
+        path.append(child["_ParentId"])
+    return path
+
+
+def _attached(target: str) -> list[str]:
+    policies = organizations._policies
+    attached = [policy for policy, targets in organizations._attachments.items() if target in targets]
+    return [policy for policy in attached if policies[policy]["Type"] == _TYPE]

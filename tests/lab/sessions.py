@@ -1,5 +1,6 @@
 """Completes STS: source identity, and the limits on how long a session may last."""
 
+import json
 from xml.sax.saxutils import escape
 
 from ministack.core import iam_evaluator
@@ -20,7 +21,11 @@ def install() -> None:
             return await answer(method, path, headers, body, query)
         caller = sts._sessions.get(now.access_key_id)
         wanted = (caller or {}).get("SourceIdentity") or now.form.get("SourceIdentity")
-        refusal = _too_long(now.form, caller) or (now.form.get("SourceIdentity") and _may_not_say(now, caller))
+        refusal = (
+            _of_another_partition(now.form)
+            or _too_long(now.form, caller)
+            or (now.form.get("SourceIdentity") and _may_not_say(now, caller))
+        )
         if refusal:
             return refusal
         status, answered, document = await answer(method, path, headers, body, query)
@@ -31,11 +36,28 @@ def install() -> None:
     sts.handle_request = handle
 
 
-def _role(arn: str) -> dict:
+def role(arn: str) -> dict:
+    """The role that an ARN names; empty when there is none."""
     pieces = arn.split(":")
-    if len(pieces) < 6:
+    if len(pieces) < 6 or pieces[1] != "aws":
         return {}
     return iam._roles.get_scoped(pieces[4], None, arn.rsplit("/", 1)[-1]) or {}
+
+
+def trusts(role_arn: str, service: str) -> bool:
+    """Whether a role lets a service of AWS assume it."""
+    document = role(role_arn).get("AssumeRolePolicyDocument") or "{}"
+    document = json.loads(document) if isinstance(document, str) else document
+    statements = document.get("Statement", [])
+    statements = [statements] if isinstance(statements, dict) else statements
+    return any(iam_evaluator._service_principal_matches(one.get("Principal"), service) for one in statements)
+
+
+def _of_another_partition(form: dict):
+    arn = form.get("RoleArn", "")
+    if arn.split(":")[:2] == ["arn", "aws"]:
+        return None
+    return _refuse(400, "ValidationError", f"{escape(arn)} is invalid")
 
 
 def _too_long(form: dict, caller: dict | None):
@@ -46,7 +68,7 @@ def _too_long(form: dict, caller: dict | None):
             "ValidationError",
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
         )
-    if seconds > int(_role(form.get("RoleArn", "")).get("MaxSessionDuration") or 12 * _DEFAULT_LIMIT_SECONDS):
+    if seconds > int(role(form.get("RoleArn", "")).get("MaxSessionDuration") or 12 * _DEFAULT_LIMIT_SECONDS):
         return _refuse(
             400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         )
@@ -86,9 +108,7 @@ def _trust_allows(now: call.Call, arn: str) -> bool:
         },
         principal_keys=who["principalKeys"],
     )
-    return iam_evaluator.evaluate_trust_policy(
-        _role(arn).get("AssumeRolePolicyDocument", "{}"), who["userArn"], context
-    )
+    return iam_evaluator.evaluate_trust_policy(role(arn).get("AssumeRolePolicyDocument", "{}"), who["userArn"], context)
 
 
 def _remember(document: bytes, source_identity: str) -> bytes:

@@ -97,7 +97,7 @@ def _rpc_operation(call: Call) -> tuple[str, str]:
 
 
 def _understand_rest(call: Call, service: str, model: ServiceModel) -> Request | None:
-    path = call.raw_path.rstrip("/") or "/"
+    path = _path(call, service).rstrip("/") or "/"
     for route in _routes(service).get(call.method, ()):
         found = route.pattern.match(path)
         if found and _query_fits(route.query, call):
@@ -105,6 +105,14 @@ def _understand_rest(call: Call, service: str, model: ServiceModel) -> Request |
             labels = {label: unquote(value) for label, value in zip(route.labels, found.groups(), strict=True)}
             return Request(service, operation, _rest_parameters(call, operation, labels))
     return None
+
+
+def _path(call: Call, service: str) -> str:
+    """The path, with the bucket in it also where the client named the bucket in the host."""
+    from ministack import app as emulator
+
+    bucket = emulator._extract_s3_vhost_bucket(call.headers.get("host", "")) if service == "s3" else None
+    return f"/{bucket}{call.raw_path}" if bucket else call.raw_path
 
 
 def _query_fits(wanted: dict[str, str], call: Call) -> bool:

@@ -14,6 +14,7 @@ from .presses import Presses
 
 TOKEN = "xoxb-lab"
 CHANNELS = {"C0KEEPWATCH": "keepwatch", "C0SECURITY": "security-alerts", "C0BACKUP": "backup-alerts"}
+_READS = ("conversations.",)
 _TEXT_LIMIT = 40_000
 _PAGE = 100
 _LATEST_SECONDS = 120 * 24 * 3600
@@ -70,7 +71,7 @@ class _Trouble:
 @dataclass
 class Slack:
     messages: list[Message] = field(default_factory=list)
-    whispers: list[dict] = field(default_factory=list)
+    ephemerals: list[dict] = field(default_factory=list)
     presses: Presses = field(default_factory=Presses)
     _trouble: list[_Trouble] = field(default_factory=list)
     _scheduled: list[tuple[int, Message]] = field(default_factory=list)
@@ -88,6 +89,7 @@ class Slack:
         try:
             given = _given(headers, body, query)
             _check_token(headers, given)
+            _refuse_json_where_slack_wants_a_form(method, headers, body)
             document = {"ok": True, **self._call(method, given)}
         except SlackError as refused:
             document = {"ok": False, "error": refused.code}
@@ -99,7 +101,7 @@ class Slack:
         methods = {
             "auth.test": self._auth_test,
             "chat.postMessage": self._post,
-            "chat.postEphemeral": self._whisper,
+            "chat.postEphemeral": self._ephemeral,
             "chat.scheduleMessage": self._schedule,
             "chat.update": self._update,
             "conversations.history": self._history,
@@ -131,13 +133,13 @@ class Slack:
         self.messages.append(message)
         return {"channel": channel, "ts": message.ts, "message": message.on_the_wire(True)}
 
-    def _whisper(self, given: dict) -> dict:
+    def _ephemeral(self, given: dict) -> dict:
         channel = _channel(given)
         text, blocks = _content(given)
         if not given.get("user"):
             raise SlackError("user_not_in_channel")
-        whisper = {"channel": channel, "user": given["user"], "thread_ts": given.get("thread_ts"), "text": text}
-        self.whispers.append({**whisper, "blocks": blocks})
+        ephemeral = {"channel": channel, "user": given["user"], "thread_ts": given.get("thread_ts"), "text": text}
+        self.ephemerals.append({**ephemeral, "blocks": blocks})
         return {"message_ts": self._next_ts()}
 
     def _schedule(self, given: dict) -> dict:
@@ -202,7 +204,7 @@ def _troubled(trouble: _Trouble) -> Answer:
 
 def _given(headers: dict[str, str], body: bytes, query: str) -> dict:
     given = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
-    if headers.get("content-type", "").startswith("application/json"):
+    if _is_json(headers):
         try:
             document = json.loads(body or b"{}")
         except ValueError:
@@ -216,6 +218,16 @@ def _given(headers: dict[str, str], body: bytes, query: str) -> dict:
         if isinstance(given.get(name), str):
             given[name] = _from_text(name, given[name])
     return given
+
+
+def _refuse_json_where_slack_wants_a_form(method: str, headers: dict[str, str], body: bytes) -> None:
+    """Methods that read take a form or a query; what stands in a JSON body is not seen."""
+    if method.startswith(_READS) and body and _is_json(headers):
+        raise SlackError("invalid_arguments", ["[ERROR] missing required field: channel"])
+
+
+def _is_json(headers: dict[str, str]) -> bool:
+    return headers.get("content-type", "").startswith("application/json")
 
 
 def _from_text(name: str, text: str):

@@ -5,10 +5,11 @@ services keep (the member's name with its first letter lowered). EC2's lists are
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from xml.etree import ElementTree
 
 from .call import Call
+from .clock import in_words
 from .shapes import Request
 
 EVENT_NAMES = {
@@ -149,6 +150,11 @@ def is_read(request: Request) -> bool:
     return request.operation.startswith(_READS) or request.operation in _READ_OPERATIONS
 
 
+def hands_out_credentials(request: Request) -> bool:
+    """Reads whose answers are recorded all the same."""
+    return request.operation.startswith("Assume") or request.operation in ("GetFederationToken", "GetSessionToken")
+
+
 def keeps_parameters_when_denied(request: Request) -> bool:
     return request.service in _KEEP_PARAMETERS_WHEN_DENIED
 
@@ -169,7 +175,7 @@ def response_elements(request: Request, parsed: dict) -> dict | None:
     shape = request.model.output_shape
     if shape is None or request.service == "s3":
         return None
-    if is_read(request) and not request.operation.startswith("Assume"):
+    if is_read(request) and not hands_out_credentials(request):
         return None
     body = {key: value for key, value in parsed.items() if key != "ResponseMetadata"}
     return _within_limit(_spell(body, shape, request.service) or None, "responseElements")
@@ -213,12 +219,9 @@ def _hidden(shape) -> str | None:
 
 
 def _date(value):
-    if isinstance(value, (int, float)):
-        value = datetime.fromtimestamp(value, UTC)
     if isinstance(value, datetime):
-        value = value.astimezone(UTC)
-        return f"{value:%b} {value.day}, {value.year}, {value.hour % 12 or 12}:{value:%M:%S %p}"
-    return value
+        value = value.timestamp()
+    return in_words(value) if isinstance(value, (int, float)) else value
 
 
 def _spell_ec2(value, shape):

@@ -63,7 +63,7 @@ class Stage:
     def start_lab(self) -> None:
         environment = {**os.environ, "PYTHONPATH": str(self._root / "tests")}
         self._lab = subprocess.Popen(
-            [sys.executable, "-m", "lab", "--world", "first-light"],
+            [sys.executable, "-m", "lab", "--world", "securecart"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -207,8 +207,8 @@ class Stage:
         answer = self.control("slack/press", {**given, "url": f"http://{self._listen}/slack/actions"})
         assert answer["status"] == 200, f"the agent answered {answer['status']} to the press"
 
-    def told_aside(self, user: str, words: str) -> bool:
-        return any(one["user"] == user and words in one["text"] for one in self.control("slack/whispers"))
+    def shown_alone(self, user: str, words: str) -> bool:
+        return any(one["user"] == user and words in one["text"] for one in self.control("slack/ephemerals"))
 
     def thread_mentions(self, *words: str) -> bool:
         text = json.dumps(self.control("slack/messages"))

@@ -1,6 +1,8 @@
 """How often each operation was called and how long the lab took over it. Percentiles are of the latest calls."""
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _KEPT = 10_000
 
@@ -8,8 +10,18 @@ _KEPT = 10_000
 class Stats:
     def __init__(self) -> None:
         self._counts: dict[str, int] = defaultdict(int)
+        self._running: Counter[str] = Counter()
         self._totals: dict[str, float] = defaultdict(float)
         self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_KEPT))
+
+    @contextmanager
+    def running(self, operation: str) -> Iterator[None]:
+        """While a call is answered."""
+        self._running[operation] += 1
+        try:
+            yield
+        finally:
+            self._running[operation] -= 1
 
     def add(self, operation: str, seconds: float) -> None:
         self._counts[operation] += 1
@@ -18,7 +30,7 @@ class Stats:
 
     def shown(self) -> dict:
         operations = {name: self._of(name) for name in sorted(self._counts)}
-        return {"calls": sum(self._counts.values()), "operations": operations}
+        return {"calls": sum(self._counts.values()), "running": +self._running, "operations": operations}
 
     def _of(self, name: str) -> dict:
         times = sorted(self._seconds[name])

@@ -1,6 +1,8 @@
 """Containment is no opinion: the next call is refused or it is not."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from urllib.error import HTTPError
 
 import pytest
 from botocore.exceptions import ClientError
@@ -72,11 +74,73 @@ def test_one_session_is_revoked_and_the_role_keeps_working_for_others(lab, iam):
     iam.delete_role_policy(RoleName="securecart-app", PolicyName="keepwatch")
 
 
+@pytest.mark.parametrize(
+    ("service", "principal", "name"),
+    [("ec2", "ec2", "i-0a1b2c3d4e5f60718"), ("lambda", "lambda", "export"), ("ecs", "ecs-tasks", "0f1e2d3c")],
+)
+def test_a_service_fetches_new_credentials_under_the_same_name_and_outlives_a_dated_denial(
+    lab, iam, service, principal, name
+):
+    trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"Service": f"{principal}.amazonaws.com"}}]})
+    trust = trust.replace('"Principal"', '"Action": "sts:AssumeRole", "Principal"')
+    role = iam.create_role(RoleName=f"by-{service}", AssumeRolePolicyDocument=trust)["Role"]
+    iam.put_role_policy(RoleName=role["RoleName"], PolicyName="work", PolicyDocument=policy("Allow", "backup:*"))
+    wanted, since = {"service": service, "role_arn": role["Arn"], "name": name}, lab.seq()
+    first = lab.control("/sessions", wanted)
+    record = lab.records(since)[0]
+    assert record["userIdentity"] == {"type": "AWSService", "invokedBy": f"{principal}.amazonaws.com"}
+    assert record["requestParameters"] == {"roleArn": role["Arn"], "roleSessionName": name}
+    assert record["responseElements"]["credentials"]["accessKeyId"] == first["access_key_id"]
+    now = datetime.fromtimestamp(lab.control("/clock")["now"], UTC)
+    document = _revocation(f"{role['RoleId']}:{name}", now + timedelta(seconds=2))
+    iam.put_role_policy(RoleName=role["RoleName"], PolicyName="keepwatch", PolicyDocument=document)
+    assert refusal(lab.client("backup", first).list_backup_vaults) == DENIED
+    lab.control("/clock", {"advance_seconds": 5})
+    second = lab.control("/sessions", wanted)
+    assert second["access_key_id"] != first["access_key_id"]
+    assert refusal(lab.client("backup", second).list_backup_vaults) == ""
+    who = lab.client("sts", second).get_caller_identity()["Arn"]
+    assert who == lab.client("sts", first).get_caller_identity()["Arn"] and who.endswith(f"/{name}")
+    with pytest.raises(HTTPError):
+        lab.control("/sessions", {**wanted, "role_arn": lab.world["app_role"]})
+
+
 def test_sessions_end_by_the_labs_clock(lab):
     session = lab.assume(lab.attacker, lab.world["app_role"], DurationSeconds=900)
     assert refusal(lab.client("backup", session).list_backup_vaults) == ""
     lab.control("/clock", {"advance_seconds": 901})
     assert refusal(lab.client("backup", session).list_backup_vaults) == "ExpiredTokenException"
+
+
+QUERY = {"content-type": "application/x-www-form-urlencoded"}
+JSON = {"content-type": "application/x-amz-json-1.1"}
+
+
+@pytest.mark.parametrize(
+    ("service", "request_", "code"),
+    [
+        ("s3", {}, "AuthorizationHeaderMalformed"),
+        ("backup", {"url": "/backup-vaults/"}, "InvalidSignatureException"),
+        (
+            "iam",
+            {"method": "POST", "data": b"Action=ListUsers&Version=2010-05-08", "headers": QUERY},
+            "SignatureDoesNotMatch",
+        ),
+        (
+            "kms",
+            {"method": "POST", "data": b"{}", "headers": {**JSON, "x-amz-target": "TrentService.ListKeys"}},
+            "InvalidSignatureException",
+        ),
+    ],
+)
+def test_a_request_signed_for_no_region_or_an_unknown_one_is_refused(lab, service, request_, code):
+    sent = {**request_, "url": lab.endpoint + request_.get("url", "/")}
+    assert lab.signed(lab.attacker, service, "eu-west-1", **sent)[0] == 200
+    for region in ("", "global", "cn-north-1"):
+        since = lab.seq()
+        status, body = lab.signed(lab.attacker, service, region, **sent)
+        assert status >= 400 and code in body, (region, status, body)
+        assert lab.records(since) == []
 
 
 def test_a_member_role_lets_in_only_the_agent_and_only_with_the_external_id(lab):

@@ -61,7 +61,6 @@ def test_a_backup_job_takes_its_time(lab, backup):
     for seconds in (301, 300):
         lab.control("/clock", {"advance_seconds": seconds})
         states.append(backup.describe_backup_job(BackupJobId=job)["State"])
-    lab.control("/settings", {"job_seconds": 1})
     assert states == ["CREATED", "RUNNING", "COMPLETED"]
     assert job in [one["BackupJobId"] for one in backup.list_backup_jobs(ByState="COMPLETED")["BackupJobs"]]
 
@@ -79,6 +78,76 @@ def test_a_held_point_outlives_every_deletion_until_the_hold_is_cancelled(lab, b
     backup.cancel_legal_hold(LegalHoldId=hold, CancelDescription="drill over")
     assert {one["LegalHoldId"]: one["Status"] for one in backup.list_legal_holds()["LegalHolds"]}[hold] == "CANCELED"
     backup.delete_recovery_point(**at)
+
+
+def test_the_fifty_first_active_hold_of_an_account_is_refused_in_whichever_region(own_lab):
+    home = own_lab.client("backup", own_lab.root("production"))
+    abroad = own_lab.client("backup", own_lab.root("production"), "eu-central-1")
+    first = _hold(home, "securecart-vault")
+    for _ in range(24):
+        _hold(home, "securecart-vault")
+    for _ in range(25):
+        _hold(abroad, "securecart-vault-dr")
+    selection = {"VaultNames": ["securecart-vault"]}
+    given = {"Title": "one too many", "Description": "x", "RecoveryPointSelection": selection}
+    assert refusal(home.create_legal_hold, **given) == "LimitExceededException"
+    assert refusal(abroad.create_legal_hold, **given) == "LimitExceededException"
+    elsewhere = own_lab.client("backup", own_lab.root("backup"))
+    assert refusal(elsewhere.create_legal_hold, **given) == ""
+    home.cancel_legal_hold(LegalHoldId=first, CancelDescription="room for another")
+    assert refusal(home.create_legal_hold, **given) == ""
+
+
+def test_a_token_used_before_answers_as_before_and_does_nothing(lab, backup):
+    vault = lab.vault()
+    job = {
+        "BackupVaultName": vault,
+        "ResourceArn": lab.world["resources"]["orders"],
+        "IamRoleArn": lab.world["backup_role"],
+        "IdempotencyToken": vault,
+    }
+    first = backup.start_backup_job(**job)
+    lab.control("/clock", {"advance_seconds": 2})
+    other = {**job, "ResourceArn": lab.world["resources"]["sessions"]}
+    assert backup.start_backup_job(**other)["BackupJobId"] == first["BackupJobId"]
+    copy = {
+        "RecoveryPointArn": first["RecoveryPointArn"],
+        "SourceBackupVaultName": vault,
+        "DestinationBackupVaultArn": lab.world["dr_vault_arn"],
+        "IamRoleArn": lab.world["backup_role"],
+        "IdempotencyToken": vault,
+    }
+    assert backup.start_copy_job(**copy)["CopyJobId"] == backup.start_copy_job(**copy)["CopyJobId"]
+    lab.control("/clock", {"advance_seconds": 2})
+    assert len(backup.list_recovery_points_by_backup_vault(BackupVaultName=vault)["RecoveryPoints"]) == 1
+    jobs = backup.list_copy_jobs(ByResourceArn=lab.world["resources"]["orders"])["CopyJobs"]
+    assert len([one for one in jobs if one["SourceRecoveryPointArn"] == first["RecoveryPointArn"]]) == 1
+
+
+def test_the_token_of_a_cancelled_hold_holds_nothing_any_more(lab, backup):
+    point = lab.point(vault := lab.vault())
+    hold = _hold(backup, vault, vault)
+    backup.cancel_legal_hold(LegalHoldId=hold, CancelDescription="drill over")
+    assert _hold(backup, vault, vault) == hold
+    assert backup.get_legal_hold(LegalHoldId=hold)["Status"] == "CANCELED"
+    backup.delete_recovery_point(BackupVaultName=vault, RecoveryPointArn=point)
+
+
+def test_a_plan_asked_for_twice_with_one_request_id_is_one_plan(lab, backup):
+    rule = {"RuleName": "daily", "TargetBackupVaultName": "securecart-vault"}
+    given = {"BackupPlan": {"BackupPlanName": "once", "Rules": [rule]}, "CreatorRequestId": "once"}
+    plan = backup.create_backup_plan(**given)["BackupPlanId"]
+    assert backup.create_backup_plan(**given)["BackupPlanId"] == plan
+    chosen = {
+        "BackupPlanId": plan,
+        "BackupSelection": {"SelectionName": "all", "IamRoleArn": lab.world["backup_role"], "Resources": ["*"]},
+        "CreatorRequestId": "once",
+    }
+    selection = backup.create_backup_selection(**chosen)["SelectionId"]
+    assert backup.create_backup_selection(**chosen)["SelectionId"] == selection
+    backup.delete_backup_selection(BackupPlanId=plan, SelectionId=selection)
+    backup.delete_backup_plan(BackupPlanId=plan)
+    assert backup.create_backup_plan(**given)["BackupPlanId"] != plan
 
 
 def test_a_governance_lock_can_be_removed_and_a_compliance_lock_only_in_its_grace_time(own_lab):
@@ -177,6 +246,26 @@ def test_rights_are_judged_by_the_resource(lab, backup):
     own = lab.client("backup", key)
     assert refusal(own.delete_recovery_point, BackupVaultName=vault, RecoveryPointArn=kept) == "AccessDeniedException"
     own.delete_recovery_point(BackupVaultName=vault, RecoveryPointArn=lost)
+
+
+def test_tags_of_a_vault_and_of_a_point_can_be_lost(lab, backup):
+    point = lab.point(vault := lab.vault())
+    arn = backup.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
+    since = lab.seq()
+    for resource in (arn, point):
+        backup.tag_resource(ResourceArn=resource, Tags={"keepwatch:protected": "true", "a": "b"})
+        backup.untag_resource(ResourceArn=resource, TagKeyList=["keepwatch:protected"])
+        assert backup.list_tags(ResourceArn=resource)["Tags"] == {"a": "b"}
+    untagged = [one for one in lab.records(since) if one["eventName"] == "UntagResource"]
+    assert [one["requestParameters"]["resourceArn"] for one in untagged] == [arn, point]
+
+
+def test_opting_a_kind_of_resource_out_is_told(lab, backup):
+    wanted = {"DynamoDB": False}
+    backup.update_region_settings(ResourceTypeOptInPreference=wanted)
+    assert backup.describe_region_settings()["ResourceTypeOptInPreference"] == wanted
+    told = [one["detail"] for one in lab.messages() if one["detail-type"] == "Region Setting State Change"]
+    assert [one["ResourceTypeOptInPreference"] for one in told] == [wanted]
 
 
 def test_plans_are_found_with_and_without_the_last_slash(lab, backup):

@@ -31,6 +31,21 @@ def test_throttling_is_worded_as_the_service_words_it(lab, service, call, code):
     assert refusal(getattr(lab.client(service, lab.attacker), call)) == code
 
 
+def test_a_flood_of_iam_in_an_account_is_felt_by_everybody_who_works_there_and_nowhere_else(lab):
+    session = lab.assume(
+        lab.ready["agent"], "arn:aws:iam::111122223333:role/KeepwatchRead", ExternalId=lab.world["external_id"]
+    )
+    flood, reads = lab.client("iam", lab.attacker), lab.client("iam", session)
+    elsewhere = lab.client("iam", lab.root("backup"))
+    lab.control("/settings", {"iam_calls_per_second": 0.001})
+    assert refusal(flood.list_users) == ""
+    assert refusal(reads.list_user_policies, UserName="alice") == "Throttling"
+    assert refusal(elsewhere.list_users) == ""
+    assert refusal(lab.client("backup", lab.attacker).list_backup_vaults) == ""
+    lab.control("/clock", {"advance_seconds": 1000})
+    assert refusal(reads.list_user_policies, UserName="alice") == ""
+
+
 def test_a_server_error_is_500(lab):
     lab.control("/faults", {"service": "iam", "kind": "500", "times": 1})
     with pytest.raises(ClientError) as refused:
@@ -84,10 +99,10 @@ def test_a_message_is_posted_threaded_updated_and_read_back_with_its_metadata(la
     reply = lab.slack("chat.postMessage", {"channel": "C0KEEPWATCH", "text": "re", "thread_ts": posted["ts"]})
     assert lab.slack("chat.update", {"channel": "C0KEEPWATCH", "ts": posted["ts"], "text": "new"})["ok"]
     query = {"channel": "C0KEEPWATCH", "ts": posted["ts"], "include_all_metadata": True}
-    replies = lab.slack("conversations.replies", query)["messages"]
+    replies = lab.slack_form("conversations.replies", query)["messages"]
     assert [one["ts"] for one in replies] == [posted["ts"], reply["ts"]]
     assert replies[0]["metadata"] == metadata and replies[0]["text"] == "new"
-    history = lab.slack("conversations.history", {"channel": "C0KEEPWATCH"})["messages"]
+    history = lab.slack_form("conversations.history", {"channel": "C0KEEPWATCH"})["messages"]
     assert reply["ts"] not in [one["ts"] for one in history] and "metadata" not in history[0]
     kept = next(one for one in lab.control("/slack/messages") if one["ts"] == posted["ts"])
     assert kept["updated"] is True
@@ -140,6 +155,15 @@ def test_slack_refuses_what_slack_refuses(lab, body, error):
     assert error != "invalid_blocks" or answer["response_metadata"]["messages"][0].startswith("[ERROR] ")
 
 
+@pytest.mark.parametrize("method", ["conversations.history", "conversations.replies"])
+def test_slack_reads_no_json_on_methods_that_read(lab, method):
+    posted = lab.slack("chat.postMessage", {"channel": "C0KEEPWATCH", "text": "t"})
+    query = {"channel": "C0KEEPWATCH", "ts": posted["ts"]}
+    answer = lab.slack(method, query)
+    assert (answer["ok"], answer["error"]) == (False, "invalid_arguments")
+    assert lab.slack_form(method, query)["ok"]
+
+
 def test_slack_wants_the_token(lab):
     assert lab.slack("auth.test", {})["ok"]
     assert lab.slack("auth.test", {}, token="xoxb-stolen")["error"] == "invalid_auth"
@@ -189,7 +213,7 @@ def test_what_is_told_to_one_person_stays_out_of_the_channel(lab):
     before = len(lab.control("/slack/messages"))
     assert lab.slack("chat.postEphemeral", {"channel": "#keepwatch", "user": "U0BOB", "text": "no"})["ok"]
     assert lab.slack("chat.postEphemeral", {"channel": "#keepwatch", "text": "no"})["error"] == "user_not_in_channel"
-    assert lab.control("/slack/whispers")[-1]["user"] == "U0BOB" and len(lab.control("/slack/messages")) == before
+    assert lab.control("/slack/ephemerals")[-1]["user"] == "U0BOB" and len(lab.control("/slack/messages")) == before
 
 
 def test_a_scheduled_message_is_posted_when_its_time_has_come(lab):

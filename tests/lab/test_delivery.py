@@ -92,6 +92,16 @@ def test_a_stopped_trail_tells_of_its_stop_and_then_nothing(own_lab):
         TrailName="securecart-trail", EventSelectors=[{"ReadWriteType": "All", "IncludeManagementEvents": True}]
     )
     own_lab.messages()
+    field_selectors = [
+        {"Field": "eventCategory", "Equals": ["Management"]},
+        {"Field": "eventSource", "NotEquals": ["backup.amazonaws.com"]},
+    ]
+    cloudtrail.put_event_selectors(
+        TrailName="securecart-trail", AdvancedEventSelectors=[{"Name": "x", "FieldSelectors": field_selectors}]
+    )
+    refusal(own_lab.client("backup", own_lab.attacker).delete_backup_vault, BackupVaultName="nowhere")
+    own_lab.client("iam", own_lab.attacker).tag_user(UserName="alice", Tags=[{"Key": "x", "Value": "y"}])
+    assert _names(own_lab.messages()) == ["PutEventSelectors", "TagUser"]
     cloudtrail.delete_trail(Name="securecart-trail")
     refusal(own_lab.client("backup", own_lab.attacker).delete_backup_vault, BackupVaultName="nowhere")
     assert _names(own_lab.messages()) == ["DeleteTrail"]

@@ -1,6 +1,8 @@
 """Records are what CloudTrail writes: names, casing, what a refusal leaves out."""
 
-from lab.conftest import refusal
+import pytest
+
+from lab.conftest import policy, refusal
 
 
 def _record(lab, since: int, name: str) -> dict:
@@ -46,6 +48,18 @@ def test_a_refused_bucket_call_keeps_its_parameters(lab):
     assert record["requestParameters"]["VersioningConfiguration"]["Status"] == "Suspended"
 
 
+def test_a_refused_call_to_ec2_keeps_its_parameters_and_says_that_the_client_is_at_fault(lab):
+    _, key = lab.user("iam:*")
+    since, snapshot = lab.seq(), "snap-0a1b2c3d4e5f60718"
+    ec2 = lab.client("ec2", key)
+    assert refusal(ec2.delete_snapshot, SnapshotId=snapshot) == "UnauthorizedOperation"
+    refusal(ec2.describe_snapshots, SnapshotIds=[snapshot])
+    deletion, look = lab.records(since)
+    assert (deletion["eventName"], deletion["errorCode"]) == ("DeleteSnapshot", "Client.UnauthorizedOperation")
+    assert deletion["requestParameters"] == {"snapshotId": snapshot}
+    assert look["requestParameters"]["snapshotSet"] == {"items": [{"snapshotId": snapshot}]}
+
+
 def test_bucket_bodies_are_xml_turned_json_where_a_list_of_one_is_an_object(lab):
     s3 = lab.client("s3", lab.attacker)
     rules = [_rule("a"), _rule("b")]
@@ -72,6 +86,21 @@ def test_a_bucket_policy_is_recorded_as_json_and_the_public_access_block_under_i
     s3.delete_public_access_block(Bucket="securecart-images")
     assert _record(lab, since, "PutBucketPolicy")["requestParameters"]["bucketPolicy"]["Statement"] == []
     assert _record(lab, since, "DeleteBucketPublicAccessBlock")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "securecart-images.s3.eu-west-1.localhost"])
+def test_a_bucket_write_is_recorded_wherever_the_client_puts_the_bucket(lab, host):
+    since, port = lab.seq(), lab.endpoint.rsplit(":", 1)[1]
+    in_host = host.startswith("securecart-images.")
+    url = f"http://127.0.0.1:{port}{'' if in_host else '/securecart-images'}/?versioning"
+    body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    headers = {"host": f"{host}:{port}"}
+    status, answer = lab.signed(lab.attacker, "s3", "eu-west-1", method="PUT", url=url, data=body, headers=headers)
+    assert status == 200, answer
+    record = _record(lab, since, "PutBucketVersioning")
+    assert record["requestParameters"]["bucketName"] == "securecart-images"
+    assert record["requestParameters"]["VersioningConfiguration"]["Status"] == "Enabled"
+    assert record["resources"][0]["ARN"] == "arn:aws:s3:::securecart-images"
 
 
 def test_objects_are_data_and_leave_no_record(lab):
@@ -106,6 +135,30 @@ def test_a_session_is_recorded_with_its_issuer_its_source_identity_and_its_token
     assert context["sourceIdentity"] == "keepwatch"
 
 
+def test_a_federated_session_is_recorded_with_the_user_who_asked_for_it(lab):
+    since, sts = lab.seq(), lab.client("sts", lab.attacker)
+    handed = sts.get_federation_token(Name="mallory", Policy=policy("Allow", "backup:*"))["Credentials"]
+    federated = {
+        "access_key_id": handed["AccessKeyId"],
+        "secret_access_key": handed["SecretAccessKey"],
+        "session_token": handed["SessionToken"],
+    }
+    lab.client("backup", federated).list_backup_vaults()
+    shown = _record(lab, since, "GetFederationToken")["responseElements"]
+    assert shown["credentials"]["accessKeyId"] == handed["AccessKeyId"]
+    caller = _record(lab, since, "ListBackupVaults")["userIdentity"]
+    assert caller["type"] == "FederatedUser" and caller["principalId"] == "111122223333:mallory"
+    assert caller["arn"] == "arn:aws:sts::111122223333:federated-user/mallory"
+    user = lab.client("iam", lab.root("production")).get_user(UserName="ci-deployer")["User"]
+    assert caller["sessionContext"]["sessionIssuer"] == {
+        "type": "IAMUser",
+        "principalId": user["UserId"],
+        "arn": user["Arn"],
+        "accountId": "111122223333",
+        "userName": "ci-deployer",
+    }
+
+
 def test_answers_of_writes_are_recorded_without_secrets(lab):
     since = lab.seq()
     lab.user()
@@ -138,3 +191,17 @@ def test_the_event_history_answers_by_user_name_event_and_resource(lab):
     assert cloudtrail.lookup_events(StartTime=now + 60)["Events"] == []
     first = cloudtrail.lookup_events(MaxResults=1)
     assert cloudtrail.lookup_events(MaxResults=1, NextToken=first["NextToken"])["Events"] != first["Events"]
+
+
+def test_the_event_history_is_late_and_of_one_region(lab):
+    lab.control("/settings", {"lookup_delay_seconds": 900})
+    refusal(lab.client("backup", lab.attacker, "eu-central-1").delete_backup_vault, BackupVaultName="history")
+
+    def known(region: str) -> bool:
+        attribute = {"AttributeKey": "ResourceName", "AttributeValue": "history"}
+        found = lab.client("cloudtrail", lab.world["alice"], region).lookup_events(LookupAttributes=[attribute])
+        return bool(found["Events"])
+
+    assert not known("eu-central-1")
+    lab.control("/clock", {"advance_seconds": 901})
+    assert known("eu-central-1") and not known("eu-west-1")

@@ -16,7 +16,7 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import request_scope
 from ministack.services import s3
 
-from . import trails
+from . import partition, trails
 from .clock import clock
 from .trails import Trail
 
@@ -53,7 +53,7 @@ async def _write(trail: Trail, region: str, records: list[dict]) -> bool:
     if owner is None or not _policy_allows(trail, owner, key):
         log.warning("trail %s cannot write to bucket %s", trail.name, trail.bucket)
         return False
-    body = gzip.compress(json.dumps({"Records": records}).encode())
+    body = gzip.compress(partition.renamed(json.dumps({"Records": records}).encode()))
     headers = {"content-type": "application/json", "content-encoding": "gzip", "content-length": str(len(body))}
     with request_scope(owner, trail.home_region):
         status, _, _ = await s3.handle_request(

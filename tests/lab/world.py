@@ -1,6 +1,6 @@
 """The worlds that the lab can start with.
 
-`empty` has the accounts and nothing in them but the agent's role. `first-light` is SecureCart on an ordinary day:
+`empty` has the accounts and nothing in them but the agent's role. `securecart` is SecureCart on an ordinary day:
 Keepwatch deployed from the very templates that users deploy, backups in three vaults, and a CI key that has leaked.
 """
 
@@ -12,13 +12,12 @@ import boto3
 from botocore.config import Config
 from ministack.services import sts
 
-from . import accounts, presses, slack
-from .accounts import BACKUP, HOME_REGION, ONBOARDED, PRODUCTION, REGIONS, SECURITY
+from . import accounts, partition, presses, slack
+from .accounts import BACKUP, DR_REGION, HOME_REGION, ONBOARDED, PRODUCTION, REGIONS, SECURITY
 from .backup import jobs, state
 from .clock import clock
 
-EXTERNAL_ID = "keepwatch-first-light"
-DR_REGION = "eu-central-1"
+EXTERNAL_ID = "keepwatch-demo"
 _TEMPLATES = Path(__file__).resolve().parents[2] / "deploy"
 _AGENT_SESSION_SECONDS = 12 * 3600
 _RETENTION_DAYS = 35
@@ -59,9 +58,10 @@ class Builder:
 def build(endpoint: str, name: str) -> dict:
     """Make the world `name` and tell what is in it: the ready line."""
     builder = Builder(endpoint)
-    made = {"first-light": _first_light, "empty": _empty}[name](builder)
+    made = {"securecart": _securecart, "empty": _empty}[name](builder)
     return {
         "endpoint": endpoint,
+        "region": HOME_REGION,
         "accounts": ONBOARDED,
         "agent": _agent(builder),
         "attacker": made.pop("attacker", None),
@@ -78,12 +78,13 @@ def _empty(builder: Builder) -> dict:
     return {}
 
 
-def _first_light(builder: Builder) -> dict:
+def _securecart(builder: Builder) -> dict:
     world = {
         **_deploy(builder),
         **_identities(builder),
         **_trails(builder),
         **_buckets(builder),
+        **_table(builder),
         **_backups(builder),
     }
     # AWS Backup told of the new vaults; the agent starts on a quiet day.
@@ -128,7 +129,8 @@ def _deploy(builder: Builder) -> dict:
 def _stack(builder: Builder, account: str, region: str, template: str, parameters: dict) -> dict:
     cloudformation = builder.client("cloudformation", account, region)
     name = f"keepwatch-{template.removesuffix('.yaml')}"
-    body = (_TEMPLATES / template).read_text()
+    # The lab builds in its own names, a template is written for every partition.
+    body = partition.text((_TEMPLATES / template).read_text())
     known = {key: value for key, value in parameters.items() if f"  {key}:" in body}
     cloudformation.create_stack(
         StackName=name,
@@ -258,6 +260,24 @@ def _buckets(builder: Builder) -> dict:
         for number in range(1, 4):
             s3.put_object(Bucket=name, Key=f"2026/{number:04}.txt", Body=f"{name} {number}".encode())
     return {"buckets": names}
+
+
+def _table(builder: Builder) -> dict:
+    dynamodb, arn = builder.client("dynamodb", PRODUCTION), _RESOURCES["sessions"]
+    name = arn.rsplit("/", 1)[-1]
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        DeletionProtectionEnabled=True,
+        Tags=_PROTECTED_TAGS,
+    )
+    recovery = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": _RETENTION_DAYS}
+    dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+    for number in range(1, 4):
+        dynamodb.put_item(TableName=name, Item={"id": {"S": f"session-{number}"}})
+    return {"table": name, "table_arn": arn}
 
 
 # Backups

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use keepwatch::domain::account::Account;
 use keepwatch::domain::action::{Action, quarantine};
 use keepwatch::domain::cloud::{
-    BucketPlace, Caller, CloudError, CloudRead, CloudWrite, Clouds, CopyJob, LegalHold, RecentCalls, RecoveryPoint,
-    UserState, VaultState,
+    BucketPlace, Caller, CloudError, CloudRead, CloudWrite, CopyJob, LegalHold, Readers, RecentCalls, RecoveryPoint,
+    UserState, VaultState, Writers,
 };
 use keepwatch::domain::resource::bucket::BucketLive;
 use keepwatch::domain::resource::bucket::Versioning;
@@ -50,13 +50,16 @@ impl FakeCloud {
     }
 }
 
-impl Clouds for FakeCloud {
+impl Readers for FakeCloud {
     type Read = Self;
-    type Write = Self;
 
     async fn reader(&self, _: &Account) -> Result<Self, CloudError> {
         Ok(self.clone())
     }
+}
+
+impl Writers for FakeCloud {
+    type Write = Self;
 
     async fn writer(&self, _: &Account, _: &str, _: &Action) -> Result<Self, CloudError> {
         Ok(self.clone())
@@ -120,7 +123,7 @@ impl CloudRead for FakeCloud {
 }
 
 impl CloudWrite for FakeCloud {
-    async fn apply(&self, action: &Action) -> Result<(), CloudError> {
+    async fn apply(&self, action: &Action, _: &str) -> Result<(), CloudError> {
         if let Some(error) = self.failures.lock().unwrap().pop_front() {
             return Err(error);
         }

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use keepwatch::aws::{AccessKey, SdkSettings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -69,7 +70,7 @@ fn python(module: &str) -> Command {
 impl Lab {
     /// Starts a lab with the world of the demo.
     pub fn start() -> Self {
-        let mut process = python("lab").args(["--world", "first-light"]).spawn().unwrap();
+        let mut process = python("lab").args(["--world", "securecart"]).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).expect("the lab says when it is ready");
@@ -77,6 +78,18 @@ impl Lab {
         let (input, output) = (caller.stdin.take().unwrap(), BufReader::new(caller.stdout.take().unwrap()));
         let caller = Mutex::new(Caller { process: caller, input, output });
         Self { process, caller, ready, folder: TempDir::new().unwrap() }
+    }
+
+    /// How the agent's own keys reach this lab.
+    pub fn settings(&self) -> SdkSettings {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let agent = &self.ready["agent"];
+        let key = AccessKey {
+            id: text(&agent["access_key_id"]),
+            secret: text(&agent["secret_access_key"]),
+            session_token: Some(text(&agent["session_token"])),
+        };
+        SdkSettings::at_endpoint(&text(&self.ready["endpoint"]), REGION, key)
     }
 
     pub fn world(&self, key: &str) -> String {
@@ -140,11 +153,11 @@ impl Lab {
         self.control("slack/again", Some(json!({"url": self.actions()})))["status"].as_i64().unwrap()
     }
 
-    /// How often somebody was told something alone.
-    pub fn told_aside(&self, user: &str, words: &str) -> usize {
-        let whispers = self.control("slack/whispers", None);
+    /// How often something was shown to one person alone.
+    pub fn shown_alone(&self, user: &str, words: &str) -> usize {
+        let ephemerals = self.control("slack/ephemerals", None);
         let is_it = |one: &&Value| one["user"] == user && one["text"].as_str().unwrap().contains(words);
-        whispers.as_array().unwrap().iter().filter(is_it).count()
+        ephemerals.as_array().unwrap().iter().filter(is_it).count()
     }
 
     /// Everything that was posted to Slack, as one text.
@@ -317,7 +330,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Stops it as an operator would, and tells how it ended.
+    /// Stops it as an operator would, and returns how it ended.
     pub fn stop(mut self) -> std::process::ExitStatus {
         let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
         self.process.wait().unwrap()

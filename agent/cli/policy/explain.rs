@@ -1,4 +1,4 @@
-//! `keepwatch policy explain`: which rules wanted an event, and why each fired or did not.
+//! `keepwatch policy explain`: which rules asked for an event, and why each fired or did not.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Arguments {
     /// A CloudTrail record, its EventBridge envelope, or a document as rules see it; `-` for
     /// stdin. A record's account is taken for a production account that observes.
     event: PathBuf,
-    /// Ask this rule, by its id, whether it wanted the event or not.
+    /// Ask this rule, by its id, whether it asked for the event or not.
     #[arg(long, value_name = "ID")]
     rule: Option<String>,
     /// The folder of policies.
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let mut explanations = Vec::new();
     for entry in policies.rules() {
         let asked = arguments.rule.as_ref().map(|id| *id == entry.rule.id);
-        match (asked, explain::wants(entry, &document)) {
+        match (asked, explain::is_subscribed(entry, &document)) {
             (Some(false), _) => {}
             (Some(true), _) | (None, true) => {
                 explanations.push(explain::explain(&work, &policies, entry, &document, now)?);
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     Ok(if explanations.iter().all(|one| one.agrees) { Verdict::Well } else { Verdict::Wrong })
 }
 
-/// The document that the rules judge.
+/// The document that the rules evaluate.
 fn document(path: &Path) -> anyhow::Result<Value> {
     let mut read = String::new();
     if path == Path::new("-") {
@@ -85,9 +85,9 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 fn print(one: &Explanation) -> anyhow::Result<()> {
     let Explanation { rule, wanted, asks_for, findings, agrees, bodies } = one;
     let Some(findings) = findings else {
-        return say(format!("{rule} did not want it: it asks for {asks_for}"));
+        return say(format!("{rule} did not ask for it: it asks for {asks_for}"));
     };
-    let wanted = if *wanted { "wanted it" } else { "did not want it" };
+    let wanted = if *wanted { "asked for it" } else { "did not ask for it" };
     let verdict = if findings.is_empty() { "did not fire" } else { "fired" };
     let agrees = if *agrees { "`opa` agrees" } else { "BUT `opa` FINDS SOMETHING ELSE" };
     say(format!("{rule} {wanted} and {verdict}; {agrees}"))?;

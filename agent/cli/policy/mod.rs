@@ -1,4 +1,4 @@
-//! `keepwatch policy`: what a policy author runs all day, one file per verb.
+//! `keepwatch policy`: the commands of a policy author, one file each.
 
 mod build;
 mod check;
@@ -25,7 +25,7 @@ pub(super) enum Command {
     Build(build::Arguments),
     /// Prove that a bundle is what a key signed.
     Verify(trust::VerifyArguments),
-    /// List the rules that are judged by and never acted on, or what one of them found.
+    /// List the rules that are evaluated and never acted on, or what one of them found.
     Shadow(shadow::ShadowArguments),
     /// Take a rule out of shadow: from then on it acts.
     Promote(shadow::PromoteArguments),
@@ -39,7 +39,7 @@ pub(super) enum Command {
     Explain(explain::Arguments),
     /// Start a rule: its folder with rule, test, fixtures and runbook.
     New(new::Arguments),
-    /// Check, test and judge a rule at each save, until Ctrl-C.
+    /// Check, test and evaluate a rule at each save, until Ctrl-C.
     Watch(watch::Arguments),
     /// Write the JSON schemas of the rules' input.
     Schema(schema::Arguments),

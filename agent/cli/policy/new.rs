@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let Arguments { rule, folder } = arguments;
     let parts: Vec<&str> = rule.split('/').collect();
     let [kind @ ("events" | "resources"), service, name] = parts.as_slice() else {
-        bail!("`{rule}` is no place for a rule: say `events/<service>/<rule>` or `resources/<service>/<rule>`");
+        bail!("`{rule}` is not the place of a rule: write `events/<service>/<rule>` or `resources/<service>/<rule>`");
     };
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let plain = |word: &str| !word.is_empty() && word.bytes().all(letter);
@@ -71,11 +71,12 @@ fn recorded(kind: &str) -> &'static str {
 /// The runbook, where METADATA says: in the project that holds the folder of policies. One
 /// that is there already stays.
 fn runbook(folder: &Path, name: &str, id: &str) -> anyhow::Result<()> {
-    let folder = std::path::absolute(folder).with_context(|| format!("where is `{}`?", folder.display()))?;
+    let folder =
+        std::path::absolute(folder).with_context(|| format!("cannot find the path of `{}`", folder.display()))?;
     let runbooks = folder.parent().unwrap_or(&folder).join("docs/runbooks");
     let path = runbooks.join(format!("{name}.md"));
     if path.exists() {
-        return say(format!("{} is there already, and stays as it is", path.display()));
+        return say(format!("{} exists already and is not changed", path.display()));
     }
     fs::create_dir_all(&runbooks).with_context(|| format!("cannot make `{}`", runbooks.display()))?;
     let text = include_str!("../../policy/template/runbook.md");

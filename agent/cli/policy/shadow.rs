@@ -1,5 +1,5 @@
 //! `keepwatch policy shadow` and `keepwatch policy promote`: what rules would have done, and
-//! the word that lets one act.
+//! the promotion that lets one act.
 
 use anyhow::{bail, ensure};
 use clap::Args;
@@ -62,7 +62,7 @@ pub(super) async fn list(arguments: &ShadowArguments) -> anyhow::Result<Verdict>
 fn line(standing: &Standing) -> String {
     let Standing { watched, since, findings, last, clean_seconds } = standing;
     let last = last.map_or_else(|| "none".to_owned(), |last| last.to_string());
-    let of = if watched.candidate { "  (of the bundle beside)" } else { "" };
+    let of = if watched.candidate { "  (of the candidate bundle)" } else { "" };
     let hours = clean_seconds / 3600;
     format!(
         "{}  since {since}  {findings} finding(s), last {last}, clean for {hours} h  {}{of}",
@@ -107,6 +107,6 @@ pub(super) async fn promote(arguments: &PromoteArguments) -> anyhow::Result<Verd
     let reason = reason.clone().filter(|_| *accept_findings);
     let promotion = Promotion { rule: rule.clone(), by: by.clone(), reason, days: *days };
     open_store(store)?.promote(&promotion, now).await?;
-    say(format!("promoted: `{rule}` acts as soon as the agent looks again, as far as its mode lets it"))?;
+    say(format!("promoted: `{rule}` is acted on from the agent's next check on, as far as its mode allows"))?;
     Ok(Verdict::Well)
 }

@@ -1,8 +1,8 @@
-//! `keepwatch policy watch`: check, test and judge a rule each time that its author saves it.
+//! `keepwatch policy watch`: check, test and evaluate a rule each time that its author saves it.
 //!
 //! Files are looked at ten times a second: there are some dozens of them, which costs less
 //! than a millisecond, needs no crate, and works on shared folders and in containers, where a
-//! kernel's notices do not arrive. The author cannot tell it from a notice.
+//! kernel's notifications do not arrive. The author cannot see the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ const SHARED: [&str; 4] = ["lib", "data", "schema", "capabilities.json"];
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     meant: Meant,
-    /// Further events to judge at each save: CloudTrail records, log files or documents.
+    /// Further events to evaluate at each save: CloudTrail records, log files or documents.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     events: Vec<PathBuf>,
 }
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let watching = tokio::task::spawn_blocking(move || watch(&work, &events, &told));
-        tokio::signal::ctrl_c().await.context("cannot hear Ctrl-C")?;
+        tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
         stop.store(true, Ordering::Relaxed);
         watching.await?
     })
@@ -164,7 +164,7 @@ impl Events {
     fn evaluate(&mut self, policies: &Policies) -> anyhow::Result<()> {
         for file in self.files.clone() {
             match self.documents(&file) {
-                Ok(documents) => judge_file(policies, &file, documents)?,
+                Ok(documents) => evaluate_file(policies, &file, documents)?,
                 Err(error) => say(format!("{}: {error:#}", file.display()))?,
             }
         }
@@ -182,11 +182,11 @@ impl Events {
     }
 }
 
-fn judge_file(policies: &Policies, file: &Path, documents: &[Value]) -> anyhow::Result<()> {
+fn evaluate_file(policies: &Policies, file: &Path, documents: &[Value]) -> anyhow::Result<()> {
     let mut findings = 0;
     for (number, document) in documents.iter().enumerate() {
         let now = document.get("now").and_then(|now| now.as_str()?.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-        for entry in policies.rules().iter().filter(|entry| explain::wants(entry, document)) {
+        for entry in policies.rules().iter().filter(|entry| explain::is_subscribed(entry, document)) {
             for finding in policies.evaluate_rule(entry, document, now) {
                 findings += 1;
                 say(format!("{}: event {}: {} {}", file.display(), number + 1, entry.rule.id, finding.message))?;

@@ -5,7 +5,7 @@
 //! ```json
 //! {"file":"a.json.gz","line":7,"event_id":"…","event_name":"StopLogging","event_source":"cloudtrail.amazonaws.com",
 //!  "event_time":"2026-01-02T03:04:05Z","account":"111122223333","region":"eu-west-1","principal":{…},
-//!  "rule":{"id":"LOG-01",…},"message":"…","resource":"…","propose":["rearm"],"evidence":{…}}
+//!  "rule":{"id":"LOG-01",…},"message":"…","resource":"…","propose":["restore"],"evidence":{…}}
 //! ```
 //!
 //! `line` is the line in a file of lines, and otherwise the number of the record in its file.
@@ -130,7 +130,7 @@ struct FindingFields<'a> {
 impl EventSink for FindingLines<'_> {
     type Output = FindingLine;
 
-    fn wants(&self, source: &str, name: &str) -> bool {
+    fn asks_for(&self, source: &str, name: &str) -> bool {
         self.0.is_subscribed(source, name)
     }
 
@@ -138,7 +138,7 @@ impl EventSink for FindingLines<'_> {
         Some(self.0)
     }
 
-    /// Judges at the event's own time, so that a replay finds the same whenever it is run.
+    /// Evaluates at the event's own time, so that a replay finds the same whenever it is run.
     fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<FindingLine> {
         let found = self.0.evaluate_event(&EventInput::new(event, account, event.time));
         found.iter().map(|finding| line(location, event, finding)).collect()

@@ -1,7 +1,7 @@
 //! Where a replay's findings go, and the journal of what went there.
 //!
-//! The journal notes a file only after its findings are written. So what a broken-off run had
-//! begun to write is cut off when the next one goes on, and no finding is there twice.
+//! The journal notes a file only after its findings are written. So what an interrupted run had
+//! begun to write is cut off when the next one continues, and no finding is there twice.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};

@@ -222,7 +222,7 @@ impl Tally {
         let Counts { records, examined, partial_records, backup_changes, ignored, not_cloudtrail, unreadable, .. } =
             self.counts;
         let mut text = format!(
-            "  {records:>8} CloudTrail records, {examined} of them examined, {partial_records} with stand-ins\n"
+            "  {records:>8} CloudTrail records, {examined} of them examined, {partial_records} with placeholders\n"
         );
         text += &format!("  {backup_changes:>8} changes that AWS Backup reports\n");
         text += &format!("  {ignored:>8} ignored\n");

@@ -1,4 +1,4 @@
-//! What the agent may do to an account, and what each of those deeds needs.
+//! What the agent may do to an account, and what each of those actions needs.
 //!
 //! An [`Action`] is a value. It can be printed, stored, compared and undone before anything
 //! happens. Carrying one out is [`crate::respond::execute`]'s job alone.
@@ -205,8 +205,6 @@ pub enum Action {
         destination: String,
         /// ARN of the role that AWS Backup copies with.
         role: String,
-        /// Makes a repeated request the same request.
-        token: String,
     },
 }
 

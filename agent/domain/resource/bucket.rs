@@ -33,7 +33,7 @@ pub struct BucketLive {
     pub tags: BTreeMap<String, String>,
 }
 
-/// One lifecycle rule, whole: what is put back replaces all there is.
+/// One lifecycle rule, whole: what is restored replaces all there is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct LifecycleRule {

@@ -8,6 +8,7 @@ pub mod key;
 pub mod trail;
 pub mod vault;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -18,7 +19,7 @@ use super::account::AccountId;
 use super::cloud::{CloudError, CloudRead};
 use super::event::Event;
 
-/// The kinds of resource that have states to judge.
+/// The kinds of resource that have states to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -97,6 +98,19 @@ impl Place {
             Kind::Trail => format!("arn:aws:cloudtrail:{region}:{account}:trail/{name}"),
         }
     }
+}
+
+/// The same resource with the Region it lives in: a bucket's ARN names none, and S3 answers
+/// about a bucket in its own Region only.
+///
+/// # Errors
+/// [`CloudError::Gone`] when there is no such bucket, otherwise as the cloud answers.
+pub async fn located<'a>(place: &'a Place, cloud: &impl CloudRead) -> Result<Cow<'a, Place>, CloudError> {
+    if !place.region.is_empty() {
+        return Ok(Cow::Borrowed(place));
+    }
+    let region = cloud.bucket_region(&place.name).await?;
+    Ok(Cow::Owned(Place { region, ..place.clone() }))
 }
 
 /// A resource's state, as AWS reports it now.

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::outbox;
 use super::rows::{SqliteError, append, micros, to_json};
+use crate::domain::case::CaseRecord;
 use crate::ledger::{Consent, Incident};
-use crate::notify::notification::Notification;
 
 /// How long a word holds.
 const HOLDS: SignedDuration = SignedDuration::from_mins(30);
@@ -16,7 +16,7 @@ const HOLDS: SignedDuration = SignedDuration::from_mins(30);
 pub(super) fn consent(
     db: &Transaction<'_>,
     consent: &Consent,
-    (incident, notification): (&Incident, &Notification),
+    (incident, case): (&Incident, &CaseRecord),
     now: Timestamp,
 ) -> Result<Vec<String>, SqliteError> {
     let Consent { target, plans, person } = consent;
@@ -34,7 +34,7 @@ pub(super) fn consent(
     if fresh > 0 {
         append(db, now, "consented", json!({ "target": target, "plans": plans, "people": [person] }))?;
         if people.len() == 1 {
-            outbox::put(db, incident, notification)?;
+            outbox::put(db, incident, case)?;
         }
     }
     Ok(people)

@@ -21,16 +21,20 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::chain::Entry;
-use super::{Adopted, Case, Consent, Delivery, Incident, Ledger, LedgerError, PlanRecord, State, Thread, Usage};
+use super::{Adopted, Claim, Consent, Delivery, Incident, Ledger, LedgerError, PlanRecord, State, Thread, Usage};
 use crate::domain::account::AccountId;
+use crate::domain::case::CaseRecord;
 use crate::domain::outcome::Outcome;
-use crate::domain::plan::{Plan, Step};
+use crate::domain::plan::Step;
 use crate::domain::resource::{Desired, Place};
-use crate::notify::notification::Notification;
 use rows::SqliteError;
 
-/// One script for each version of the schema; `user_version` says how many were run.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("buttons.sql"), include_str!("shadow.sql")];
+/// The schema of a new store.
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// The version of the schema, kept in `user_version`. Versions 1 to 3 kept alerts as records of
+/// cases, and are not read any more.
+const SCHEMA_VERSION: u32 = 4;
 
 /// How long a call waits while another process, such as `keepwatch undo`, writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,7 +60,7 @@ impl Sqlite {
         let operation = "open";
         keep_private(path).map_err(|error| store(operation, error))?;
         let writer = connect(path, OpenFlags::default()).map_err(|error| error.at(operation))?;
-        migrate(&writer).map_err(|error| error.at(operation))?;
+        prepare(&writer).map_err(|error| error.at(operation))?;
         let read = || connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
         let reader = read().map_err(|error| error.at(operation))?;
         let scanner = read().map_err(|error| error.at(operation))?;
@@ -80,7 +84,7 @@ impl Sqlite {
     pub fn open_in_memory() -> Result<Self, LedgerError> {
         let connection = Connection::open_in_memory().map_err(|error| store("open", error))?;
         tune(&connection).map_err(|error| error.at("open"))?;
-        migrate(&connection).map_err(|error| error.at("open"))?;
+        prepare(&connection).map_err(|error| error.at("open"))?;
         Ok(Self::single(connection))
     }
 
@@ -180,20 +184,26 @@ fn tune(connection: &Connection) -> Result<(), SqliteError> {
     Ok(())
 }
 
-/// Brings the schema up to date.
-fn migrate(connection: &Connection) -> Result<(), SqliteError> {
+/// Makes the schema in a new store, and refuses a store of another version.
+fn prepare(connection: &Connection) -> Result<(), SqliteError> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let stored: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    for (version, script) in (1_u32..).zip(MIGRATIONS) {
-        if version > stored {
-            transaction.execute_batch(script)?;
-            transaction.pragma_update(None, "user_version", version)?;
+    match transaction.query_row("PRAGMA user_version", [], |row| row.get(0))? {
+        0 => {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
-    }
-    let newest: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if newest as usize > MIGRATIONS.len() {
-        return Err(SqliteError::damaged("schema", "a newer version of keepwatch wrote it"));
+        SCHEMA_VERSION => {}
+        version @ 1..SCHEMA_VERSION => {
+            return Err(SqliteError::damaged(
+                "schema",
+                format!(
+                    "version {version} was written by an earlier keepwatch, and this one writes {SCHEMA_VERSION}: undo \
+                     with the earlier keepwatch what must be undone, then move the file away; a new one is made"
+                ),
+            ));
+        }
+        _ => return Err(SqliteError::damaged("schema", "a newer version of keepwatch wrote it")),
     }
     transaction.commit()?;
     Ok(())
@@ -205,15 +215,9 @@ impl Ledger for Sqlite {
         self.read("look for an open incident", move |db| plans::open_incident(db, &correlation, now)).await
     }
 
-    async fn claim(
-        &self,
-        case: &Case,
-        plan: &Plan,
-        notification: &Notification,
-        now: Timestamp,
-    ) -> Result<Option<PlanRecord>, LedgerError> {
-        let (case, plan, notification) = (case.clone(), plan.clone(), notification.clone());
-        self.write("claim a plan", move |db| plans::claim(db, &case, &plans::Claim { plan, notification, now })).await
+    async fn claim(&self, claim: &Claim, now: Timestamp) -> Result<Option<PlanRecord>, LedgerError> {
+        let claim = claim.clone();
+        self.write("claim a plan", move |db| plans::claim(db, &claim, now)).await
     }
 
     async fn extend(&self, stored: &PlanRecord, steps: &[Step], now: Timestamp) -> Result<PlanRecord, LedgerError> {
@@ -230,10 +234,10 @@ impl Ledger for Sqlite {
         stored: &PlanRecord,
         outcome: &Outcome,
         state: State,
-        notification: Option<&Notification>,
+        report: Option<&CaseRecord>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        let record = plans::Record { outcome: outcome.clone(), state, notification: notification.cloned(), now };
+        let record = plans::Record { outcome: outcome.clone(), state, report: report.cloned(), now };
         let id = stored.id.clone();
         self.write("record a plan", move |db| plans::record(db, &id, &record)).await
     }
@@ -267,12 +271,11 @@ impl Ledger for Sqlite {
         &self,
         consent: &Consent,
         incident: &Incident,
-        notification: &Notification,
+        case: &CaseRecord,
         now: Timestamp,
     ) -> Result<Vec<String>, LedgerError> {
-        let (consent, incident, notification) = (consent.clone(), incident.clone(), notification.clone());
-        self.write("note a person's word", move |db| consents::consent(db, &consent, (&incident, &notification), now))
-            .await
+        let (consent, incident, case) = (consent.clone(), incident.clone(), case.clone());
+        self.write("store a consent", move |db| consents::consent(db, &consent, (&incident, &case), now)).await
     }
 
     fn writes(&self) -> u64 {
@@ -294,7 +297,7 @@ impl Ledger for Sqlite {
     }
 
     async fn undelivered(&self) -> Result<Vec<Delivery>, LedgerError> {
-        self.scan("list what must be told", outbox::undelivered).await
+        self.scan("list what is to be reported", outbox::undelivered).await
     }
 
     async fn trying(&self, numbers: &[i64]) -> Result<(), LedgerError> {
@@ -317,9 +320,9 @@ impl Ledger for Sqlite {
         self.write("keep a thread", move |db| outbox::keep_thread(db, &incident, &thread)).await
     }
 
-    async fn told(&self, incident: &str) -> Result<Vec<Delivery>, LedgerError> {
+    async fn reported(&self, incident: &str) -> Result<Vec<Delivery>, LedgerError> {
         let incident = incident.to_owned();
-        self.scan("list what was told", move |db| outbox::told(db, &incident)).await
+        self.scan("list what was reported", move |db| outbox::reported(db, &incident)).await
     }
 
     async fn stale_threads(&self) -> Result<Vec<(Incident, Thread)>, LedgerError> {

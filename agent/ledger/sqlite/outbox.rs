@@ -1,4 +1,4 @@
-//! What people must still be told, and the threads in which they are.
+//! What is to be reported, and the threads in which it is.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, Row, Transaction, params};
@@ -6,33 +6,33 @@ use serde_json::Value;
 
 use super::rows;
 use super::rows::{SqliteError, micros, to_json};
-use crate::domain::reason::Reason;
+use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate};
+use crate::domain::enrichment::Enrichment;
+use crate::domain::reason::{Because, Reason};
 use crate::ledger::{Delivery, Incident, Thread};
-use crate::notify::context::Context;
-use crate::notify::notification::{Notification, NotificationKind};
 
-/// Stores a notice for delivery.
-pub(super) fn put(db: &Transaction<'_>, incident: &Incident, notification: &Notification) -> Result<(), SqliteError> {
-    db.prepare_cached("INSERT INTO deliveries (incident, notice) VALUES (?, ?)")?
-        .execute(params![incident.id, readable(notification)?])?;
+/// Stores an update of a case for delivery.
+pub(super) fn put(db: &Transaction<'_>, incident: &Incident, case: &CaseRecord) -> Result<(), SqliteError> {
+    db.prepare_cached("INSERT INTO deliveries (incident, record) VALUES (?, ?)")?
+        .execute(params![incident.id, readable(case)?])?;
     Ok(())
 }
 
-/// A notice as JSON that can be read back: evidence nested so deeply that it could not is
+/// A case as JSON that can be read back: evidence nested so deeply that it could not is
 /// left out, or an attacker could make the alert about the attack unreadable.
-pub(super) fn readable(notification: &Notification) -> Result<String, SqliteError> {
-    let text = to_json(notification)?;
-    if serde_json::from_str::<Notification>(&text).is_ok() {
+pub(super) fn readable(case: &CaseRecord) -> Result<String, SqliteError> {
+    let text = to_json(case)?;
+    if serde_json::from_str::<CaseRecord>(&text).is_ok() {
         return Ok(text);
     }
-    let mut shallow = notification.clone();
+    let mut shallow = case.clone();
     for finding in &mut shallow.findings {
         finding.evidence = Value::Null;
     }
     to_json(&shallow)
 }
 
-const DELIVERIES: &str = "d.number, d.notice, d.tries FROM deliveries d JOIN incidents i ON i.id = d.incident";
+const DELIVERIES: &str = "d.number, d.record, d.tries FROM deliveries d JOIN incidents i ON i.id = d.incident";
 
 /// See [`crate::ledger::Ledger::undelivered`]. Of one incident no more than a few messages'
 /// worth, so that a storm does not fill the memory or hide the others.
@@ -47,8 +47,8 @@ pub(super) fn undelivered(db: &Connection) -> Result<Vec<Delivery>, SqliteError>
     deliveries(db, &sql, [])
 }
 
-/// See [`crate::ledger::Ledger::told`].
-pub(super) fn told(db: &Connection, incident: &str) -> Result<Vec<Delivery>, SqliteError> {
+/// See [`crate::ledger::Ledger::reported`].
+pub(super) fn reported(db: &Connection, incident: &str) -> Result<Vec<Delivery>, SqliteError> {
     let sql = format!("SELECT {}, {DELIVERIES} WHERE d.incident = ? ORDER BY d.number", rows::INCIDENT);
     deliveries(db, &sql, [incident])
 }
@@ -66,27 +66,25 @@ fn deliveries(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec
 fn delivery(row: &Row<'_>) -> Result<Delivery, SqliteError> {
     let incident = rows::incident(row)?;
     let (number, text): (i64, String) = (row.get(5)?, row.get(6)?);
-    let notification = serde_json::from_str(&text).unwrap_or_else(|error| unreadable(&incident, number, &error));
-    Ok(Delivery { number, incident, notification, tries: row.get(7)? })
+    let case = serde_json::from_str(&text).unwrap_or_else(|error| unreadable(&incident, number, &error));
+    Ok(Delivery { number, incident, case, tries: row.get(7)? })
 }
 
-/// What people are told in place of a notice that is damaged: that there was one.
-fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> Notification {
-    let because = format!("notice {number} of this incident is damaged in the store and cannot be shown: {error}");
-    Notification {
-        kind: NotificationKind::Response,
+/// What is reported in place of an entry that is damaged: that there was one.
+fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> CaseRecord {
+    CaseRecord {
+        subject: CaseSubject::Unreadable,
+        update: CaseUpdate::Response,
         at: incident.opened,
         account: incident.account.clone(),
         account_name: String::new(),
         region: String::new(),
         bundle: None,
-        event: None,
         findings: Vec::new(),
-        reasons: vec![Reason::failure(because)],
+        reasons: vec![Reason::general(Because::DamagedEntry { number, error: error.to_string() })],
         plan: None,
         steps: Vec::new(),
-        at_stake: Vec::new(),
-        context: Context::default(),
+        enrichment: Enrichment::default(),
         people: Vec::new(),
     }
 }

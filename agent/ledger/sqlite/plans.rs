@@ -8,28 +8,20 @@ use serde_json::{Value, json};
 use super::outbox;
 use super::rows;
 use super::rows::{SqliteError, append, from_json, micros, moment, to_json, word};
+use crate::domain::case::{CaseRecord, DedupKey, Recurrence};
 use crate::domain::outcome::Outcome;
-use crate::domain::plan::{Plan, Step};
+use crate::domain::plan::Step;
 use crate::ledger::charge;
-use crate::ledger::charge::BudgetClass;
-use crate::ledger::{Case, Incident, PlanRecord, Recurrence, State, open_since};
-use crate::notify::notification::Notification;
+use crate::ledger::{Claim, Incident, PlanRecord, State, open_since};
 
 /// How long after it was proposed a plan that people denied is not proposed again.
 const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);
-
-/// What [`claim`] stores.
-pub(super) struct Claim {
-    pub(super) plan: Plan,
-    pub(super) notification: Notification,
-    pub(super) now: Timestamp,
-}
 
 /// What [`record`] stores.
 pub(super) struct Record {
     pub(super) outcome: Outcome,
     pub(super) state: State,
-    pub(super) notification: Option<Notification>,
+    pub(super) report: Option<CaseRecord>,
     pub(super) now: Timestamp,
 }
 
@@ -49,34 +41,35 @@ pub(super) fn open_incident(
 
 /// See [`crate::ledger::Ledger::claim`]. The transaction holds the write lock from its
 /// start, so of two that claim one case the second sees the first one's plan.
-pub(super) fn claim(db: &Transaction<'_>, case: &Case, claim: &Claim) -> Result<Option<PlanRecord>, SqliteError> {
-    let latest = one(db, "WHERE p.case_key = ? ORDER BY p.attempt DESC LIMIT 1", [&case.key])?;
-    match (latest.as_ref().map(|stored| stored.state), case.repeat) {
+pub(super) fn claim(db: &Transaction<'_>, claim: &Claim, now: Timestamp) -> Result<Option<PlanRecord>, SqliteError> {
+    let key = to_json(&claim.key)?;
+    let latest = one(db, "WHERE p.dedup_key = ? ORDER BY p.attempt DESC LIMIT 1", [&key])?;
+    match (latest.as_ref().map(|stored| stored.state), claim.key.recurrence()) {
         (Some(State::Claimed), _) => return Ok(latest),
         (Some(State::Proposed), _) | (Some(State::Done | State::Undone | State::Denied), Recurrence::Once) => {
             return Ok(None);
         }
-        (Some(State::Denied), Recurrence::WhenFinished) if is_rested(latest.as_ref(), claim.now) => return Ok(None),
+        (Some(State::Denied), Recurrence::WhenFinished) if is_rested(latest.as_ref(), now) => return Ok(None),
         (Some(State::Done | State::Undone | State::Denied), Recurrence::WhenFinished) | (None, _) => {}
     }
-    let incident = settle_incident(db, &case.incident, claim.now)?;
-    let id = insert_plan(db, &incident, &case.key, claim)?;
+    let incident = settle_incident(db, &claim.incident, now)?;
+    let id = insert_plan(db, &incident, (&key, claim), now)?;
     insert_steps(db, &id, &claim.plan.steps)?;
     let mut body = json!({
         "plan": id,
-        "case": case.key,
-        "bundle": claim.notification.bundle,
+        "case": claim.key,
+        "bundle": claim.case.bundle,
         "proposed": claim.plan.proposed,
         "steps": claim.plan.steps,
     });
-    name(&mut body, Some(&claim.notification));
-    append(db, claim.now, "claimed", body)?;
+    name(&mut body, Some(&claim.case));
+    append(db, now, "claimed", body)?;
     Ok(by_id(db, &id)?.map(|stored| PlanRecord { resumed: false, ..stored }))
 }
 
 /// Names in an entry whoever asked for what it tells of.
-fn name(body: &mut Value, notification: Option<&Notification>) {
-    if let (Some(body), Some(people)) = (body.as_object_mut(), notification.map(|notification| &notification.people))
+fn name(body: &mut Value, case: Option<&CaseRecord>) {
+    if let (Some(body), Some(people)) = (body.as_object_mut(), case.map(|case| &case.people))
         && !people.is_empty()
     {
         body.insert("people".to_owned(), json!(people));
@@ -126,40 +119,54 @@ fn free_id(db: &Connection, wanted: &Incident) -> Result<String, SqliteError> {
     Ok(id)
 }
 
-fn insert_plan(db: &Transaction<'_>, incident: &Incident, case: &str, claim: &Claim) -> Result<String, SqliteError> {
-    let next = |sql: &str, key: &str| -> Result<u32, SqliteError> {
-        Ok(db.prepare_cached(sql)?.query_row([key], |row| row.get(0))?)
+fn insert_plan(
+    db: &Transaction<'_>,
+    incident: &Incident,
+    (key, claim): (&str, &Claim),
+    now: Timestamp,
+) -> Result<String, SqliteError> {
+    let next = |sql: &str, of: &str| -> Result<u32, SqliteError> {
+        Ok(db.prepare_cached(sql)?.query_row([of], |row| row.get(0))?)
     };
     let number = next("SELECT coalesce(max(number), 0) + 1 FROM plans WHERE incident = ?", &incident.id)?;
-    let attempt = next("SELECT coalesce(max(attempt), 0) + 1 FROM plans WHERE case_key = ?", case)?;
+    let attempt = next("SELECT coalesce(max(attempt), 0) + 1 FROM plans WHERE dedup_key = ?", key)?;
     let id = format!("{}.{number}", incident.id);
     db.prepare_cached(
-        "INSERT INTO plans (id, incident, number, case_key, attempt, account, authority, state, plan, notice, claimed)
+        "INSERT INTO plans (id, incident, number, dedup_key, attempt, account, authority, state, plan, record, claimed)
          VALUES (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, ?, ?)",
     )?
     .execute(params![
         id,
         incident.id,
         number,
-        case,
+        key,
         attempt,
         claim.plan.account.as_str(),
-        authority(case, &claim.plan),
+        authority(claim),
         to_json(&claim.plan)?,
-        outbox::readable(&claim.notification)?,
-        micros(claim.now)
+        outbox::readable(&claim.case)?,
+        micros(now)
     ])?;
     Ok(id)
 }
 
 /// Who lets a plan be carried out: only what the agent does by itself costs its budgets.
-fn authority(case: &str, plan: &Plan) -> &'static str {
-    if case.starts_with("undo:") {
-        "undo"
-    } else if plan.proposed {
-        "approval"
-    } else {
-        "agent"
+const fn authority(claim: &Claim) -> &'static str {
+    match claim.key {
+        DedupKey::Undo { .. } => "undo",
+        DedupKey::Event { .. }
+        | DedupKey::EventApproval { .. }
+        | DedupKey::Resource { .. }
+        | DedupKey::ResourceApproval { .. }
+        | DedupKey::Drift { .. }
+        | DedupKey::PoliciesRefused { .. }
+        | DedupKey::PoliciesOutdated { .. } => {
+            if claim.plan.proposed {
+                "approval"
+            } else {
+                "agent"
+            }
+        }
     }
 }
 
@@ -171,7 +178,7 @@ fn insert_steps(db: &Transaction<'_>, plan: &str, steps: &[Step]) -> Result<(), 
     )?;
     for step in steps {
         let resource = charge::resource(&step.action, &step.account);
-        statement.execute(params![plan, BudgetClass::of(&step.action).word(), resource])?;
+        statement.execute(params![plan, charge::word(charge::class_of(&step.action)), resource])?;
     }
     Ok(())
 }
@@ -216,9 +223,9 @@ pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<
         ])?;
     }
     let mut body = json!({ "plan": id, "state": record.state, "outcome": record.outcome.steps });
-    name(&mut body, record.notification.as_ref());
+    name(&mut body, record.report.as_ref());
     append(db, record.now, kind(record.state), body)?;
-    record.notification.as_ref().map_or(Ok(()), |notification| outbox::put(db, &stored.incident, notification))
+    record.report.as_ref().map_or(Ok(()), |case| outbox::put(db, &stored.incident, case))
 }
 
 /// Whether a plan that stands so may come to stand so.
@@ -290,7 +297,7 @@ fn one(db: &Connection, condition: &str, parameters: impl Params) -> Result<Opti
 
 fn all(db: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<PlanRecord>, SqliteError> {
     let sql = format!(
-        "SELECT {}, p.id, p.case_key, p.plan, p.notice, p.state, p.outcome, p.claimed
+        "SELECT {}, p.id, p.dedup_key, p.plan, p.record, p.state, p.outcome, p.claimed
          FROM plans p JOIN incidents i ON i.id = p.incident {condition}",
         rows::INCIDENT
     );
@@ -304,14 +311,15 @@ fn all(db: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<
 }
 
 fn stored(row: &Row<'_>) -> Result<PlanRecord, SqliteError> {
-    let (plan, notification, state): (String, String, String) = (row.get(7)?, row.get(8)?, row.get(9)?);
+    let (key, plan, case): (String, String, String) = (row.get(6)?, row.get(7)?, row.get(8)?);
+    let state: String = row.get(9)?;
     let outcome: Option<String> = row.get(10)?;
     Ok(PlanRecord {
         id: row.get(5)?,
-        case: row.get(6)?,
+        key: from_json("dedup key", &key)?,
         incident: rows::incident(row)?,
         plan: from_json("plan", &plan)?,
-        notification: from_json("notice", &notification)?,
+        case: from_json("case", &case)?,
         state: rows::state(&state)?,
         outcome: outcome.map(|text| from_json("outcome", &text)).transpose()?,
         claimed: moment(row.get(11)?)?,

@@ -15,17 +15,17 @@ CREATE TABLE plans (
     id        TEXT PRIMARY KEY,
     incident  TEXT NOT NULL REFERENCES incidents (id),
     number    INTEGER NOT NULL,
-    case_key  TEXT NOT NULL,
+    dedup_key TEXT NOT NULL,
     attempt   INTEGER NOT NULL,
     account   TEXT NOT NULL,
     authority TEXT NOT NULL CHECK (authority IN ('agent', 'approval', 'undo')),
     approved  INTEGER NOT NULL DEFAULT 0,
-    state     TEXT NOT NULL CHECK (state IN ('claimed', 'proposed', 'done', 'undone')),
+    state     TEXT NOT NULL CHECK (state IN ('claimed', 'proposed', 'done', 'undone', 'denied')),
     plan      TEXT NOT NULL,
-    notice    TEXT NOT NULL,
+    record    TEXT NOT NULL,
     outcome   TEXT,
     claimed   INTEGER NOT NULL,
-    UNIQUE (case_key, attempt),
+    UNIQUE (dedup_key, attempt),
     UNIQUE (incident, number)
 ) STRICT;
 CREATE INDEX plans_by_claimed ON plans (claimed);
@@ -44,7 +44,7 @@ CREATE INDEX steps_by_resource ON steps (resource) WHERE resource IS NOT NULL;
 CREATE TABLE deliveries (
     number    INTEGER PRIMARY KEY AUTOINCREMENT,
     incident  TEXT NOT NULL REFERENCES incidents (id),
-    notice    TEXT NOT NULL,
+    record    TEXT NOT NULL,
     tries     INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER
 ) STRICT;
@@ -57,6 +57,15 @@ CREATE TABLE threads (
     channel  TEXT NOT NULL,
     ts       TEXT NOT NULL,
     shown    INTEGER NOT NULL
+) STRICT;
+
+-- `plans`: the ids of the plans that it is about, in order; a plan added since takes a new consent.
+CREATE TABLE consents (
+    target TEXT NOT NULL,
+    person TEXT NOT NULL,
+    plans  TEXT NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (target, person)
 ) STRICT;
 
 CREATE TABLE baselines (
@@ -79,3 +88,40 @@ CREATE TRIGGER entries_are_not_edited BEFORE UPDATE ON entries
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER entries_are_not_deleted BEFORE DELETE ON entries
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+
+-- `clean_s`: seconds for which an agent watched since the last finding. `ended`: no longer in shadow.
+CREATE TABLE shadow_rules (
+    rule     TEXT NOT NULL,
+    candidate   INTEGER NOT NULL,
+    bundle   TEXT NOT NULL,
+    title    TEXT NOT NULL,
+    since    INTEGER NOT NULL,
+    ended    INTEGER,
+    findings INTEGER NOT NULL DEFAULT 0,
+    last     INTEGER,
+    clean_s  INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (rule, candidate)
+) STRICT;
+
+CREATE TABLE shadow_findings (
+    number    INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule      TEXT NOT NULL,
+    candidate    INTEGER NOT NULL,
+    bundle    TEXT NOT NULL,
+    subject   TEXT NOT NULL,
+    account   TEXT NOT NULL,
+    principal TEXT,
+    message   TEXT NOT NULL,
+    finding   TEXT NOT NULL,
+    count     INTEGER NOT NULL DEFAULT 1,
+    last      INTEGER NOT NULL,
+    UNIQUE (rule, candidate, subject, message)
+) STRICT;
+CREATE INDEX shadow_findings_by_rule ON shadow_findings (rule, candidate, last);
+
+CREATE TABLE promotions (
+    rule   TEXT PRIMARY KEY,
+    by     TEXT NOT NULL,
+    reason TEXT,
+    at     INTEGER NOT NULL
+) STRICT;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Sqlite;
 use super::rows::{SqliteError, append, from_json, micros, moment, to_json};
+use crate::domain::case::Recurrence;
 use crate::ledger::LedgerError;
 use crate::ledger::shadow::{Promotion, Shadowed, Shadows, Standing, Watched};
 
@@ -51,7 +52,7 @@ impl Shadows for Sqlite {
 fn watch(db: &Transaction<'_>, watched: &[Watched], now: Timestamp) -> Result<(), SqliteError> {
     let known = standings(db)?;
     for gone in known.iter().filter(|standing| !watched.iter().any(|one| same(one, &standing.watched))) {
-        db.prepare_cached("UPDATE shadow_rules SET ended = ? WHERE rule = ? AND beside = ?")?.execute(params![
+        db.prepare_cached("UPDATE shadow_rules SET ended = ? WHERE rule = ? AND candidate = ?")?.execute(params![
             micros(now),
             gone.watched.rule,
             gone.watched.candidate
@@ -60,8 +61,8 @@ fn watch(db: &Transaction<'_>, watched: &[Watched], now: Timestamp) -> Result<()
     for one in watched.iter().filter(|one| !known.iter().any(|standing| standing.watched == **one)) {
         // Whoever comes back begins anew; a new bundle alone does not: the rule may be the same.
         db.prepare_cached(
-            "INSERT INTO shadow_rules (rule, beside, bundle, title, since) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (rule, beside) DO UPDATE SET
+            "INSERT INTO shadow_rules (rule, candidate, bundle, title, since) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (rule, candidate) DO UPDATE SET
                  since = iif(ended IS NULL, since, excluded.since), findings = iif(ended IS NULL, findings, 0),
                  last = iif(ended IS NULL, last, NULL), clean_s = iif(ended IS NULL, clean_s, 0),
                  bundle = excluded.bundle, title = excluded.title, ended = NULL",
@@ -86,19 +87,19 @@ fn went_on(db: &Transaction<'_>, seconds: i64, now: Timestamp) -> Result<(), Sql
 fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), SqliteError> {
     let rule = &one.finding.rule.id;
     // An event is the same one when it is delivered again; a resource is looked at anew.
-    let anew = one.subject.starts_with("arn:");
+    let anew = one.subject.recurrence() == Recurrence::WhenFinished;
     let counted = db
         .prepare_cached(
-            "INSERT INTO shadow_findings (rule, beside, bundle, subject, account, principal, message, finding, last)
+            "INSERT INTO shadow_findings (rule, candidate, bundle, subject, account, principal, message, finding, last)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (rule, beside, subject, message) DO UPDATE SET
+             ON CONFLICT (rule, candidate, subject, message) DO UPDATE SET
                  count = count + 1, last = excluded.last, bundle = excluded.bundle WHERE ?10",
         )?
         .execute(params![
             rule,
             one.candidate,
             one.bundle,
-            one.subject,
+            to_json(&one.subject)?,
             one.account.as_str(),
             one.principal,
             one.finding.message,
@@ -111,13 +112,13 @@ fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), Sqli
     }
     // The finding may come before it is noted that its rule is in shadow.
     db.prepare_cached(
-        "INSERT INTO shadow_rules (rule, beside, bundle, title, since, findings, last) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?5)
-         ON CONFLICT (rule, beside) DO UPDATE SET findings = findings + 1, last = excluded.last, clean_s = 0",
+        "INSERT INTO shadow_rules (rule, candidate, bundle, title, since, findings, last) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?5)
+         ON CONFLICT (rule, candidate) DO UPDATE SET findings = findings + 1, last = excluded.last, clean_s = 0",
     )?
     .execute(params![rule, one.candidate, one.bundle, one.finding.rule.title, micros(now)])?;
     db.prepare_cached(
         "DELETE FROM shadow_findings WHERE number IN (
-             SELECT number FROM shadow_findings WHERE rule = ?1 AND beside = ?2
+             SELECT number FROM shadow_findings WHERE rule = ?1 AND candidate = ?2
              ORDER BY last DESC, number DESC LIMIT -1 OFFSET ?3
          )",
     )?
@@ -127,8 +128,8 @@ fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), Sqli
 
 fn standings(db: &Connection) -> Result<Vec<Standing>, SqliteError> {
     let mut statement = db.prepare_cached(
-        "SELECT rule, beside, bundle, title, since, findings, last, clean_s FROM shadow_rules
-         WHERE ended IS NULL ORDER BY rule, beside",
+        "SELECT rule, candidate, bundle, title, since, findings, last, clean_s FROM shadow_rules
+         WHERE ended IS NULL ORDER BY rule, candidate",
     )?;
     let mut rows = statement.query([])?;
     let mut standings = Vec::new();
@@ -152,17 +153,17 @@ fn standing(row: &Row<'_>) -> Result<Standing, SqliteError> {
 
 fn shadowed(db: &Connection, rule: &str) -> Result<Vec<Shadowed>, SqliteError> {
     let mut statement = db.prepare_cached(
-        "SELECT beside, bundle, subject, account, principal, finding FROM shadow_findings
+        "SELECT candidate, bundle, subject, account, principal, finding FROM shadow_findings
          WHERE rule = ? ORDER BY last DESC, number DESC",
     )?;
     let mut rows = statement.query([rule])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let (account, finding): (String, String) = (row.get(3)?, row.get(5)?);
+        let (subject, account, finding): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(5)?);
         found.push(Shadowed {
             candidate: row.get(0)?,
             bundle: row.get(1)?,
-            subject: row.get(2)?,
+            subject: from_json("shadow finding", &subject)?,
             account: account.parse().map_err(|error| SqliteError::damaged("shadow finding", error))?,
             principal: row.get(4)?,
             finding: from_json("shadow finding", &finding)?,
@@ -179,7 +180,7 @@ fn promoted(db: &Connection) -> Result<BTreeSet<String>, SqliteError> {
 
 fn promote(db: &Transaction<'_>, promotion: &Promotion, now: Timestamp) -> Result<(), SqliteError> {
     let Promotion { rule, by, reason, days } = promotion;
-    let counted = "SELECT since, findings, bundle FROM shadow_rules WHERE rule = ? AND beside = 0 AND ended IS NULL";
+    let counted = "SELECT since, findings, bundle FROM shadow_rules WHERE rule = ? AND candidate = 0 AND ended IS NULL";
     let counted: Option<(i64, u32, String)> =
         db.prepare_cached(counted)?.query_row([rule], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     let (since, findings, bundle) =
@@ -189,7 +190,7 @@ fn promote(db: &Transaction<'_>, promotion: &Promotion, now: Timestamp) -> Resul
          ON CONFLICT (rule) DO UPDATE SET by = excluded.by, reason = excluded.reason, at = excluded.at",
     )?
     .execute(params![rule, by, reason, micros(now)])?;
-    db.prepare_cached("UPDATE shadow_rules SET ended = ? WHERE rule = ? AND beside = 0")?
+    db.prepare_cached("UPDATE shadow_rules SET ended = ? WHERE rule = ? AND candidate = 0")?
         .execute(params![micros(now), rule])?;
     let body = json!({ "rule": rule, "by": by, "reason": reason, "days": days, "since": moment(since)?,
         "findings": findings, "bundle": bundle });

@@ -7,15 +7,17 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::account::Mode;
 use crate::domain::action::{Action, Strength, Undo};
+use crate::domain::case::CaseUpdate;
+use crate::domain::case::{CaseSubject, DedupKey, EventFacts};
+use crate::domain::enrichment::Enrichment;
 use crate::domain::finding::{Finding, ResponseKind, Rule, Severity};
 use crate::domain::outcome::StepOutcome;
+use crate::domain::plan::Plan;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Because, Reason};
 use crate::domain::resource::Kind;
 use crate::domain::resource::bucket::Versioning;
-use crate::ledger::{Recurrence, chain};
-use crate::notify::context::Context;
-use crate::notify::notification::{EventFacts, NotificationKind, StepReport};
+use crate::ledger::chain;
 
 const ACCOUNT: &str = "111122223333";
 
@@ -37,12 +39,27 @@ fn incident(id: &str) -> Incident {
     }
 }
 
-fn case(key: &str, repeat: Recurrence) -> Case {
-    Case { key: key.to_owned(), repeat, incident: incident("KW-7F3A2C") }
+struct Case {
+    key: DedupKey,
+    incident: Incident,
 }
 
-fn once(key: &str) -> Case {
-    case(key, Recurrence::Once)
+fn case(key: DedupKey) -> Case {
+    Case { key, incident: incident("KW-7F3A2C") }
+}
+
+/// A case that leads to one plan.
+fn once(event: &str) -> Case {
+    case(DedupKey::Event { event: event.to_owned(), account: account() })
+}
+
+/// A case that leads to another plan when the last one is finished.
+fn again(arn: &str) -> Case {
+    case(DedupKey::Resource { arn: arn.to_owned() })
+}
+
+fn claim(case: &Case, plan: &Plan) -> Claim {
+    Claim { key: case.key.clone(), incident: case.incident.clone(), plan: plan.clone(), case: record() }
 }
 
 fn quarantine(strength: Strength) -> Step {
@@ -79,32 +96,31 @@ fn outcome(steps: &[StepOutcome]) -> Outcome {
     Outcome { steps: steps.to_vec() }
 }
 
-fn notification() -> Notification {
-    Notification {
-        kind: NotificationKind::Response,
+fn record() -> CaseRecord {
+    let event = EventFacts {
+        id: "e-1".to_owned(),
+        source: "backup.amazonaws.com".to_owned(),
+        name: "DeleteRecoveryPoint".to_owned(),
+        time: at(0),
+        source_ip: None,
+        user_agent: None,
+        principal: mallory(),
+        error_code: None,
+        mfa: None,
+    };
+    CaseRecord {
+        subject: CaseSubject::Event { event: Box::new(event) },
+        update: CaseUpdate::Response,
         at: at(1),
         account: account(),
         account_name: "payments-prod".to_owned(),
         bundle: None,
         region: "eu-west-1".to_owned(),
-        event: Some(EventFacts {
-            id: "e-1".to_owned(),
-            source: "backup.amazonaws.com".to_owned(),
-            name: "DeleteRecoveryPoint".to_owned(),
-            time: at(0),
-            source_ip: None,
-            origin: None,
-            user_agent: None,
-            principal: mallory(),
-            error_code: None,
-            mfa: None,
-        }),
         findings: vec![finding(json!({ "points": 3 }))],
-        reasons: vec![Reason { rule: "BKP-01".to_owned(), mode: Mode::Enforce, because: "enforced".to_owned() }],
+        reasons: vec![Reason { rule: Some("BKP-01".to_owned()), mode: Mode::Enforce, because: Because::Enforced }],
         plan: None,
-        steps: Vec::<StepReport>::new(),
-        at_stake: Vec::new(),
-        context: Context::default(),
+        steps: Vec::new(),
+        enrichment: Enrichment::default(),
         people: Vec::new(),
     }
 }
@@ -148,14 +164,14 @@ fn memory() -> Sqlite {
 }
 
 async fn claimed(ledger: &Sqlite, case: &Case, plan: &Plan) -> PlanRecord {
-    ledger.claim(case, plan, &notification(), at(1)).await.unwrap().expect("a plan to carry out")
+    ledger.claim(&claim(case, plan), at(1)).await.unwrap().expect("a plan to carry out")
 }
 
 /// Claims and records a plan whose steps were all done.
 async fn finished(ledger: &Sqlite, case: &Case, plan: &Plan) -> PlanRecord {
     let stored = claimed(ledger, case, plan).await;
     let done = outcome(&vec![StepOutcome::Done; plan.steps.len()]);
-    ledger.record(&stored, &done, State::Done, Some(&notification()), at(2)).await.unwrap();
+    ledger.record(&stored, &done, State::Done, Some(&record()), at(2)).await.unwrap();
     stored
 }
 
@@ -169,7 +185,7 @@ async fn a_new_case_gets_the_plan_that_was_made_for_it() {
     let wanted = plan(vec![quarantine(Strength::Soft)]);
     let stored = claimed(&ledger, &once("act:1"), &wanted).await;
     assert_eq!((stored.id.as_str(), stored.state), ("KW-7F3A2C.1", State::Claimed));
-    assert_eq!((stored.plan, stored.notification, stored.claimed), (wanted, notification(), at(1)));
+    assert_eq!((stored.plan, stored.case, stored.claimed), (wanted, record(), at(1)));
     assert_eq!(kinds(&ledger).await, ["claimed"]);
 }
 
@@ -193,14 +209,14 @@ async fn a_finished_event_is_not_handled_again_and_writes_nothing() {
     let ledger = memory();
     finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let before = ledger.writes();
-    let again = ledger.claim(&once("act:1"), &plan(Vec::new()), &notification(), at(3)).await.unwrap();
+    let again = ledger.claim(&claim(&once("act:1"), &plan(Vec::new())), at(3)).await.unwrap();
     assert_eq!((again, ledger.writes()), (None, before));
 }
 
 #[tokio::test]
 async fn drift_that_comes_back_is_repaired_again() {
     let ledger = memory();
-    let drift = case("state:bucket", Recurrence::WhenFinished);
+    let drift = again("bucket");
     finished(&ledger, &drift, &plan(vec![versioning("logs")])).await;
     let second = claimed(&ledger, &drift, &plan(vec![versioning("logs")])).await;
     assert_eq!(second.id, "KW-7F3A2C.2");
@@ -209,10 +225,10 @@ async fn drift_that_comes_back_is_repaired_again() {
 #[tokio::test]
 async fn a_proposal_waits_and_is_taken_by_one_person_only() {
     let ledger = memory();
-    let ask = case("ask:bucket", Recurrence::WhenFinished);
+    let ask = again("bucket");
     let stored = claimed(&ledger, &ask, &proposal(vec![versioning("logs")])).await;
-    ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&notification()), at(2)).await.unwrap();
-    assert_eq!(ledger.claim(&ask, &plan(Vec::new()), &notification(), at(3)).await.unwrap(), None);
+    ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&record()), at(2)).await.unwrap();
+    assert_eq!(ledger.claim(&claim(&ask, &plan(Vec::new())), at(3)).await.unwrap(), None);
 
     let taken = ledger.take_proposed(&stored.id, "alice", at(4)).await.unwrap().unwrap();
     assert_eq!((taken.state, taken.outcome), (State::Claimed, None));
@@ -257,7 +273,7 @@ async fn recording_twice_tells_nobody_twice() {
     let ledger = memory();
     let stored = finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let before = ledger.writes();
-    ledger.record(&stored, &Outcome::default(), State::Done, Some(&notification()), at(9)).await.unwrap();
+    ledger.record(&stored, &Outcome::default(), State::Done, Some(&record()), at(9)).await.unwrap();
     assert_eq!(ledger.writes(), before);
     assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
     assert_eq!(kinds(&ledger).await, ["claimed", "recorded"]);
@@ -306,7 +322,7 @@ async fn the_budget_counts_what_the_agent_did_by_itself() {
     let ledger = memory();
     let steps = vec![quarantine(Strength::Hard), quarantine(Strength::Soft), versioning("logs")];
     finished(&ledger, &once("act:1"), &plan(steps.clone())).await;
-    finished(&ledger, &once("undo:KW-7F3A2C.1"), &plan(steps.clone())).await;
+    finished(&ledger, &case(DedupKey::Undo { plan: "KW-7F3A2C.1".to_owned() }), &plan(steps.clone())).await;
     finished(&ledger, &once("ask:1"), &proposal(steps)).await;
     let expected = Usage { hard: 1, soft: 1, repairs: 1 };
     assert_eq!(ledger.usage(Some(&account()), at(0)).await.unwrap(), expected);
@@ -330,7 +346,7 @@ async fn a_step_that_did_nothing_costs_nothing_once_recorded() {
 async fn a_repair_of_many_steps_is_one_repair() {
     let ledger = memory();
     finished(&ledger, &once("state:1"), &plan(vec![versioning("logs"), versioning("logs")])).await;
-    finished(&ledger, &once("undo:KW-7F3A2C.1"), &plan(vec![versioning("logs")])).await;
+    finished(&ledger, &case(DedupKey::Undo { plan: "KW-7F3A2C.1".to_owned() }), &plan(vec![versioning("logs")])).await;
     assert_eq!(ledger.repairs_of("arn:aws:s3:::logs", at(0)).await.unwrap(), 1);
     assert_eq!(ledger.repairs_of("arn:aws:s3:::other", at(0)).await.unwrap(), 0);
 }
@@ -360,7 +376,7 @@ async fn looking_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_notice_waits_until_it_was_delivered() {
+async fn a_report_waits_until_it_was_delivered() {
     let ledger = memory();
     finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     finished(&ledger, &once("act:2"), &plan(Vec::new())).await;
@@ -368,11 +384,11 @@ async fn a_notice_waits_until_it_was_delivered() {
     let waiting = ledger.undelivered().await.unwrap();
     let numbers: Vec<(i64, u32)> = waiting.iter().map(|delivery| (delivery.number, delivery.tries)).collect();
     assert_eq!(numbers, [(1, 1), (2, 0)]);
-    assert_eq!(waiting[0].notification, notification());
+    assert_eq!(waiting[0].case, record());
 
     ledger.delivered(&[1], at(3)).await.unwrap();
     assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
-    assert_eq!(ledger.told("KW-7F3A2C").await.unwrap().len(), 2);
+    assert_eq!(ledger.reported("KW-7F3A2C").await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -392,22 +408,22 @@ async fn a_thread_is_stale_until_it_shows_what_was_delivered() {
 async fn evidence_that_could_not_be_read_back_does_not_hide_the_alert() {
     let ledger = memory();
     let deep = (0..126).fold(json!(1), |inner, _| json!([inner]));
-    let loud = Notification { findings: vec![finding(deep)], ..notification() };
-    let stored = ledger.claim(&once("act:1"), &plan(Vec::new()), &loud, at(1)).await.unwrap().unwrap();
+    let loud = CaseRecord { findings: vec![finding(deep)], ..record() };
+    let stored = ledger.claim(&claim(&once("act:1"), &plan(Vec::new())), at(1)).await.unwrap().unwrap();
     ledger.record(&stored, &Outcome::default(), State::Done, Some(&loud), at(2)).await.unwrap();
-    assert_eq!(ledger.undelivered().await.unwrap()[0].notification.findings, [finding(Value::Null)]);
+    assert_eq!(ledger.undelivered().await.unwrap()[0].case.findings, [finding(Value::Null)]);
 }
 
 #[tokio::test]
-async fn a_damaged_notice_is_told_of_and_stops_no_other() {
+async fn a_damaged_entry_is_reported_and_stops_no_other() {
     let ledger = memory();
     finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     finished(&ledger, &once("act:2"), &plan(Vec::new())).await;
-    ledger.writer.lock().unwrap().execute("UPDATE deliveries SET notice = '{' WHERE number = 1", []).unwrap();
+    ledger.writer.lock().unwrap().execute("UPDATE deliveries SET record = '{' WHERE number = 1", []).unwrap();
     let waiting = ledger.undelivered().await.unwrap();
-    assert!(waiting[0].notification.is_told());
-    assert!(waiting[0].notification.reasons[0].because.starts_with("notice 1 of this incident is damaged"));
-    assert_eq!(waiting[1].notification, notification());
+    assert!(waiting[0].case.is_reported());
+    assert!(matches!(waiting[0].case.reasons[0].because, Because::DamagedEntry { number: 1, .. }));
+    assert_eq!(waiting[1].case, record());
 }
 
 #[tokio::test]
@@ -542,7 +558,7 @@ fn a_store_of_a_newer_version_is_refused() {
 #[tokio::test]
 async fn two_words_within_half_an_hour_are_two_people() {
     let store = Sqlite::open_in_memory().unwrap();
-    let done = store.claim(&once("e1"), &plan(vec![quarantine(Strength::Soft)]), &notification(), at(0)).await.unwrap();
+    let done = store.claim(&claim(&once("e1"), &plan(vec![quarantine(Strength::Soft)])), at(0)).await.unwrap();
     let incident = done.unwrap().incident;
     let word = |person: &str, plans: &[&str]| Consent {
         target: "KW-7F3A2C".to_owned(),
@@ -550,7 +566,7 @@ async fn two_words_within_half_an_hour_are_two_people() {
         person: person.to_owned(),
     };
     let say = async |person, plans, minute| {
-        store.consent(&word(person, plans), &incident, &notification(), at(minute)).await.unwrap()
+        store.consent(&word(person, plans), &incident, &record(), at(minute)).await.unwrap()
     };
     assert_eq!(say("alice", &["1"], 1).await, ["alice"]);
     assert_eq!(say("alice", &["1"], 20).await, ["alice"], "one person is one word, and it does not last longer");
@@ -566,12 +582,12 @@ async fn two_words_within_half_an_hour_are_two_people() {
 #[tokio::test]
 async fn a_denied_proposal_is_closed_and_not_made_again_for_a_day() {
     let store = Sqlite::open_in_memory().unwrap();
-    let case = case("ask:bucket", Recurrence::WhenFinished);
+    let case = again("bucket");
     let proposal = proposal(vec![versioning("invoices")]);
-    let propose = async |now| store.claim(&case, &proposal, &notification(), now).await.unwrap();
+    let propose = async |now| store.claim(&claim(&case, &proposal), now).await.unwrap();
     let stored = propose(at(0)).await.unwrap();
     store.record(&stored, &Outcome::default(), State::Proposed, None, at(0)).await.unwrap();
-    store.record(&stored, &Outcome::default(), State::Denied, Some(&notification()), at(1)).await.unwrap();
+    store.record(&stored, &Outcome::default(), State::Denied, Some(&record()), at(1)).await.unwrap();
     assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Denied);
     assert!(store.take_proposed(&stored.id, "bob", at(2)).await.unwrap().is_none());
     assert!(propose(at(600)).await.is_none());
@@ -581,35 +597,16 @@ async fn a_denied_proposal_is_closed_and_not_made_again_for_a_day() {
 #[tokio::test]
 async fn what_has_begun_cannot_be_denied() {
     let store = Sqlite::open_in_memory().unwrap();
-    let stored =
-        store.claim(&once("e1"), &plan(vec![versioning("invoices")]), &notification(), at(0)).await.unwrap().unwrap();
+    let stored = store.claim(&claim(&once("e1"), &plan(vec![versioning("invoices")])), at(0)).await.unwrap().unwrap();
     store.record(&stored, &Outcome::default(), State::Denied, None, at(1)).await.unwrap();
     assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Claimed);
 }
 
-#[tokio::test]
-async fn a_store_of_the_first_version_keeps_its_plans_and_takes_the_new_words() {
+#[test]
+fn a_store_of_an_earlier_version_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keepwatch.db");
-    let old = Connection::open(&path).unwrap();
-    old.execute_batch(MIGRATIONS[0]).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
-    let (plan, notification) =
-        (serde_json::to_string(&plan(Vec::new())).unwrap(), serde_json::to_string(&notification()).unwrap());
-    old.execute("INSERT INTO incidents VALUES ('KW-1', 'c', '111122223333', 't', 1, 1)", []).unwrap();
-    let row =
-        "INSERT INTO plans VALUES ('KW-1.1', 'KW-1', 1, 'k', 1, '111122223333', 'agent', 0, 'done', ?, ?, NULL, 1)";
-    old.execute(row, [plan, notification]).unwrap();
-    old.execute("INSERT INTO steps VALUES ('KW-1.1', 1, 'soft', NULL, 1)", []).unwrap();
-    drop(old);
-
-    let store = Sqlite::open(&path).unwrap();
-    assert_eq!(store.plan("KW-1.1").await.unwrap().unwrap().state, State::Done);
-    let account = account();
-    assert_eq!(store.usage(Some(&account), Timestamp::UNIX_EPOCH).await.unwrap().soft, 1);
-    drop(store);
-    let new = Connection::open(&path).unwrap();
-    let orphans: u32 = new.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(orphans, 0);
-    new.execute("UPDATE plans SET state = 'denied'", []).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    let error = Sqlite::open(&path).unwrap_err().to_string();
+    assert!(error.contains("earlier keepwatch") && error.contains("move the file away"), "{error}");
 }

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::RequestBuilder;
+use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::message::Message;
 
 /// Marks our messages, so that one whose answer was lost is found again.
-const EVENT_TYPE: &str = "keepwatch_notice";
+const EVENT_TYPE: &str = "keepwatch_notification";
 /// Slack's public endpoint; `KEEPWATCH_SLACK_API` names another.
 const PUBLIC: &str = "https://slack.com/api/";
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,7 +58,7 @@ pub enum SlackError {
     /// It does not like how the message looks.
     #[error("Slack refused the message's blocks: {0}")]
     Blocks(String),
-    /// The token or the channel is wrong; only people can mend that.
+    /// The token or the channel is wrong; only people can correct that.
     #[error("Slack refused: {0}; check the token, its scopes (chat:write, channels:history) and the channel")]
     Setup(String),
 }
@@ -130,11 +132,11 @@ impl Api {
         self.call("chat.update", &json!(body)).await.map(drop)
     }
 
-    /// Tells one person alone, where they are.
+    /// Shows a message to one person alone, where they are.
     ///
     /// # Errors
     /// See [`SlackError`].
-    pub async fn whisper(&self, to: &Ephemeral<'_>, message: &Message) -> Result<(), SlackError> {
+    pub async fn post_ephemeral(&self, to: &Ephemeral<'_>, message: &Message) -> Result<(), SlackError> {
         let Ephemeral { channel, thread, user } = to;
         let Message { text, blocks } = message;
         let body = json!({"channel": channel, "user": user, "thread_ts": thread, "text": text, "blocks": blocks});
@@ -160,8 +162,7 @@ impl Api {
     /// See [`SlackError`].
     pub async fn find(&self, channel: &str, thread: Option<&str>, mark: &Mark) -> Result<Option<String>, SlackError> {
         let method = if thread.is_some() { "conversations.replies" } else { "conversations.history" };
-        let body = json!({"channel": channel, "ts": thread, "include_all_metadata": true, "limit": 100});
-        let answer = self.call(method, &body).await?;
+        let answer = self.read(method, lookup(channel, thread)).await?;
         let messages = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
         Ok(messages
             .filter(|message| mark.is_on(message))
@@ -169,8 +170,22 @@ impl Api {
             .map(ToOwned::to_owned))
     }
 
+    /// Calls a method that writes, with JSON.
     async fn call(&self, method: &str, body: &Value) -> Result<Value, SlackError> {
-        let request = self.http.post(format!("{}{method}", self.base)).bearer_auth(&self.token).json(body);
+        self.answer_to(self.request(method).json(body)).await
+    }
+
+    /// Calls a method that reads. Those take a form and refuse JSON.
+    /// Source: Slack's page "Using the Slack Web API", "POST bodies".
+    async fn read(&self, method: &str, form: String) -> Result<Value, SlackError> {
+        self.answer_to(self.request(method).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)).await
+    }
+
+    fn request(&self, method: &str) -> RequestBuilder {
+        self.http.post(format!("{}{method}", self.base)).bearer_auth(&self.token)
+    }
+
+    async fn answer_to(&self, request: RequestBuilder) -> Result<Value, SlackError> {
         let unavailable = |error: reqwest::Error| SlackError::Unavailable(error.without_url().to_string());
         let answer = request.send().await.map_err(unavailable)?;
         if answer.status() == reqwest::StatusCode::TOO_MANY_REQUESTS {
@@ -183,7 +198,7 @@ impl Api {
     }
 }
 
-/// Whom to tell something alone, and where.
+/// Who sees a message alone, and where.
 pub struct Ephemeral<'a> {
     /// The channel's id.
     pub channel: &'a str,
@@ -215,6 +230,14 @@ impl<'a> Body<'a> {
     }
 }
 
+/// Asks for the newest messages of a channel, or of a thread, with what marks ours.
+fn lookup(channel: &str, thread: Option<&str>) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs([("channel", channel), ("include_all_metadata", "true"), ("limit", "100")]);
+    form.extend_pairs(thread.map(|thread| ("ts", thread)));
+    form.finish()
+}
+
 fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
     value.get(field).and_then(Value::as_str)
 }
@@ -232,5 +255,16 @@ fn sort(answer: &Value) -> SlackError {
             SlackError::Unavailable(code.to_owned())
         }
         _ => SlackError::Setup(format!("{code} {detail}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_looked_for_with_a_form_in_a_channel_or_in_a_thread() {
+        assert_eq!(lookup("C1", None), "channel=C1&include_all_metadata=true&limit=100");
+        assert_eq!(lookup("C1", Some("17.5")), "channel=C1&include_all_metadata=true&limit=100&ts=17.5");
     }
 }

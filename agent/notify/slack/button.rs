@@ -1,11 +1,11 @@
-//! The buttons under a notice: what they are called, on Slack's side and on people's. Pure.
+//! The buttons under a notification: what they are called, on Slack's side and on people's. Pure.
 
 use serde_json::{Value, json};
 
 /// What a person can press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Button {
-    /// Carry out what waits for a word.
+    /// Carry out what waits for approval.
     Approve,
     /// Close it without carrying it out.
     Deny,
@@ -13,7 +13,7 @@ pub enum Button {
     Undo,
     /// Be reminded of it in an hour.
     Snooze,
-    /// Be told how it would be exempted.
+    /// Show how it would be exempted.
     Exempt,
 }
 
@@ -72,7 +72,7 @@ impl Button {
     }
 }
 
-/// How people answer a notice.
+/// How people answer a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
     /// With buttons, and with commands as well.

@@ -1,8 +1,8 @@
 //! What people press in Slack: who may, whether Slack signed it, and whether one is enough.
 //!
 //! A press is checked and answered at once, and acted on afterwards, one after the other, by
-//! the same code that the command line calls. What comes of it is told in the thread; a
-//! refusal is told to whoever pressed, and logged. Nothing here knows what a plan does.
+//! the same code that the command line calls. What comes of it is posted in the thread; a
+//! refusal is shown to whoever pressed, and logged. Nothing here knows what a plan does.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::message;
 use super::message::{Message, aside};
 use crate::config::{Slack, UserId};
 use crate::domain::clock::Clock;
-use crate::domain::cloud::Clouds;
+use crate::domain::cloud::Readers;
 use crate::ledger::Ledger;
 use crate::notify::exemption;
 use crate::respond::agent::Agent;
@@ -51,9 +51,9 @@ pub struct InteractionWorker {
 enum Refusal {
     #[error("you are not among the `responders` in accounts.toml: nothing was done")]
     NotAResponder,
-    #[error("nothing of `{0}` is left to take back")]
+    #[error("nothing of `{0}` is left to undo")]
     Nothing(String),
-    #[error("your word on `{0}` is noted: another person must press Undo within 30 minutes")]
+    #[error("your approval to undo `{0}` is recorded: another person must press Undo within 30 minutes")]
     Waits(String),
     #[error("`{0}` is about no resource, and only resources can be exempted")]
     NoResource(String),
@@ -65,13 +65,13 @@ enum Refusal {
 
 /// What a press led to.
 enum Answered {
-    /// It was done, and the thread tells of it.
+    /// It was done, and the thread says so.
     Done,
-    /// Whoever pressed is told something.
-    Told(Message),
+    /// Whoever pressed is shown this.
+    Reply(Message),
 }
 
-/// The door and the desk; `None` when no signing secret is configured, or nobody may press.
+/// The endpoint and the worker; `None` when no signing secret is configured, or nobody may press.
 ///
 /// # Errors
 /// When a secret cannot be read.
@@ -108,7 +108,7 @@ impl InteractionEndpoint {
         match read(body).map(|press| press.map(|press| self.waiting.try_send(press).map_err(drop))) {
             Ok(None | Some(Ok(()))) => StatusCode::OK,
             Ok(Some(Err(()))) => {
-                warn!("a press of a button was turned away: too many wait, or the agent stops");
+                warn!("a press of a button was refused: too many wait, or the agent stops");
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Err(error) => {
@@ -120,8 +120,8 @@ impl InteractionEndpoint {
 }
 
 impl InteractionWorker {
-    /// Acts on presses until told to stop, and then on those that wait.
-    pub async fn attend<C: Clouds, L: Ledger>(mut self, agent: &Agent<C, L>, mut stop: watch::Receiver<bool>) {
+    /// Acts on presses until it is asked to stop, and then on those that wait.
+    pub async fn attend<C: Readers, L: Ledger>(mut self, agent: &Agent<C, L>, mut stop: watch::Receiver<bool>) {
         let mut open = true;
         loop {
             tokio::select! {
@@ -137,12 +137,12 @@ impl InteractionWorker {
         }
     }
 
-    async fn answer<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) {
+    async fn answer<C: Readers, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) {
         let BlockAction { user, button, target, .. } = press;
         let button = button.label();
         let aside = match self.act(agent, press).await {
             Ok(Answered::Done) => return info!(user, target, "{button} was pressed and done"),
-            Ok(Answered::Told(message)) => {
+            Ok(Answered::Reply(message)) => {
                 info!(user, target, "{button} was pressed and answered");
                 message
             }
@@ -151,12 +151,12 @@ impl InteractionWorker {
                 aside(&refusal.to_string())
             }
         };
-        if let Err(error) = self.api.whisper(&press.place(), &aside).await {
-            warn!(user, "nobody told them: {error}");
+        if let Err(error) = self.api.post_ephemeral(&press.place(), &aside).await {
+            warn!(user, "the answer could not be shown to them: {error}");
         }
     }
 
-    async fn act<C: Clouds, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) -> Result<Answered, Refusal> {
+    async fn act<C: Readers, L: Ledger>(&self, agent: &Agent<C, L>, press: &BlockAction) -> Result<Answered, Refusal> {
         let BlockAction { target, username, .. } = press;
         if !self.responders.iter().any(|responder| responder.as_str() == press.user) {
             return Err(Refusal::NotAResponder);
@@ -174,25 +174,25 @@ impl InteractionWorker {
             Button::Undo => undo(agent, press, &person).await?,
             Button::Snooze => return self.snooze(agent, press).await,
             Button::Exempt => {
-                let findings = agent.stored(target).await?.notification.findings;
+                let findings = agent.stored(target).await?.case.findings;
                 let draft = exemption::draft(&findings, &person, press.at);
                 let draft = draft.ok_or_else(|| Refusal::NoResource(target.clone()))?;
-                return Ok(Answered::Told(message::exemption(&draft)));
+                return Ok(Answered::Reply(message::exemption(&draft)));
             }
         }
         Ok(Answered::Done)
     }
 
     /// Slack keeps the reminder: a restart forgets none.
-    async fn snooze<C: Clouds, L: Ledger>(
+    async fn snooze<C: Readers, L: Ledger>(
         &self,
         agent: &Agent<C, L>,
         press: &BlockAction,
     ) -> Result<Answered, Refusal> {
         let stored = agent.proposed(&press.target).await?;
         let at = press.at.saturating_add(SNOOZE).unwrap_or(Timestamp::MAX);
-        self.api.schedule(&press.place(), at, &message::reminder(&stored.id, &stored.notification)).await?;
-        Ok(Answered::Told(aside(&format!("you will be reminded of `{}` in this thread at {at}", stored.id))))
+        self.api.schedule(&press.place(), at, &message::reminder(&stored.id, &stored.case)).await?;
+        Ok(Answered::Reply(aside(&format!("you will be reminded of `{}` in this thread at {at}", stored.id))))
     }
 }
 
@@ -208,9 +208,9 @@ impl Refusal {
     }
 }
 
-/// Takes back what had been done when the button was pressed. A press that is sent again is no
-/// word on what was done since.
-async fn undo<C: Clouds, L: Ledger>(agent: &Agent<C, L>, press: &BlockAction, person: &str) -> Result<(), Refusal> {
+/// Takes back what had been done when the button was pressed. A press that is delivered
+/// again undoes nothing that was done later.
+async fn undo<C: Readers, L: Ledger>(agent: &Agent<C, L>, press: &BlockAction, person: &str) -> Result<(), Refusal> {
     let BlockAction { target, username, at, .. } = press;
     let mut undoable: Vec<Undoable> = agent.undoable(target).await?;
     undoable.retain(|one| one.stored.claimed <= *at);

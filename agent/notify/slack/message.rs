@@ -1,4 +1,4 @@
-//! Notices as Slack messages in Block Kit. Pure.
+//! Notifications as Slack messages in Block Kit. Pure.
 //!
 //! Names, user agents and ARNs are the attacker's to choose: they are escaped, and Slack reads
 //! no markup, link or mention in them. Only the on-call mention goes out as it is. Limits hold by construction: 50 blocks, 3,000
@@ -10,50 +10,50 @@ use serde_json::{Value, json};
 
 use super::button::{Answers, Button};
 use crate::config::OnCall;
+use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate};
 use crate::domain::finding::Finding;
 use crate::ledger::Incident;
 use crate::notify::facts::{Way, command, facts, finding_line, heading, headline, owned, reasons, step_line, way, who};
-use crate::notify::notification::{Notification, NotificationKind};
 
 const HEADER_CHARS: usize = 150;
 const TEXT_CHARS: usize = 2_900;
 /// Two blocks are kept: for a mention, and for saying that there is more.
 const BLOCKS: usize = 48;
 
-/// What is posted: the blocks, and the text for notifications.
+/// What is posted: the blocks, and the text for cases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// For notifications and for clients without blocks.
+    /// For cases and for clients without blocks.
     pub text: String,
     /// Block Kit.
     pub blocks: Vec<Value>,
 }
 
-/// The first message of an incident's thread: how it stands, from everything told so far.
+/// The first message of an incident's thread: how it stands, from everything reported so far.
 #[must_use]
-pub fn root(incident: &Incident, told: &[&Notification], answers: Answers) -> Message {
-    let text = headline(incident, told);
+pub fn root(incident: &Incident, reported: &[&CaseRecord], answers: Answers) -> Message {
+    let text = headline(incident, reported);
     let mut lines: Vec<String> = Vec::new();
-    for (state, count) in tally(told) {
+    for (state, count) in tally(reported) {
         lines.push(format!("{count} × {state}"));
     }
-    let actor = told.iter().find_map(|notification| notification.event.as_ref()).map(|event| who(&event.principal));
+    let actor = reported.iter().find_map(|case| case.event()).map(|event| who(&event.principal));
     let mut blocks = vec![header(&text), section(&lines.join("\n"))];
     blocks.extend(actor.map(|actor| section(&format!("*who* {}", escape(&actor)))));
     blocks.push(context(&format!("all of it: `keepwatch incident show {}` · details in this thread", incident.id)));
     blocks.extend(
-        (answers == Answers::Buttons && is_left_to_undo(told)).then(|| actions(&[Button::Undo.on(&incident.id)])),
+        (answers == Answers::Buttons && is_left_to_undo(reported)).then(|| actions(&[Button::Undo.on(&incident.id)])),
     );
     Message { text: escape(&text), blocks }
 }
 
 /// Whether fewer plans were taken back than could be.
-fn is_left_to_undo(told: &[&Notification]) -> bool {
-    let undoable = told.iter().filter(|notification| matches!(way(notification), Some(Way::Undo(_)))).count();
-    undoable > told.iter().filter(|notification| notification.kind == NotificationKind::Undo).count()
+fn is_left_to_undo(reported: &[&CaseRecord]) -> bool {
+    let undoable = reported.iter().filter(|case| matches!(way(case), Some(Way::Undo(_)))).count();
+    undoable > reported.iter().filter(|case| case.update == CaseUpdate::Undo).count()
 }
 
-/// What is told to one person alone, who pressed something.
+/// What is shown to one person alone, who pressed something.
 #[must_use]
 pub fn aside(text: &str) -> Message {
     Message { text: escape(text), blocks: vec![section(&escape(text))] }
@@ -69,52 +69,51 @@ impl Message {
     }
 }
 
-/// A reply in an incident's thread: one notice in full, or a storm of them in short.
+/// A reply in an incident's thread: one notification in full, or a storm of them in short.
 #[must_use]
-pub fn reply(incident: &Incident, notifications: &[&Notification], answers: Answers) -> Message {
-    match notifications {
-        [notification] => alone(notification, answers),
-        _ => storm(incident, notifications, answers),
+pub fn reply(incident: &Incident, cases: &[&CaseRecord], answers: Answers) -> Message {
+    match cases {
+        [case] => alone(case, answers),
+        _ => storm(incident, cases, answers),
     }
 }
 
-fn alone(notification: &Notification, answers: Answers) -> Message {
-    let text = notification.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
-    let text = escape(&format!("{}: {text}", heading(notification)));
-    let mut blocks = vec![section(&format!(
-        "*{}*\n{}",
-        heading(notification),
-        escape(&join(notification.findings.iter().map(finding_line)))
-    ))];
-    blocks.push(section(&join(
-        facts(notification).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))),
-    )));
-    blocks.extend(done(notification));
-    blocks.extend(why(notification));
-    blocks.extend(ways(notification, answers));
-    blocks.push(context(&escape(&references(notification))));
+fn alone(case: &CaseRecord, answers: Answers) -> Message {
+    let text = case.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
+    let text = escape(&format!("{}: {text}", heading(case)));
+    let mut blocks =
+        vec![section(&format!("*{}*\n{}", heading(case), escape(&join(case.findings.iter().map(finding_line)))))];
+    blocks.push(section(&join(facts(case).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));
+    blocks.extend(done(case));
+    blocks.extend(why(case));
+    blocks.extend(ways(case, answers));
+    blocks.push(context(&escape(&references(case))));
     Message { text, blocks }
 }
 
-fn done(notification: &Notification) -> Option<Value> {
-    let steps = join(notification.steps.iter().map(|step| {
+fn done(case: &CaseRecord) -> Option<Value> {
+    let steps = join(case.steps.iter().map(|record| {
         let changes: String =
-            step.changes.iter().map(|line| format!("      `{}`\n", escape(line).replace('`', "'"))).collect();
-        format!("• {}\n{changes}      undo: {}", escape(&step_line(step, notification.kind)), escape(&step.undo))
+            record.step.changes().iter().map(|line| format!("      `{}`\n", escape(line).replace('`', "'"))).collect();
+        format!(
+            "• {}\n{changes}      undo: {}",
+            escape(&step_line(record, case.update)),
+            escape(&record.step.undo.to_string())
+        )
     }));
     (!steps.is_empty()).then(|| section(&steps))
 }
 
-fn why(notification: &Notification) -> Option<Value> {
-    let why = join(reasons(notification).map(|because| format!("• {}", escape(because))));
+fn why(case: &CaseRecord) -> Option<Value> {
+    let why = join(reasons(case).map(|because| format!("• {}", escape(&because))));
     (!why.is_empty()).then(|| section(&format!("*because*\n{why}")))
 }
 
 /// What people can do about it: as a command, which works while Slack cannot reach the agent,
 /// and as buttons.
-fn ways(notification: &Notification, answers: Answers) -> Vec<Value> {
-    let command = command(notification).map(|command| section(&format!("`{}`", escape(&command))));
-    let buttons = match (way(notification), answers) {
+fn ways(case: &CaseRecord, answers: Answers) -> Vec<Value> {
+    let command = command(case).map(|command| section(&format!("`{}`", escape(&command))));
+    let buttons = match (way(case), answers) {
         (Some(Way::Approve(plan)), Answers::Buttons) => Some(waiting(plan)),
         (Some(Way::Undo(plan)), Answers::Buttons) => Some(vec![Button::Undo.on(plan), Button::Exempt.on(plan)]),
         (_, Answers::Commands) | (None, Answers::Buttons) => None,
@@ -127,11 +126,11 @@ fn waiting(plan: &str) -> Vec<Value> {
     [Button::Approve, Button::Deny, Button::Snooze, Button::Exempt].map(|button| button.on(plan)).to_vec()
 }
 
-/// A plan that waited when somebody wished to be reminded of it.
+/// A plan that waited when somebody asked to be reminded of it.
 #[must_use]
-pub fn reminder(plan: &str, notification: &Notification) -> Message {
-    let text = format!("an hour ago {plan} waited for a person's word; if it still does:");
-    let findings = join(notification.findings.iter().map(finding_line));
+pub fn reminder(plan: &str, case: &CaseRecord) -> Message {
+    let text = format!("an hour ago {plan} waited for approval; if it still does:");
+    let findings = join(case.findings.iter().map(finding_line));
     let blocks = vec![section(&format!("{}\n{}", escape(&text), escape(&findings))), actions(&waiting(plan))];
     Message { text: escape(&text), blocks }
 }
@@ -145,36 +144,32 @@ pub fn exemption(draft: &str) -> Message {
 }
 
 /// Many notices at once: counted, with every step that was taken.
-fn storm(incident: &Incident, notifications: &[&Notification], answers: Answers) -> Message {
+fn storm(incident: &Incident, cases: &[&CaseRecord], answers: Answers) -> Message {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for notification in notifications {
-        let rules: Vec<&str> = notification.findings.iter().map(|finding| finding.rule.id.as_str()).collect();
-        let what = match (&notification.event, notification.kind) {
-            (
-                _,
-                NotificationKind::Undo
-                | NotificationKind::Approval
-                | NotificationKind::Denial
-                | NotificationKind::Consent,
-            ) => {
-                format!("{}, asked for by {}", heading(notification), notification.people.join(" and "))
+    for case in cases {
+        let rules: Vec<&str> = case.findings.iter().map(|finding| finding.rule.id.as_str()).collect();
+        let what = match (&case.subject, case.update) {
+            (_, CaseUpdate::Undo | CaseUpdate::Approval | CaseUpdate::Denial | CaseUpdate::Consent) => {
+                format!("{}, asked for by {}", heading(case), case.people.join(" and "))
             }
-            (Some(event), NotificationKind::Response) => {
+            (CaseSubject::Event { event } | CaseSubject::Resource { cause: Some(event), .. }, CaseUpdate::Response) => {
                 format!("{} by {} ({})", event.name, who(&event.principal), rules.join(", "))
             }
-            (_, NotificationKind::Policies) => heading(notification).to_owned(),
-            (None, NotificationKind::Response) => format!("drift ({})", rules.join(", ")),
+            (CaseSubject::Resource { cause: None, .. }, CaseUpdate::Response) => {
+                format!("drift ({})", rules.join(", "))
+            }
+            (CaseSubject::Policies | CaseSubject::Unreadable, CaseUpdate::Response) => heading(case).to_owned(),
         };
         *counts.entry(what).or_default() += 1;
     }
     let lines = join(counts.iter().map(|(what, count)| format!("{count} × {}", escape(what))));
-    let text = format!("{} more notices of {}", notifications.len(), incident.id);
+    let text = format!("{} more updates of {}", cases.len(), incident.id);
     let mut blocks = vec![section(&lines)];
-    for notification in notifications {
-        blocks.extend(notification.findings.first().map(|finding| section(&brief(finding, notification))));
-        blocks.extend(done(notification));
-        blocks.extend(if notification.kind == NotificationKind::Consent { why(notification) } else { None });
-        blocks.extend(ways(notification, answers));
+    for case in cases {
+        blocks.extend(case.findings.first().map(|finding| section(&brief(finding, case))));
+        blocks.extend(done(case));
+        blocks.extend(if case.update == CaseUpdate::Consent { why(case) } else { None });
+        blocks.extend(ways(case, answers));
     }
     if blocks.len() > BLOCKS {
         blocks.truncate(BLOCKS);
@@ -184,22 +179,22 @@ fn storm(incident: &Incident, notifications: &[&Notification], answers: Answers)
 }
 
 /// A finding and whose resource it is about.
-fn brief(finding: &Finding, notification: &Notification) -> String {
-    let resource = finding.resource.as_deref().map(|arn| format!("\n*resource* {}", escape(&owned(arn, notification))));
+fn brief(finding: &Finding, case: &CaseRecord) -> String {
+    let resource = finding.resource.as_deref().map(|arn| format!("\n*resource* {}", escape(&owned(arn, case))));
     format!("{}{}", escape(&finding_line(finding)), resource.unwrap_or_default())
 }
 
 /// How an incident stands: what came of its notices, counted.
-fn tally(told: &[&Notification]) -> BTreeMap<&'static str, usize> {
-    told.iter().fold(BTreeMap::new(), |mut counts, notification| {
-        *counts.entry(heading(notification)).or_default() += 1;
+fn tally(reported: &[&CaseRecord]) -> BTreeMap<&'static str, usize> {
+    reported.iter().fold(BTreeMap::new(), |mut counts, case| {
+        *counts.entry(heading(case)).or_default() += 1;
         counts
     })
 }
 
-fn references(notification: &Notification) -> String {
+fn references(case: &CaseRecord) -> String {
     let mut words: Vec<String> = Vec::new();
-    for finding in &notification.findings {
+    for finding in &case.findings {
         words.extend(finding.rule.attack.iter().map(|id| format!("ATT&CK {id}")));
         words.extend(finding.rule.controls.iter().cloned());
         words.extend(finding.rule.runbook.iter().map(|path| format!("runbook {path}")));
@@ -275,18 +270,18 @@ mod tests {
 
     #[test]
     fn names_that_an_attacker_chose_are_no_markup() {
-        let mut notification = examples::contained();
-        notification.findings[0].message = "`<!channel>` did it <https://evil.example|ok> &".to_owned();
-        let said = said(&reply(&examples::incident(), &[&notification], Answers::Commands));
+        let mut case = examples::contained();
+        case.findings[0].message = "`<!channel>` did it <https://evil.example|ok> &".to_owned();
+        let said = said(&reply(&examples::incident(), &[&case], Answers::Commands));
         assert!(!said.contains("<!channel>") && !said.contains("<https"), "{said}");
     }
 
     #[test]
     fn a_mention_is_the_only_markup_in_a_message() {
-        let mut notification = examples::contained();
-        notification.findings[0].message = "<!channel> did it".to_owned();
+        let mut case = examples::contained();
+        case.findings[0].message = "<!channel> did it".to_owned();
         let on_call: OnCall = "<!subteam^S0123>".parse().expect("a mention");
-        let message = reply(&examples::incident(), &[&notification], Answers::Commands).waking(&on_call);
+        let message = reply(&examples::incident(), &[&case], Answers::Commands).waking(&on_call);
         for text in [&message.text, &said(&message)] {
             assert_eq!((text.matches('<').count(), text.matches("<!subteam^S0123>").count()), (1, 1), "{text}");
         }
@@ -295,7 +290,7 @@ mod tests {
     #[test]
     fn what_was_done_can_be_undone_by_a_button_until_it_is() {
         let done = examples::contained();
-        let undone = Notification { kind: NotificationKind::Undo, ..examples::contained() };
+        let undone = CaseRecord { update: CaseUpdate::Undo, ..examples::contained() };
         let incident = examples::incident();
         let shown = |message: Message| said(&message).matches("keepwatch_undo").count();
         assert_eq!(shown(reply(&incident, &[&done], Answers::Buttons)), 1);
@@ -308,7 +303,7 @@ mod tests {
     #[test]
     fn a_proposal_can_be_approved_or_denied_by_a_button() {
         let mut proposed = examples::contained();
-        proposed.steps.iter_mut().for_each(|step| step.outcome = None);
+        proposed.steps.iter_mut().for_each(|record| record.outcome = None);
         let said = said(&reply(&examples::incident(), &[&proposed], Answers::Buttons));
         for word in ["keepwatch_approve", "keepwatch_deny", "KW-7F3A2C01.1", "keepwatch approve KW-7F3A2C01.1"] {
             assert!(said.contains(word), "{word} is missing in {said}");
@@ -317,17 +312,17 @@ mod tests {
 
     #[test]
     fn a_storm_is_one_reply_within_slacks_limits() {
-        let notification = examples::contained();
-        let message = reply(&examples::incident(), &vec![&notification; 127], Answers::Buttons);
+        let case = examples::contained();
+        let message = reply(&examples::incident(), &vec![&case; 127], Answers::Buttons);
         assert!(message.blocks.len() <= 50);
         assert!(said(&message).contains("127 × DeleteRecoveryPoint by iam user mallory"));
     }
 
     #[test]
     fn texts_are_cut_to_what_slack_takes() {
-        let mut notification = examples::contained();
-        notification.findings[0].message = "é".repeat(10_000);
-        for block in reply(&examples::incident(), &[&notification], Answers::Commands).blocks {
+        let mut case = examples::contained();
+        case.findings[0].message = "é".repeat(10_000);
+        for block in reply(&examples::incident(), &[&case], Answers::Commands).blocks {
             let text = block.pointer("/text/text").and_then(Value::as_str).unwrap_or_default();
             assert!(text.chars().count() <= 3_000);
         }

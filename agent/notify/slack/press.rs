@@ -26,7 +26,7 @@ pub struct BlockAction {
 }
 
 impl BlockAction {
-    /// Where whoever pressed is told something.
+    /// Where whoever pressed is shown an answer.
     #[must_use]
     pub fn place(&self) -> Ephemeral<'_> {
         Ephemeral { channel: &self.channel, thread: self.thread.as_deref(), user: &self.user }
@@ -35,7 +35,7 @@ impl BlockAction {
 
 /// What a request of Slack's is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no press of a button: {0}")]
+#[error("it is not a press of a button: {0}")]
 pub struct NotABlockAction(String);
 
 #[derive(Deserialize)]

@@ -21,10 +21,10 @@ pub struct SigningSecret(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Forgery {
     /// It is not signed, or not in this way.
-    #[error("it has no signature of version v0 with a moment")]
+    #[error("it has no signature of version v0 with a time")]
     Unsigned,
     /// It is old, or from the future.
-    #[error("its moment is more than 5 minutes from ours: it may be a replay, or a clock is wrong")]
+    #[error("its time differs from ours by more than 5 minutes: it may be a replay, or a clock is wrong")]
     Stale,
     /// Somebody else signed it.
     #[error("its signature is not made with our signing secret")]

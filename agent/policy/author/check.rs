@@ -12,7 +12,7 @@ use crate::policy::error::PolicyError;
 /// What a check came to.
 #[derive(Debug)]
 pub struct Checked {
-    /// What must be mended, in the order of the files.
+    /// What must be fixed, in the order of the files.
     pub flaws: Vec<Lint>,
     /// How many rules were looked at.
     pub rules: usize,

@@ -78,7 +78,7 @@ fn entry(place: &str, module: &Module, annotation: &Value) -> Result<Described, 
         let lines =
             names.flat_map(|name| [format!("{name}:"), format!(": {name}")].map(|text| module.line_with(&text, line)));
         let at = lines.max().unwrap_or(line);
-        Box::new(metadata(&module.file, at, detail, "mend `custom` as the other rules write it"))
+        Box::new(metadata(&module.file, at, detail, "write `custom` as the other rules do"))
     };
     let read = Annotation::deserialize(annotation).map_err(|error| flawed(error.to_string()))?;
     let entrypoint = Entrypoint { path: format!("{place}/findings"), annotations: vec![read] };
@@ -104,7 +104,7 @@ fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Descr
     if !ast::at(annotation, "/custom/controls").is_array() {
         miss("custom", "no `controls`".to_owned(), "list the controls that the rule supports, `[]` for none");
     }
-    let schema = schema(&rule.entry.wants);
+    let schema = schema(&rule.entry.subscription);
     if !annotation["schemas"].to_string().contains(&format!("\"{schema}\"")) {
         let next = format!("add `schemas: [{{input: schema.{schema}}}]`: without it no field is checked");
         miss("schemas", format!("its input is not typed by `schema.{schema}`"), &next);
@@ -124,8 +124,8 @@ fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Descr
 }
 
 /// The schema of a rule's input.
-pub(super) fn schema(wants: &Subscription) -> String {
-    match wants {
+pub(super) fn schema(subscription: &Subscription) -> String {
+    match subscription {
         Subscription::Events(_) => "event".to_owned(),
         Subscription::Resources(kind) => kind.to_string(),
     }
@@ -167,7 +167,7 @@ pub(super) fn examples(folder: &Path, rule: &Described) -> Vec<Lint> {
             Err(detail) => flaws.push(example(&file, detail, "make it a JSON array of documents, `[]` for none")),
         }
     }
-    if let (Subscription::Events(patterns), true) = (&rule.entry.wants, flaws.is_empty()) {
+    if let (Subscription::Events(patterns), true) = (&rule.entry.subscription, flaws.is_empty()) {
         let missing = patterns.iter().filter(|pattern| !documents.iter().any(|document| is_of(document, pattern)));
         let missing: Vec<String> = missing.map(ToString::to_string).collect();
         if !missing.is_empty() {

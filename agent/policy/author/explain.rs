@@ -1,6 +1,6 @@
 //! `policy explain`: why a rule fired on a document, or did not.
 //!
-//! OPA traces the original Rego on the very document that the agent's engine judges. Both must
+//! OPA traces the original Rego on the very document that the agent's engine evaluates. Both must
 //! come to the same findings; where they do not, that is said and not smoothed over.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,9 +100,9 @@ struct Traced {
 
 /// Whether a rule asks for a document like this.
 #[must_use]
-pub fn wants(entry: &Entry, document: &Value) -> bool {
+pub fn is_subscribed(entry: &Entry, document: &Value) -> bool {
     let text = |pointer: &str| ast::at(document, pointer).as_str().unwrap_or_default();
-    match &entry.wants {
+    match &entry.subscription {
         Subscription::Events(patterns) => patterns.iter().any(|pattern| {
             pattern.source == text("/event/eventSource")
                 && pattern.name.covers(&Name::Is(text("/event/eventName").to_owned()))
@@ -125,7 +125,7 @@ pub fn unasked(entry: &Entry) -> Explanation {
 }
 
 fn asks_for(entry: &Entry) -> String {
-    match &entry.wants {
+    match &entry.subscription {
         Subscription::Events(patterns) => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         Subscription::Resources(kind) => format!("the state of a {kind}"),
     }
@@ -150,7 +150,7 @@ pub fn explain(
     let ours = in_order(ast::at(&ours, "/0/result"));
     let trace = Trace { work, document, steps: traced.explanation };
     Ok(Explanation {
-        wanted: wants(entry, document),
+        wanted: is_subscribed(entry, document),
         agrees: ours == theirs,
         findings: Some(ours),
         bodies: trace.bodies(),

@@ -1,6 +1,6 @@
-//! What policy authors are told about their rules: flaws, tests in both engines, explanations.
+//! What policy authors learn about their rules: lints, tests in both engines, explanations.
 //!
-//! It works on a folder of Rego and asks `opa`; the agent that judges events never comes here.
+//! It works on a folder of Rego and asks `opa`; the agent that evaluates events never comes here.
 
 pub mod ast;
 mod bodies;
@@ -89,7 +89,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Something about a rule that its author must mend.
+/// Something about a rule that its author must fix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Lint {
     /// The file, from the folder of policies.

@@ -25,7 +25,7 @@ pub(super) struct Calls(BTreeMap<String, Map<String, Value>>);
 impl Calls {
     /// Reads the services that these rules declare.
     pub(super) fn read(folder: &Path, rules: &[Described]) -> Self {
-        let patterns = rules.iter().flat_map(|rule| match &rule.entry.wants {
+        let patterns = rules.iter().flat_map(|rule| match &rule.entry.subscription {
             Subscription::Events(patterns) => patterns.as_slice(),
             Subscription::Resources(_) => &[],
         });
@@ -41,7 +41,7 @@ impl Calls {
 
     /// The parameters that any of a rule's events has; nothing when they may have any.
     pub(super) fn of(&self, rule: &Described) -> Option<Value> {
-        let Subscription::Events(patterns) = &rule.entry.wants else { return None };
+        let Subscription::Events(patterns) = &rule.entry.subscription else { return None };
         let mut union = json!({});
         for pattern in patterns {
             let calls = self.0.get(&pattern.source)?;

@@ -51,7 +51,7 @@ struct Conjunction {
 /// # Errors
 /// When `opa` is missing.
 pub(super) fn flaws(work: &Work, rule: &Described) -> Result<Vec<Lint>, PolicyError> {
-    let Subscription::Events(declared) = &rule.entry.wants else { return Ok(Vec::new()) };
+    let Subscription::Events(declared) = &rule.entry.subscription else { return Ok(Vec::new()) };
     let Some(conjunctions) = conjunctions(work, &rule.entry.entrypoint)? else { return Ok(Vec::new()) };
     let flaw = |lint: &str, what: String, why: &str, next: String| Lint {
         file: rule.file.clone(),

@@ -73,7 +73,7 @@ fn lay_out(work: &Work, rules: &[Described], modules: &[Module], calls: &Calls) 
             continue;
         }
         let name = package.replace('/', "_");
-        let mut block = format!("#  - input: schema.{}\n", described::schema(&rule.entry.wants));
+        let mut block = format!("#  - input: schema.{}\n", described::schema(&rule.entry.subscription));
         if let Some(parameters) = calls.of(rule) {
             fs::write(schemas.join(format!("parameters/{name}.json")), parameters::schema(&parameters).to_string())?;
             block.push_str(&format!("#  - input.event.requestParameters: schema.parameters.{name}\n"));

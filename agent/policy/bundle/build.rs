@@ -21,6 +21,9 @@ use crate::policy::error::PolicyError;
 /// `data/strategies/x.json` becomes `data.strategies` and not `data.data.strategies`.
 const PARTS: [&str; 4] = ["events", "resources", "lib", "data"];
 
+/// What two of them were called before, and are called today.
+pub(in crate::policy) const FORMER_PARTS: [(&str, &str); 2] = [("acts", "events"), ("states", "resources")];
+
 /// A rule's tests, which stand beside it.
 const TESTS: &str = "*_test.rego";
 /// A rule's examples, which `opa` would take for data.
@@ -37,7 +40,7 @@ pub fn build(folder: &Path, output: &Path) -> Result<(), PolicyError> {
     build_signed(folder, output, None)
 }
 
-/// As [`build`], and signs the bundle when told how.
+/// As [`build`], and signs the bundle when it is given a key.
 ///
 /// # Errors
 /// As [`build`], and when it cannot be signed.
@@ -112,8 +115,11 @@ fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
 /// `opa`, about to work in a policies folder.
 pub(crate) fn command(folder: &Path, verb: &str) -> Result<Command, PolicyError> {
     let parts = parts(folder);
+    if let Some((former, today)) = FORMER_PARTS.into_iter().find(|(former, _)| folder.join(former).is_dir()) {
+        return Err(PolicyError::FormerFolder { path: absolute(folder), former, today });
+    }
     if !parts.contains(&"events") && !parts.contains(&"resources") {
-        return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `acts` nor `states`" });
+        return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `events` nor `resources`" });
     }
     if !folder.join("capabilities.json").is_file() {
         return Err(PolicyError::Folder {
@@ -198,9 +204,20 @@ mod tests {
     fn a_folder_says_what_it_lacks_before_opa_is_asked() {
         let folder = tempfile::tempdir().unwrap();
         let refuse = || compile(folder.path(), Path::new("unused")).unwrap_err().to_string();
-        assert!(refuse().ends_with("it has neither `acts` nor `states`"), "{}", refuse());
+        assert!(refuse().ends_with("it has neither `events` nor `resources`"), "{}", refuse());
         fs::create_dir(folder.path().join("events")).unwrap();
         assert!(refuse().ends_with("it has no `capabilities.json`, the builtins it may call"), "{}", refuse());
+    }
+
+    #[test]
+    fn a_folder_of_before_the_rename_says_what_to_rename() {
+        for (former, today) in FORMER_PARTS {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join("events")).unwrap();
+            fs::create_dir(folder.path().join(former)).unwrap();
+            let error = compile(folder.path(), Path::new("unused")).unwrap_err().to_string();
+            assert!(error.contains(&format!("rename the folder `{former}` to `{today}`")), "{error}");
+        }
     }
 
     #[test]

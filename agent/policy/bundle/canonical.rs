@@ -1,7 +1,7 @@
 //! What OPA hashes of a JSON file in a signed bundle: its text without white space, keys
 //! sorted, strings written as Go writes them.
 //!
-//! Numbers keep the digits that they were written with, as OPA's do. It judges nothing.
+//! Numbers keep the digits that they were written with, as OPA's do. It evaluates nothing.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-/// A string as Go's encoder writes it when it is told not to escape HTML.
+/// A string as Go's encoder writes it when it does not escape HTML.
 fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for c in text.chars() {

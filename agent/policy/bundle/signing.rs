@@ -27,7 +27,7 @@ pub struct Signing {
 }
 
 impl Signing {
-    /// Signs a bundle where it lies. What `opa` is told and what it answers goes through a
+    /// Signs a bundle where it lies. What `opa` reads and what it answers goes through a
     /// folder that must be there until then.
     pub(super) fn sign(&self, bundle: &Path, workshop: &Path) -> Result<(), PolicyError> {
         let failed = |operation, path: &Path| {

@@ -1,6 +1,6 @@
 //! Where policies come from: a folder, a bundle, or an object in S3.
 //!
-//! It reads files and remembers how they looked; it judges nothing and reaches no network.
+//! It reads files and remembers how they looked; it evaluates nothing and reaches no network.
 //! What is in S3 is fetched by whoever holds the door to AWS.
 
 use std::fmt;

@@ -91,7 +91,7 @@ impl Compiler {
         let module = from_child(wasm, &folder)?;
         // The cache keeps account of its files in a thread of its own: it must not find them
         // any more when they are deleted.
-        fs::rename(&folder, place.path().join("loaded")).context("cannot put the machine code away")?;
+        fs::rename(&folder, place.path().join("loaded")).context("cannot store the machine code")?;
         Ok(module)
     }
 }

@@ -192,7 +192,7 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Takes in the document that the next evaluations judge. It is read once, however many
+    /// Takes in the document that the next evaluations evaluate. It is read once, however many
     /// rules see it.
     pub fn read_input(&mut self, json: &[u8], now_ns: i64) -> Result<(), Failure> {
         self.guarded.store.data_mut().now_ns = now_ns;

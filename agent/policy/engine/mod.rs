@@ -46,7 +46,7 @@ impl Default for Limits {
     }
 }
 
-/// Why a rule could not be judged.
+/// Why a rule could not be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// It did not end in time.
@@ -84,7 +84,7 @@ impl Failure {
     }
 }
 
-/// A compiled bundle, ready to judge.
+/// A compiled bundle, ready to evaluate.
 pub struct Engine {
     template: Template,
     entrypoints: Vec<(String, EntrypointId)>,
@@ -127,7 +127,7 @@ impl Engine {
         self.template.known_layout
     }
 
-    /// Begins to judge a document. It must be valid JSON: of anything else OPA's parser makes
+    /// Begins to evaluate a document. It must be valid JSON: of anything else OPA's parser makes
     /// what it can.
     #[must_use]
     pub const fn evaluation(&self, document: Vec<u8>, now_ns: i64) -> Evaluation<'_> {
@@ -155,7 +155,7 @@ impl Engine {
     }
 }
 
-/// One document under judgement: read once, evaluated by as many rules as asked for it.
+/// One document under evaluation: read once, evaluated by as many rules as asked for it.
 pub struct Evaluation<'a> {
     engine: &'a Engine,
     document: Vec<u8>,

@@ -158,7 +158,7 @@ impl Survey<'_> {
                 Some(name) if path.len() < 2 => {
                     below.insert([path, vec![(*name).to_owned()]].concat());
                 }
-                // Deeper than what is told apart, or at a place that only the event decides.
+                // Deeper than what is distinguished, or at a place that only the event decides.
                 Some(_) | None => {
                     walk.reads.insert(path);
                 }
@@ -219,7 +219,7 @@ fn local(operand: Option<&Value>) -> Option<u64> {
     (operand["type"] == "local").then(|| operand["value"].as_u64())?
 }
 
-/// A root and a field of it. The moment of judgement has none.
+/// A root and a field of it. The moment of evaluation has none.
 fn part(path: &[String]) -> Option<(&str, Option<&str>)> {
     match path {
         [root, field] => Some((root, Some(field))),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_apart_may_be_everything() {
+    fn what_cannot_be_distinguished_may_be_everything() {
         let by_variable = json!({"type": "DotStmt", "stmt": {"source": operand(2), "key": operand(7), "target": 3}});
         for everything in [
             json!([look(0)]),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::compare::Pair;
 
-/// How many different names are told apart.
+/// How many different names are distinguished.
 pub const MOST_NAMES: usize = 100_000;
 
 /// How many findings there were and what became of them.

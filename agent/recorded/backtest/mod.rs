@@ -1,9 +1,9 @@
 //! What a change of policies would have done: two sets of rules over the same recorded events.
 //!
-//! One pass reads the events and lets both sides judge ([`Bench`]). What either side found is
+//! One pass reads the events and lets both sides evaluate ([`Bench`]). What either side found is
 //! put into the order of the events' time ([`spool`]); in that order it is compared
 //! ([`compare`]) and answered on each side as the live agent would have answered it
-//! ([`rehearsal`]). No account is entered and nothing is changed; of the findings only numbers
+//! ([`simulation`]). No account is entered and no resource is changed; of the findings only numbers
 //! and a few examples are kept.
 
 pub mod compare;
@@ -33,7 +33,7 @@ use crate::domain::finding::{Finding, Rule};
 use crate::domain::principal::Principal;
 use crate::policy::Policies;
 use crate::policy::input::EventInput;
-use crate::respond::agent::Subject;
+use crate::respond::detection::Subject;
 
 use compare::{Pair, pairs};
 use count::{Delta, Tallies};
@@ -90,11 +90,11 @@ pub struct EventComparison {
 impl EventSink for Bench<'_> {
     type Output = ComparedEvent;
 
-    fn wants(&self, source: &str, name: &str) -> bool {
+    fn asks_for(&self, source: &str, name: &str) -> bool {
         self.old.is_subscribed(source, name) || self.new.is_subscribed(source, name)
     }
 
-    /// Both judge at the event's own time, so that a backtest says the same whenever it is run.
+    /// Both evaluate at the event's own time, so that a backtest says the same whenever it is run.
     fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<ComparedEvent> {
         let input = EventInput::new(event, account, event.time);
         let judge = |policies: &Policies| policies.evaluate_event(&input).into_iter().map(lean).collect();
@@ -177,9 +177,9 @@ pub struct Backtest<'a> {
 /// Events with findings that the live agent would not have answered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// Records of an event that another record told of already.
+    /// Records of an event that another record had already.
     pub repeated: u64,
-    /// The agent's own deeds.
+    /// The agent's own calls.
     pub own: u64,
     /// Events of accounts that `accounts.toml` does not name.
     pub unwatched: u64,

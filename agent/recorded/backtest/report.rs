@@ -69,7 +69,7 @@ pub struct Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// No `accounts.toml`: every account whose events were judged enforces.
+    /// No `accounts.toml`: every account whose events were evaluated enforces.
     EveryAccountEnforces,
     /// As `accounts.toml` says.
     AccountsFile,
@@ -85,8 +85,8 @@ pub struct Read {
     /// What was in them.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Events that a rule of either side judged.
-    pub judged: u64,
+    /// Events that a rule of either side evaluated.
+    pub evaluated: u64,
     /// Time of the first event with a finding.
     pub first: Option<Timestamp>,
     /// Time of the last event with a finding.
@@ -182,7 +182,7 @@ pub struct Changes<R> {
     pub left_out: u64,
 }
 
-/// How a deed differs from one side to the other. In the order in which it matters.
+/// How a response differs from one side to the other. In the order in which it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Trend {
@@ -196,8 +196,9 @@ pub enum Trend {
     Softer,
     /// With both.
     Same,
-    /// With neither: people would have been asked.
-    LookupThrottle,
+    /// With neither: approval would have been asked for.
+    #[serde(rename = "asked")]
+    WouldAsk,
 }
 
 /// What would have become of an actor.
@@ -237,8 +238,8 @@ pub struct About {
     pub basis: Basis,
     /// How many files were read, and what was in them.
     pub read: (u64, Counts),
-    /// Events that a rule of either side judged.
-    pub judged: u64,
+    /// Events that a rule of either side evaluated.
+    pub evaluated: u64,
     /// How the rules differ.
     pub rules: RuleChanges,
 }
@@ -259,7 +260,7 @@ impl Report {
             old: side(old, old_sums),
             new: side(new, new_sums),
             basis: about.basis,
-            read: Read { files, counts, judged: about.judged, first, last },
+            read: Read { files, counts, evaluated: about.evaluated, first, last },
             rules: about.rules,
             findings,
             containments: containments(&old_actors, &new_actors),
@@ -293,7 +294,7 @@ fn containments(old: &Actors, new: &Actors) -> Changes<ContainmentRow> {
     let row = |name: &String| {
         let (old, new) = (old.get(name).cloned(), new.get(name).cloned());
         let strength = |held: &Option<SimulatedContainment>| held.as_ref().and_then(|held| held.strength);
-        let change = turn(strength(&old), strength(&new));
+        let change = trend(strength(&old), strength(&new));
         ContainmentRow { principal: name.clone(), change, old, new }
     };
     let times = |held: &Option<SimulatedContainment>| held.as_ref().map_or(0, |held| held.times + held.asked);
@@ -301,9 +302,9 @@ fn containments(old: &Actors, new: &Actors) -> Changes<ContainmentRow> {
     changes(names.into_iter().map(row).collect(), |row| row.change, weight)
 }
 
-fn turn(old: Option<Strength>, new: Option<Strength>) -> Trend {
+fn trend(old: Option<Strength>, new: Option<Strength>) -> Trend {
     match (old, new) {
-        (None, None) => Trend::LookupThrottle,
+        (None, None) => Trend::WouldAsk,
         (None, Some(_)) => Trend::Appeared,
         (Some(_), None) => Trend::Vanished,
         (Some(old), Some(new)) if new > old => Trend::Harder,
@@ -318,7 +319,7 @@ fn resources(old: &Resources, new: &Resources) -> Changes<ResourceRow> {
         let (old, new) = (old.get(key).copied(), new.get(key).copied());
         let is_done = |side: Option<Repaired>| side.is_some_and(|repaired| repaired.times > 0);
         let change = match (is_done(old), is_done(new)) {
-            (false, false) => Trend::LookupThrottle,
+            (false, false) => Trend::WouldAsk,
             (false, true) => Trend::Appeared,
             (true, false) => Trend::Vanished,
             (true, true) => Trend::Same,
@@ -330,8 +331,8 @@ fn resources(old: &Resources, new: &Resources) -> Changes<ResourceRow> {
     changes(keys.into_iter().map(row).collect(), |row| row.change, weight)
 }
 
-fn changes<R, W: Ord>(mut rows: Vec<R>, turn: impl Fn(&R) -> Trend, weight: impl Fn(&R) -> W) -> Changes<R> {
-    let count = |locks: &[Trend]| rows.iter().filter(|row| locks.contains(&turn(row))).count() as u64;
+fn changes<R, W: Ord>(mut rows: Vec<R>, trend: impl Fn(&R) -> Trend, weight: impl Fn(&R) -> W) -> Changes<R> {
+    let count = |trends: &[Trend]| rows.iter().filter(|row| trends.contains(&trend(row))).count() as u64;
     let both = count(&[Trend::Same, Trend::Harder, Trend::Softer]);
     let (appeared, vanished) = (count(&[Trend::Appeared]), count(&[Trend::Vanished]));
     let (harder, softer) = (count(&[Trend::Harder]), count(&[Trend::Softer]));

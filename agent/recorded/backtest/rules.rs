@@ -16,7 +16,7 @@ pub struct RuleChanges {
     pub removed: Vec<Named>,
     /// Rules whose METADATA differs.
     pub changed: Vec<Changed>,
-    /// Ids of the rules about states among all of these: recorded events do not show what
+    /// Ids of the resource rules among all of these: recorded events do not show what
     /// such a rule would have found.
     pub not_replayed: Vec<String>,
 }
@@ -70,7 +70,7 @@ pub fn compare(old: &[Entry], new: &[Entry]) -> RuleChanges {
     let judges_states = |id: &&String| {
         [&old, &new]
             .iter()
-            .any(|side| side.get(*id).is_some_and(|entry| matches!(entry.wants, Subscription::Resources(_))))
+            .any(|side| side.get(*id).is_some_and(|entry| matches!(entry.subscription, Subscription::Resources(_))))
     };
     changes.not_replayed = touched.filter(judges_states).cloned().collect();
     changes
@@ -99,8 +99,8 @@ fn named(entry: &Entry) -> Named {
 
 /// Everything that a rule says of itself, the weightiest first.
 fn described(entry: &Entry) -> [(&'static str, String); 10] {
-    let Entry { rule, description, entrypoint, wants, .. } = entry;
-    let (events, kind) = match wants {
+    let Entry { rule, description, entrypoint, subscription, .. } = entry;
+    let (events, kind) = match subscription {
         Subscription::Events(patterns) => (patterns.iter().map(spelt).collect::<Vec<_>>().join(", "), String::new()),
         Subscription::Resources(kind) => (String::new(), kind.to_string()),
     };

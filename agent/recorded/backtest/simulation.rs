@@ -1,7 +1,7 @@
 //! What the live agent would have done about one side's findings, in the time of the events.
 //!
 //! Decisions, incidents and their threads come from the live agent's own functions. What only
-//! an account could answer is supposed: nothing was in place before, every deed succeeds,
+//! an account could answer is supposed: nothing was in place before, every response succeeds,
 //! takes one step, and is taken back by nobody.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -45,9 +45,9 @@ pub struct Sums {
     pub cases: u64,
     /// Incidents: an actor's or a resource's cases, not an hour apart.
     pub incidents: u64,
-    /// Incidents that people would have been told of: each is a thread in Slack.
+    /// Incidents that would have been reported: each is a thread in Slack.
     pub threads: u64,
-    /// Deeds that would have waited for a person's word: by mode, budget or never-list.
+    /// Responses that would have waited for approval: by mode, budget or never-list.
     pub asked: u64,
 }
 
@@ -82,7 +82,7 @@ pub struct Repaired {
 struct Spent {
     at: Timestamp,
     account: AccountId,
-    /// The number of the case: its deeds are one plan.
+    /// The number of the case: its responses are one plan.
     case: u64,
     on: On,
 }
@@ -98,7 +98,7 @@ enum On {
 #[derive(Debug, Clone, Copy)]
 struct Open {
     active: Timestamp,
-    is_told: bool,
+    is_reported: bool,
 }
 
 /// What each actor would have met with, by the user or the role's session.
@@ -143,7 +143,7 @@ impl<'a> Simulation<'a> {
             },
         );
         self.sums.cases += 1;
-        self.join_incident(case, decision.reasons.iter().any(Reason::is_told));
+        self.join_incident(case, decision.reasons.iter().any(Reason::is_reported));
         decision.act.iter().for_each(|response| self.act(case, findings, response));
         decision.ask.iter().for_each(|response| self.ask(findings, response));
     }
@@ -175,7 +175,7 @@ impl<'a> Simulation<'a> {
         self.spent.extend(spent.map(|on| Spent { at: case.time, account: case.account.clone(), case: number, on }));
     }
 
-    /// Notes a deed and tells how many times it would have been done by now.
+    /// Notes a response and tells how many times it would have been done by now.
     fn repair(&mut self, case: &EventComparison, response: &Response, place: &Place) -> u64 {
         let repaired = self.resources.entry((response.verb(), place.arn())).or_insert(Repaired::NOT);
         repaired.first = repaired.first.or(Some(case.time));
@@ -209,7 +209,7 @@ impl<'a> Simulation<'a> {
     }
 
     /// The incident that a case belongs to: an open one, or a new one.
-    fn join_incident(&mut self, case: &EventComparison, is_told: bool) {
+    fn join_incident(&mut self, case: &EventComparison, is_reported: bool) {
         let since = open_since(case.time);
         if self.open.len() >= self.roomy {
             self.open.retain(|_, open| open.active > since);
@@ -217,9 +217,9 @@ impl<'a> Simulation<'a> {
         }
         let found = self.open.get(&case.correlation).filter(|open| open.active > since).copied();
         self.sums.incidents += u64::from(found.is_none());
-        let was_told = found.is_some_and(|open| open.is_told);
-        self.sums.threads += u64::from(is_told && !was_told);
-        let open = Open { active: case.time, is_told: is_told || was_told };
+        let was_reported = found.is_some_and(|open| open.is_reported);
+        self.sums.threads += u64::from(is_reported && !was_reported);
+        let open = Open { active: case.time, is_reported: is_reported || was_reported };
         self.open.insert(case.correlation.clone(), open);
     }
 
@@ -268,18 +268,17 @@ fn proposers(findings: &[Finding]) -> impl Iterator<Item = String> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate, DedupKey};
+    use crate::domain::enrichment::Enrichment;
     use crate::domain::plan::Plan;
-    use crate::ledger;
     use crate::ledger::sqlite::Sqlite;
-    use crate::ledger::{Incident, Ledger as _, Recurrence};
-    use crate::notify::context::Context;
-    use crate::notify::notification::{Notification, NotificationKind};
+    use crate::ledger::{Claim, Incident, Ledger as _};
     use crate::recorded::backtest::tests::{case, enforcing, finding};
 
     const VAULT: &str = "arn:aws:backup:eu-west-1:111122223333:backup-vault:main";
 
     /// What one side does about a finding at each of these minutes by these people.
-    fn rehearsed(cases: &[(i64, &str)], finding: &Finding) -> (Sums, Actors, Resources) {
+    fn simulated(cases: &[(i64, &str)], finding: &Finding) -> (Sums, Actors, Resources) {
         let config = enforcing();
         let mut side = Simulation::new(&config);
         for (minute, who) in cases {
@@ -293,11 +292,11 @@ mod tests {
     #[test]
     fn an_actor_s_cases_are_one_thread_until_an_hour_passes_without_one() {
         let found = finding("A-1", None, &[]);
-        let (sums, ..) = rehearsed(&[(0, "mallory"), (59, "mallory"), (118, "mallory")], &found);
+        let (sums, ..) = simulated(&[(0, "mallory"), (59, "mallory"), (118, "mallory")], &found);
         assert_eq!((sums.cases, sums.incidents, sums.threads), (3, 1, 1));
-        let (sums, ..) = rehearsed(&[(0, "mallory"), (60, "mallory")], &found);
+        let (sums, ..) = simulated(&[(0, "mallory"), (60, "mallory")], &found);
         assert_eq!((sums.incidents, sums.threads), (2, 2), "an hour later the incident is closed");
-        let (sums, ..) = rehearsed(&[(0, "mallory"), (1, "eve")], &found);
+        let (sums, ..) = simulated(&[(0, "mallory"), (1, "eve")], &found);
         assert_eq!((sums.incidents, sums.threads), (2, 2));
     }
 
@@ -311,27 +310,27 @@ mod tests {
             let (correlation, account, title) = (case.correlation.clone(), case.account.clone(), String::new());
             let incident = open.unwrap_or(Incident { id, correlation, account, title, opened: case.time });
             let plan = Plan { account: case.account.clone(), steps: Vec::new(), proposed: false };
-            let claim = ledger::Case { key: format!("act:{}", case.key), repeat: Recurrence::Once, incident };
-            ledger.claim(&claim, &plan, &notification(&case), case.time).await.unwrap().unwrap();
+            let key = DedupKey::Event { event: case.id.clone(), account: case.account.clone() };
+            let claim = Claim { key, incident, plan, case: record(&case) };
+            ledger.claim(&claim, case.time).await.unwrap().unwrap();
         }
         ledger.incidents().await.unwrap().len()
     }
 
-    fn notification(case: &EventComparison) -> Notification {
-        Notification {
-            kind: NotificationKind::Response,
+    fn record(case: &EventComparison) -> CaseRecord {
+        CaseRecord {
+            subject: CaseSubject::Resource { arn: VAULT.to_owned(), cause: None },
+            update: CaseUpdate::Response,
             at: case.time,
             account: case.account.clone(),
             account_name: String::new(),
             region: case.region.clone(),
             bundle: None,
-            event: None,
             findings: Vec::new(),
             reasons: Vec::new(),
             plan: None,
             steps: Vec::new(),
-            at_stake: Vec::new(),
-            context: Context::default(),
+            enrichment: Enrichment::default(),
             people: Vec::new(),
         }
     }
@@ -344,7 +343,7 @@ mod tests {
         let cases: BTreeSet<(i64, &str)> = (0..300_i64).map(|n| (n * n % 2_003 + n, who[n as usize % 3])).collect();
         for stretch in [1, 7, 20] {
             let cases: Vec<_> = cases.iter().map(|(minute, who)| (minute * stretch, *who)).collect();
-            let (sums, ..) = rehearsed(&cases, &found);
+            let (sums, ..) = simulated(&cases, &found);
             assert!(sums.incidents > 3 && sums.incidents < 300, "some join and some do not: {}", sums.incidents);
             assert_eq!(sums.incidents as usize, incidents_of_the_store(&cases).await);
         }
@@ -354,7 +353,7 @@ mod tests {
     fn what_is_only_observed_is_an_incident_and_no_thread() {
         let mut found = finding("A-1", None, &[ResponseKind::Contain]);
         found.rule.mode = crate::domain::account::Mode::Observe;
-        let (sums, actors, _) = rehearsed(&[(0, "mallory")], &found);
+        let (sums, actors, _) = simulated(&[(0, "mallory")], &found);
         assert_eq!((sums.incidents, sums.threads, actors.len()), (1, 0, 0));
     }
 
@@ -362,7 +361,7 @@ mod tests {
     fn who_is_contained_stays_contained_and_costs_the_budget_once() {
         let found = finding("A-1", None, &[ResponseKind::ContainHard]);
         let again: Vec<_> = (0..50).map(|minute| (minute, "mallory")).collect();
-        let (sums, actors, _) = rehearsed(&again, &found);
+        let (sums, actors, _) = simulated(&again, &found);
         let held = actors.values().next().unwrap();
         assert_eq!((held.strength, held.times, held.asked), (Some(Strength::Hard), 50, 0));
         assert_eq!((held.first, sums.asked), (Some(case(0, "mallory").time), 0));
@@ -373,21 +372,21 @@ mod tests {
     fn beyond_the_budget_people_are_asked_until_the_hour_is_over() {
         let found = finding("A-1", None, &[ResponseKind::ContainHard]);
         let names = ["u0", "u1", "u2", "u3"];
-        let (sums, actors, _) = rehearsed(&[(0, names[0]), (1, names[1]), (2, names[2]), (3, names[3])], &found);
+        let (sums, actors, _) = simulated(&[(0, names[0]), (1, names[1]), (2, names[2]), (3, names[3])], &found);
         let held = |name: &str| actors.iter().find(|(arn, _)| arn.ends_with(name)).unwrap().1;
         assert_eq!((held("u2").strength, held("u3").strength), (Some(Strength::Hard), None));
         assert_eq!((held("u3").asked, sums.asked), (1, 1));
-        let (sums, ..) = rehearsed(&[(0, names[0]), (1, names[1]), (2, names[2]), (61, names[3])], &found);
+        let (sums, ..) = simulated(&[(0, names[0]), (1, names[1]), (2, names[2]), (61, names[3])], &found);
         assert_eq!(sums.asked, 0);
     }
 
     #[test]
     fn a_vault_is_held_once_and_a_fight_over_a_resource_is_not_fought() {
         let cases: Vec<_> = (0..6).map(|minute| (minute, "mallory")).collect();
-        let (_, _, resources) = rehearsed(&cases, &finding("A-1", Some(VAULT), &[ResponseKind::Freeze]));
+        let (_, _, resources) = simulated(&cases, &finding("A-1", Some(VAULT), &[ResponseKind::Freeze]));
         assert_eq!(resources[&(ResponseKind::Freeze, VAULT.to_owned())].times, 6);
         let (sums, _, resources) =
-            rehearsed(&cases, &finding("A-1", Some(VAULT), &[ResponseKind::Freeze, ResponseKind::Restore]));
+            simulated(&cases, &finding("A-1", Some(VAULT), &[ResponseKind::Freeze, ResponseKind::Restore]));
         let restored = resources[&(ResponseKind::Restore, VAULT.to_owned())];
         assert_eq!((restored.times, restored.asked, sums.asked), (3, 3, 3));
     }

@@ -39,7 +39,7 @@ impl Spool {
         self.db
             .prepare_cached("INSERT INTO cases (time, key, body) VALUES (?, ?, ?)")
             .and_then(|mut insert| insert.execute(params![case.time.as_microsecond(), case.key, body]))
-            .context("cannot keep the findings in a temporary file\n\nhint: `TMPDIR` says where it lies")?;
+            .context("cannot keep the findings in a temporary file\n\nhint: `TMPDIR` says where")?;
         Ok(())
     }
 

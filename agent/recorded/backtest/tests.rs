@@ -94,7 +94,7 @@ pub(super) fn report_of(cases: Vec<EventComparison>) -> Report {
         sides: [side("old"), side("new")],
         basis: Basis::EveryAccountEnforces,
         read: (1, Counts::default()),
-        judged: 2,
+        evaluated: 2,
         rules: rules::RuleChanges::default(),
     };
     Report::of(backtest, about)
@@ -113,7 +113,7 @@ fn what_appears_is_counted_by_rule_and_principal_and_shown() {
 }
 
 #[test]
-fn a_new_containment_is_told_apart_from_one_of_both_sides() {
+fn a_new_containment_is_distinguished_from_one_of_both_sides() {
     let report = report_of(two_cases());
     assert_eq!((report.containments.old, report.containments.new, report.containments.appeared), (0, 1, 1));
     assert_eq!(report.containments.rows[0].change, Trend::Appeared);

@@ -42,7 +42,7 @@ pub(super) fn sums(report: &Report) -> [(&'static str, u64, u64); 6] {
     let (old, new) = (report.old.answers, report.new.answers);
     [
         ("actors contained", report.containments.old, report.containments.new),
-        ("deeds done to resources", report.resources.old, report.resources.new),
+        ("responses done to resources", report.resources.old, report.resources.new),
         ("questions to people", old.asked, new.asked),
         ("threads in Slack", old.threads, new.threads),
         ("incidents", old.incidents, new.incidents),
@@ -69,9 +69,9 @@ fn head(report: &Report) -> String {
     let (old, new) = (visible(&report.old.policies), visible(&report.new.policies));
     let counts = report.read.counts;
     let mut text = format!(
-        "{new} instead of {old}, over {} records ({} judged), {}\n",
+        "{new} instead of {old}, over {} records ({} evaluated), {}\n",
         counts.records,
-        report.read.judged,
+        report.read.evaluated,
         basis(report.basis)
     );
     if is_same(report) {
@@ -107,19 +107,19 @@ fn containments(changes: &Changes<ContainmentRow>) -> String {
     let differing = changes.rows.iter().filter(|row| is_different(row.change));
     let line = |row: &ContainmentRow| {
         let held = row.new.as_ref().filter(|_| row.change != Trend::Vanished).or(row.old.as_ref());
-        let about = held.map(told).unwrap_or_default();
+        let about = held.map(containment).unwrap_or_default();
         // A budget that one side used up, and the other did not, asks people and contains nobody.
         let was_asked = row.change == Trend::Appeared && row.old.as_ref().is_some_and(|old| old.asked > 0);
         let is_asked = row.change == Trend::Vanished && row.new.as_ref().is_some_and(|new| new.asked > 0);
         let instead = if was_asked || is_asked { " · only asked about on the other side" } else { "" };
-        format!("  {:<10}{} · {about}{instead}", turn(row.change), visible(&row.principal))
+        format!("  {:<10}{} · {about}{instead}", trend(row.change), visible(&row.principal))
     };
     let lines: Vec<String> = differing.map(line).collect();
     listed("containments that differ", &lines, changes.appeared + changes.vanished)
 }
 
 /// How an actor would have been contained, in a few words.
-pub(super) fn told(held: &SimulatedContainment) -> String {
+pub(super) fn containment(held: &SimulatedContainment) -> String {
     let SimulatedContainment { strength, first, times, asked, rules } = held;
     let mut parts = Vec::new();
     if let (Some(strength), Some(first)) = (strength, first) {
@@ -139,28 +139,28 @@ fn resources(changes: &Changes<ResourceRow>) -> String {
     let line = |row: &ResourceRow| {
         let side = row.new.filter(|_| row.change != Trend::Vanished).or(row.old);
         let times = side.map_or(0, |side| side.times);
-        format!("  {:<10}{} {} · {}", turn(row.change), row.response, visible(&row.resource), counted(times, "time"))
+        format!("  {:<10}{} {} · {}", trend(row.change), row.response, visible(&row.resource), counted(times, "time"))
     };
     let lines: Vec<String> = differing.map(line).collect();
-    listed("deeds to resources that differ", &lines, changes.appeared + changes.vanished)
+    listed("responses to resources that differ", &lines, changes.appeared + changes.vanished)
 }
 
-const fn is_different(turn: Trend) -> bool {
-    match turn {
+const fn is_different(trend: Trend) -> bool {
+    match trend {
         Trend::Appeared | Trend::Harder | Trend::Vanished | Trend::Softer => true,
-        Trend::Same | Trend::LookupThrottle => false,
+        Trend::Same | Trend::WouldAsk => false,
     }
 }
 
 /// A turn in a word.
-pub(super) const fn turn(turn: Trend) -> &'static str {
-    match turn {
+pub(super) const fn trend(trend: Trend) -> &'static str {
+    match trend {
         Trend::Appeared => "new",
         Trend::Harder => "harder",
         Trend::Vanished => "gone",
         Trend::Softer => "softer",
         Trend::Same => "same",
-        Trend::LookupThrottle => "asked",
+        Trend::WouldAsk => "asked",
     }
 }
 
@@ -234,8 +234,8 @@ fn table(title: &str, table: &Table) -> String {
 fn skipped(report: &Report) -> String {
     let skipped = report.not_answered;
     let said = [
-        (skipped.repeated, "records of events that another record told of"),
-        (skipped.own, "of the agent's own deeds"),
+        (skipped.repeated, "records of events that another record had already"),
+        (skipped.own, "of the agent's own calls"),
         (skipped.unwatched, "in accounts that accounts.toml does not name"),
     ];
     let lines: Vec<String> =

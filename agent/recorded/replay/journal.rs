@@ -1,7 +1,7 @@
-//! What a replay has done so far, on disk, so that one that was broken off can be gone on with.
+//! What a replay has done so far, on disk, so that an interrupted one can be continued.
 //!
-//! A line of JSON for each file that was told, after what it led to was written. The first
-//! line says what is replayed: a journal is never gone on with for anything else. A last line
+//! A line of JSON for each file that was reported, after what it led to was written. The first
+//! line says what is replayed: a journal is never continued for anything else. A last line
 //! that was cut off counts as not written.
 
 use std::collections::HashSet;
@@ -51,7 +51,7 @@ pub struct Progress<T> {
     pub tally: T,
     /// How much of the output is right.
     pub written: u64,
-    /// Files that are done, by hashes that nobody can foresee: of a million files, two have the
+    /// Files that are done, by hashes that nobody can predict: of a million files, two have the
     /// same with a probability of one in thirty million.
     files: HashSet<u64>,
     hashes: RandomState,
@@ -145,9 +145,8 @@ mod tests {
         for name in ["a.json", "b.json"] {
             fs::write(folder.join(name), "[]").unwrap();
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let places = [folder.display().to_string()];
-        let source = Source::find(&places, &Selection::default(), &mut |_| true, runtime.handle()).unwrap();
+        let source = Source::find(&places, &Selection::default(), &mut |_| true, None).unwrap();
         source.items.read().unwrap().collect::<io::Result<_>>().unwrap()
     }
 

@@ -1,7 +1,7 @@
 //! Reads recorded CloudTrail events as fast as they can be unpacked, on every core.
 //!
-//! Whoever replays says which events he wants and what he makes of them ([`EventSink`]); all
-//! other events are only counted. Files are read by several workers, and told of in their
+//! The caller says which events it asks for and what it makes of them ([`EventSink`]); all
+//! other events are only counted. Files are read by several workers, and reported in their
 //! order, so that a replay says the same however many there are. It needs no account, changes
 //! nothing, and holds no more than the files that are being read.
 
@@ -31,11 +31,11 @@ pub use layout::Selection;
 use reader::Reader;
 use source::Source;
 
-/// How many files each worker may be ahead of what has been told: enough that nobody waits while
+/// How many files each worker may be ahead of what has been reported: enough that nobody waits while
 /// one of them reads a large file.
 const MAX_FILES_AHEAD: usize = 64;
 
-/// How many files a worker takes at a time, and tells of: waking another thread costs as much as
+/// How many files a worker takes at a time, and reports: waking another thread costs as much as
 /// reading a dozen records.
 const FILES_PER_TURN: usize = 8;
 
@@ -45,10 +45,10 @@ pub trait EventSink: Sync {
     type Output: Send;
 
     /// Whether events of this `eventSource` and `eventName` are worth reading.
-    fn wants(&self, source: &str, name: &str) -> bool;
+    fn asks_for(&self, source: &str, name: &str) -> bool;
 
-    /// The rules that alone decide what he makes of an event, if rules do: then those in which
-    /// a glance shows that they find nothing are passed over.
+    /// The rules that alone decide what it makes of an event, if rules do: then events for which
+    /// the prefilter shows that they find nothing are skipped.
     fn rules(&self) -> Option<&Policies> {
         None
     }
@@ -76,7 +76,7 @@ pub struct Counts {
     /// Records that were read whole, because somebody wants such events or because something
     /// about them is unusual.
     pub examined: u64,
-    /// Records that lack what identifies an event, and were examined with stand-ins.
+    /// Records that lack what identifies an event, and were examined with placeholders.
     pub partial_records: u64,
     /// Changes that AWS Backup reports.
     pub backup_changes: u64,
@@ -120,7 +120,7 @@ pub struct Note {
 /// What a note is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoteKind {
-    /// A record was examined with stand-ins.
+    /// A record was examined with placeholders.
     Partial,
     /// A piece could not be read.
     Unreadable,
@@ -154,7 +154,7 @@ pub struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// Reads every file and tells of each in turn, until there are no more or `tell` breaks off.
+    /// Reads every file and reports each in turn, until there are no more or `on_report` breaks off.
     ///
     /// # Errors
     /// When the list of the files cannot be read back.
@@ -202,12 +202,12 @@ fn in_order<F>(
                 return;
             }
             due += 1;
-            gate.told();
+            gate.reported();
         }
     }
 }
 
-/// Hands out files, and keeps the workers from running far ahead of what has been told.
+/// Hands out files, and keeps the workers from running far ahead of what has been reported.
 struct WorkQueue<'a> {
     state: Mutex<WorkQueueState<'a>>,
     opened: Condvar,
@@ -219,13 +219,13 @@ struct WorkQueueState<'a> {
     items: Reading<'a>,
     trouble: io::Result<()>,
     taken: usize,
-    told: usize,
+    reported: usize,
     stopped: bool,
 }
 
 impl<'a> WorkQueue<'a> {
     fn new(items: &'a Items, workers: usize) -> io::Result<Self> {
-        let state = WorkQueueState { items: items.read()?, trouble: Ok(()), taken: 0, told: 0, stopped: false };
+        let state = WorkQueueState { items: items.read()?, trouble: Ok(()), taken: 0, reported: 0, stopped: false };
         Ok(Self { state: Mutex::new(state), opened: Condvar::new(), total: items.count(), workers })
     }
 
@@ -233,7 +233,7 @@ impl<'a> WorkQueue<'a> {
     /// workers end together.
     fn take(&self) -> Option<(usize, Vec<Item>)> {
         let far = |state: &mut WorkQueueState<'_>| {
-            !state.stopped && state.taken >= state.told + self.workers * MAX_FILES_AHEAD
+            !state.stopped && state.taken >= state.reported + self.workers * MAX_FILES_AHEAD
         };
         let mut state = self.opened.wait_while(self.lock(), far).unwrap_or_else(PoisonError::into_inner);
         let left = self.total - state.taken;
@@ -254,8 +254,8 @@ impl<'a> WorkQueue<'a> {
         }
     }
 
-    fn told(&self) {
-        self.lock().told += 1;
+    fn reported(&self) {
+        self.lock().reported += 1;
         self.opened.notify_one();
     }
 

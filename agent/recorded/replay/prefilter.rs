@@ -1,5 +1,5 @@
-//! A glance at a record that somebody wants: just the parts that his rules read, taken from
-//! its text as they are.
+//! Evaluates the rules that ask for a record on only the parts that they read, taken from its
+//! text as they are.
 //!
 //! Most events that rules ask for lead to nothing, and this is how to know that without
 //! reading them whole. It never makes a finding, and whatever is not certain to be the same as
@@ -70,7 +70,7 @@ impl<'a> Prefilter<'a> {
         self.look(record).unwrap_or(false)
     }
 
-    /// `None` when a glance does not tell.
+    /// `None` when these parts do not decide it.
     fn look(&mut self, Record { text, route }: Record<'_>) -> Option<bool> {
         let (route, config) = (route?, self.config);
         let (view, subscribers) = self.view(route)?;

@@ -122,7 +122,7 @@ impl<E: EventSink> Page<'_, '_, E> {
 
     /// Whether a record is one that nobody wants.
     fn is_routine(&self, route: Option<Route<'_>>) -> bool {
-        route.is_some_and(|Route { source, name, .. }| !self.examiner.wants(source, name))
+        route.is_some_and(|Route { source, name, .. }| !self.examiner.asks_for(source, name))
     }
 
     fn offer(&mut self, number: u64, record: Record<'_>) {
@@ -140,7 +140,7 @@ impl<E: EventSink> Page<'_, '_, E> {
     fn piece(&mut self, number: u64, text: &str) {
         match message::parts(text) {
             Ok(parts) => parts.into_iter().for_each(|part| self.part(number, part)),
-            Err(BodyError::Unknown { .. } | BodyError::DetailType { .. } | BodyError::FileNotice) => {
+            Err(BodyError::Unknown { .. } | BodyError::DetailType { .. } | BodyError::FileNotification) => {
                 self.report.counts.not_cloudtrail += 1;
             }
             Err(
@@ -162,23 +162,23 @@ impl<E: EventSink> Page<'_, '_, E> {
     }
 
     fn record(&mut self, number: u64, mut record: Value) {
-        let stand_ins = partial::complete(&mut record);
+        let placeholders = partial::complete(&mut record);
         let event = match Event::parse(record) {
             Ok(event) => event,
             Err(error) => return self.unreadable(number, BodyError::from(error).reason()),
         };
         self.report.counts.records += 1;
         self.report.counts.examined += 1;
-        if !stand_ins.is_empty() {
+        if !placeholders.is_empty() {
             self.report.counts.partial_records += 1;
-            let why = format!("judged with a stand-in for {}", stand_ins.join(", "));
+            let why = format!("evaluated with a placeholder for {}", placeholders.join(", "));
             self.report.notes.push(Note { kind: NoteKind::Partial, line: number, why });
         }
         self.event(number, event);
     }
 
     fn event(&mut self, line: u64, event: Event) {
-        if !self.replay.selection.holds(&event) || !self.examiner.wants(&event.source, &event.name) {
+        if !self.replay.selection.holds(&event) || !self.examiner.asks_for(&event.source, &event.name) {
             return;
         }
         let config = self.replay.config;

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::Selection;
 use super::items::{Item, Items, Place};
+use crate::aws::SdkSettings;
 use crate::aws::objects::{Depth, Objects};
 use crate::recorded::trail::file;
 use crate::recorded::trail::file::Layout;
@@ -18,7 +19,8 @@ use crate::recorded::trail::gunzip::MOST_BYTES;
 
 /// How a place in S3 begins.
 const SCHEME: &str = "s3://";
-const NO_ROOM: &str = "cannot keep the list of files in a temporary file\n\nhint: `TMPDIR` says where it lies";
+const NO_ROOM: &str = "cannot keep the list of files in a temporary file\n\nhint: `TMPDIR` says where";
+const NO_WAY: &str = "nobody said how AWS is reached";
 /// An object larger than this is replayed from a copy on disk; CloudTrail writes none.
 const MOST_OBJECT_BYTES: u64 = 256 << 20;
 
@@ -39,7 +41,15 @@ pub struct Source {
     /// How many files of other kinds lay between them.
     pub skipped: u64,
     buckets: Vec<Objects>,
-    runtime: Handle,
+    s3: Option<S3>,
+}
+
+/// The way to what lies in S3.
+pub struct S3 {
+    /// Where the waiting is done.
+    pub runtime: Handle,
+    /// How AWS is reached.
+    pub settings: SdkSettings,
 }
 
 /// How much there is.
@@ -55,6 +65,12 @@ pub struct Whole {
 pub type Choice<'a> = dyn FnMut(&Item) -> bool + 'a;
 
 impl Source {
+    /// Whether a place lies in S3.
+    #[must_use]
+    pub fn is_in_s3(place: &str) -> bool {
+        place.starts_with(SCHEME)
+    }
+
     /// Finds the trail files in places that may hold what is selected: files, folders, and
     /// `s3://bucket/prefix`.
     ///
@@ -65,13 +81,13 @@ impl Source {
         places: &[String],
         selection: &Selection,
         is_left: &mut Choice<'_>,
-        runtime: &Handle,
+        s3: Option<S3>,
     ) -> anyhow::Result<Self> {
         let (items, whole) = (Items::new().context(NO_ROOM)?, Whole::default());
-        let mut source = Self { items, whole, skipped: 0, buckets: Vec::new(), runtime: runtime.clone() };
+        let mut source = Self { items, whole, skipped: 0, buckets: Vec::new(), s3 };
         for place in places {
             match place.strip_prefix(SCHEME) {
-                Some(address) => runtime.block_on(source.add_bucket(address, selection, is_left)),
+                Some(address) => source.add_bucket(address, selection, is_left),
                 None => source.add_path(Path::new(place), selection, is_left),
             }
             .with_context(|| format!("cannot replay `{place}`"))?;
@@ -111,14 +127,11 @@ impl Source {
         added
     }
 
-    async fn add_bucket(
-        &mut self,
-        address: &str,
-        selection: &Selection,
-        is_left: &mut Choice<'_>,
-    ) -> anyhow::Result<()> {
+    fn add_bucket(&mut self, address: &str, selection: &Selection, is_left: &mut Choice<'_>) -> anyhow::Result<()> {
         let (name, prefix) = address.split_once('/').unwrap_or((address, ""));
-        let bucket = Objects::open(name).await?;
+        let S3 { runtime, settings } = self.s3.as_ref().context(NO_WAY)?;
+        let runtime = runtime.clone();
+        let bucket = runtime.block_on(Objects::open(settings, name))?;
         let found = (self.whole.files, self.skipped);
         let mut left = vec![prefix.to_owned()];
         // Level by level only where that leaves something out: a level more is a request more.
@@ -126,7 +139,7 @@ impl Source {
         while let Some(folder) = left.pop() {
             let (mut below, mut next) = (Vec::new(), None);
             loop {
-                let page = bucket.list(&folder, depth, next).await?;
+                let page = runtime.block_on(bucket.list(&folder, depth, next))?;
                 below.extend(page.folders.into_iter().filter(|below| selection.may_lie_in(below)));
                 for (key, bytes) in page.objects {
                     if Layout::of(&key).is_none() {
@@ -150,7 +163,7 @@ impl Source {
         Ok(())
     }
 
-    /// Puts a file's content into `memory`, if it is small enough to be dealt with there.
+    /// Puts a file's content into `memory`, if it is small enough to be handled there.
     pub(super) fn open(&self, item: &Item, memory: &mut Vec<u8>) -> anyhow::Result<Content> {
         match &item.place {
             Place::Disk => Ok(from_disk(&item.name, memory)?),
@@ -159,7 +172,7 @@ impl Source {
                 if item.bytes > MOST_OBJECT_BYTES {
                     bail!("larger than 256 MiB: copy it to a disk and replay it from there");
                 }
-                *memory = self.runtime.block_on(bucket.get(key))?;
+                *memory = self.s3.as_ref().context(NO_WAY)?.runtime.block_on(bucket.get(key))?;
                 Ok(Content::Whole)
             }
         }

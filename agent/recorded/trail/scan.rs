@@ -2,7 +2,7 @@
 //!
 //! Most events concern no rule. Of those it reads the fields at the record's own level and
 //! passes over what is nested in them, minding only that brackets and quotes match. It never
-//! judges: whatever is unusual about a record, [`crate::intake::message`] reads whole.
+//! evaluates: whatever is unusual about a record, [`crate::intake::message`] reads whole.
 //!
 //! The text is taken 64 bytes at a time, as bit masks of its quotes and brackets, after
 //! G. Langdale and D. Lemire, "Parsing Gigabytes of JSON per Second" (2019).

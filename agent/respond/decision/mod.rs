@@ -1,7 +1,7 @@
 //! What happens about findings: pure, so that every answer can be tested and explained.
 //!
 //! What happens is the least of the global, the account's and the rule's mode, less
-//! exemptions, budgets and the never-list, which is checked last and stands in code.
+//! exemptions, budgets and the never-list, which is checked last and is fixed in the code.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::domain::account::{Account, Mode};
 use crate::domain::action::Strength;
 use crate::domain::finding::{Finding, ResponseKind};
 use crate::domain::principal::{Principal, PrincipalKind};
-use crate::domain::reason::{Reason, Usage};
+use crate::domain::reason::{Because, BudgetClass, NeverEntry, Reason, Usage};
 use crate::domain::resource::Place;
 use crate::domain::response::Response;
 use crate::rules::strategy::matches_glob;
@@ -71,8 +71,8 @@ pub struct DecisionContext<'a> {
 /// What is done about one proposal.
 enum Answer {
     Act,
-    Ask(String),
-    Leave(String),
+    Ask(Because),
+    Leave(Because),
 }
 
 /// Decides about the findings of one event or one resource.
@@ -81,7 +81,7 @@ pub fn decide(findings: &[Finding], decision_context: &DecisionContext<'_>) -> D
     let mut decision = Decision::default();
     for finding in findings {
         let (mode, because) = decision_context.mode(finding);
-        decision.reasons.push(Reason { rule: finding.rule.id.clone(), mode, because });
+        decision.reasons.push(Reason { rule: Some(finding.rule.id.clone()), mode, because });
         for verb in &finding.propose {
             decision_context.apply_proposal(finding, *verb, mode, &mut decision);
         }
@@ -102,21 +102,21 @@ fn in_order(responses: &mut Vec<Response>) {
 
 impl DecisionContext<'_> {
     /// How far a finding may go, and why.
-    fn mode(&self, finding: &Finding) -> (Mode, String) {
+    fn mode(&self, finding: &Finding) -> (Mode, Because) {
         if let Some(exemption) = self.config.exemptions.iter().find(|exemption| self.applies(exemption, finding)) {
-            let Exemption { owner, expires, reason, .. } = exemption;
-            return (Mode::Observe, format!("exempt until {expires} by {owner}: {reason}"));
+            let Exemption { owner, expires, reason, .. } = exemption.clone();
+            return (Mode::Observe, Because::Exempt { expires, owner, reason });
         }
         let (account, rule) = (self.account, &finding.rule);
         let mode = self.config.mode.min(account.mode).min(rule.mode);
         let because = if mode == Mode::Enforce {
-            "global, account and rule mode say `enforce`".to_owned()
+            Because::Enforced
         } else if mode == self.config.mode {
-            format!("the global mode is `{mode}`")
+            Because::GlobalMode { mode }
         } else if mode == account.mode {
-            format!("account `{}` is in mode `{mode}`", account.name)
+            Because::AccountMode { mode, account: account.name.clone() }
         } else {
-            format!("rule `{}` is in mode `{mode}`", rule.id)
+            Because::RuleMode { mode, rule: rule.id.clone() }
         };
         (mode, because)
     }
@@ -148,21 +148,20 @@ impl DecisionContext<'_> {
         match answer {
             Answer::Act => {}
             Answer::Ask(because) | Answer::Leave(because) => {
-                decision.reasons.push(Reason { rule: finding.rule.id.clone(), mode, because });
+                decision.reasons.push(Reason { rule: Some(finding.rule.id.clone()), mode, because });
             }
         }
     }
 
     /// The deed that a proposal means here.
-    fn response(&self, finding: &Finding, verb: ResponseKind) -> Result<Response, String> {
+    fn response(&self, finding: &Finding, verb: ResponseKind) -> Result<Response, Because> {
         let contain = |strength| {
-            let principal = self.principal.ok_or("nobody to contain: no event says who did it")?;
+            let principal = self.principal.ok_or(Because::NoActor)?;
             Ok(Response::Contain { principal: Box::new(principal.clone()), strength })
         };
         let place = || {
-            let arn = finding.resource.as_deref().ok_or("the rule names no resource to act on")?;
-            Place::from_arn(arn, &self.account.id)
-                .ok_or_else(|| format!("nothing can be done to `{arn}`: unknown kind"))
+            let arn = finding.resource.as_deref().ok_or(Because::NoResource)?;
+            Place::from_arn(arn, &self.account.id).ok_or_else(|| Because::UnknownKind { arn: arn.to_owned() })
         };
         match verb {
             ResponseKind::Contain => contain(Strength::Soft),
@@ -180,7 +179,7 @@ impl DecisionContext<'_> {
             return Answer::Leave(because);
         }
         if mode == Mode::Approve {
-            return Answer::Ask("waits for approval".to_owned());
+            return Answer::Ask(Because::WaitsForApproval);
         }
         match self.over_budget(response) {
             Some(because) => Answer::Ask(because),
@@ -192,69 +191,48 @@ impl DecisionContext<'_> {
     }
 
     /// Why a resource is not repaired again without a person's word.
-    fn contested(&self, place: &Place) -> Option<String> {
+    fn contested(&self, place: &Place) -> Option<Because> {
         let arn = place.arn();
         let RecentRepairs { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
         if taken_back {
-            return Some(format!("people took back a repair of `{arn}` within the day"));
+            return Some(Because::UndoneByPeople { arn });
         }
-        (repairs >= self.config.budgets.repairs_of_one_resource).then(|| {
-            format!("a fight over `{arn}`: repaired {repairs} times within the hour, somebody keeps changing it back")
-        })
+        (repairs >= self.config.budgets.repairs_of_one_resource).then_some(Because::Contested { arn, repairs })
     }
 
     /// Which allowance a deed would go over.
-    fn over_budget(&self, response: &Response) -> Option<String> {
+    fn over_budget(&self, response: &Response) -> Option<Because> {
         let budgets = &self.config.budgets;
-        let (here, everywhere, allowed, what) = match response {
+        let (used, everywhere, allowed, class) = match response {
             Response::Contain { strength: Strength::Hard, .. } => {
-                (self.usage.hard, self.usage_everywhere.hard, budgets.hard_containments, "hard containments")
+                (self.usage.hard, self.usage_everywhere.hard, budgets.hard_containments, BudgetClass::Hard)
             }
             Response::Contain { strength: Strength::Soft, .. } => {
-                (self.usage.soft, self.usage_everywhere.soft, budgets.soft_containments, "soft containments")
+                (self.usage.soft, self.usage_everywhere.soft, budgets.soft_containments, BudgetClass::Soft)
             }
             Response::Freeze(_) => return None,
             Response::Restore(place) | Response::Copy(place) => {
                 if let Some(because) = self.contested(place) {
                     return Some(because);
                 }
-                (self.usage.repairs, self.usage_everywhere.repairs, budgets.repairs, "repairs")
+                (self.usage.repairs, self.usage_everywhere.repairs, budgets.repairs, BudgetClass::Repair)
             }
         };
         let organisation = allowed.saturating_mul(budgets.organisation_factor);
-        (here >= allowed || everywhere >= organisation)
-            .then(|| format!("the budget is used up: {here} {what} in this account within the hour"))
+        (used >= allowed || everywhere >= organisation).then_some(Because::BudgetUsedUp { class, used })
     }
 }
 
 /// Whether an IAM policy can limit this principal at all, in an account that we watch.
-fn containable(principal: &Principal, config: &Config) -> Result<(), String> {
-    let advice = match principal.kind {
-        PrincipalKind::IamUser | PrincipalKind::AssumedRole => None,
-        PrincipalKind::Root => {
-            Some("the root user is bound by no IAM policy: rotate its password and keys, deny it by SCP")
-        }
-        PrincipalKind::RoleSessionSso => {
-            Some("Identity Center owns this role: disable the user there and remove the assignment")
-        }
-        PrincipalKind::ServiceLinkedRole | PrincipalKind::Service => {
-            Some("an AWS service did it: find who made the service do it")
-        }
-        PrincipalKind::FederatedUser => Some("contain the IAM user that issued this federation token"),
-        PrincipalKind::SamlUser | PrincipalKind::WebIdentityUser | PrincipalKind::IdentityCenterUser => {
-            Some("the identity provider owns this user: block it there")
-        }
-        PrincipalKind::AwsAccount => Some("it came from another account: block it in the resource's policy"),
-        PrincipalKind::Unknown => Some("the record does not say who did it"),
-    };
-    if let Some(advice) = advice {
-        return Err(format!("cannot be contained here: {advice}"));
+fn containable(principal: &Principal, config: &Config) -> Result<(), Because> {
+    if !matches!(principal.kind, PrincipalKind::IamUser | PrincipalKind::AssumedRole) {
+        return Err(Because::NotContainable { principal: principal.kind });
     }
     let watched = principal.account.as_deref().and_then(|id| id.parse().ok()).and_then(|id| config.account(&id));
     match (watched, &principal.name) {
         (Some(_), Some(_)) => Ok(()),
-        (None, _) => Err("cannot be contained: it belongs to an account that is not in accounts.toml".to_owned()),
-        (_, None) => Err("cannot be contained: the record does not name it".to_owned()),
+        (None, _) => Err(Because::ForeignActor),
+        (_, None) => Err(Because::NamelessActor),
     }
 }
 
@@ -269,25 +247,25 @@ const MACHINERY: &[&str] = &[
 ];
 
 /// Why a principal is never contained without a person's word.
-fn never(principal: &Principal, config: &Config) -> Option<String> {
+fn never(principal: &Principal, config: &Config) -> Option<Because> {
     let name = principal.name.as_deref().unwrap_or_default();
     let arn = principal.arn.as_deref().unwrap_or_default();
     let roles = &config.roles;
     let is_role = principal.kind == PrincipalKind::AssumedRole;
-    let what = if is_role && [&roles.agent, &roles.read, &roles.respond].iter().any(|own| *own == name) {
-        "one of Keepwatch's own roles"
+    let entry = if is_role && [&roles.agent, &roles.read, &roles.respond].iter().any(|own| *own == name) {
+        NeverEntry::OwnRole
     } else if principal.flags.break_glass || config.never.break_glass.contains(arn) {
-        "a break-glass identity"
+        NeverEntry::BreakGlass
     } else if principal.flags.service_linked || arn.contains(":role/aws-service-role/") {
-        "a service-linked role"
+        NeverEntry::ServiceLinked
     } else if is_role && MACHINERY.iter().any(|pattern| matches_glob(pattern, name)) {
-        "a role that backups or the organisation run on"
+        NeverEntry::Machinery
     } else if config.never.contain.iter().any(|pattern| matches_glob(pattern, arn)) {
-        "on the never-list of accounts.toml"
+        NeverEntry::Configured
     } else {
         return None;
     };
-    Some(format!("`{name}` is {what}: never contained without a person's word"))
+    Some(Because::NeverList { name: name.to_owned(), entry })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Decisions, as sentences.
+//! What is decided, for each mode, actor and budget.
 
 use super::*;
 use crate::domain::finding::{Rule, Severity};
@@ -65,7 +65,7 @@ fn decided(
 }
 
 fn says(decision: &Decision, words: &str) -> bool {
-    decision.reasons.iter().any(|reason| reason.because.contains(words))
+    decision.reasons.iter().any(|reason| reason.because.to_string().contains(words))
 }
 
 #[test]
@@ -190,11 +190,11 @@ fn the_third_repair_within_an_hour_is_a_fight() {
 }
 
 #[test]
-fn what_people_took_back_is_not_repaired_without_their_word() {
+fn what_people_undid_is_not_restored_without_approval() {
     let past = BTreeMap::from([(BUCKET.to_owned(), RecentRepairs { repairs: 1, taken_back: true })]);
     let decision = decided(&[finding(&[ResponseKind::Restore])], None, |_, detection| detection.past = leaked(past));
     assert_eq!((decision.act.len(), decision.ask.len()), (0, 1));
-    assert!(says(&decision, "people took back a repair"));
+    assert!(says(&decision, "was undone within the day"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What a step changes, as lines of before and after. Pure: it is derived from the action and
-//! its undo, which holds what was there, so that a dry run, a terminal and Slack tell the same.
+//! its undo, which holds what was there, so that a dry run, a terminal and Slack say the same.
 //!
 //! Policy documents are never shown whole, only which statements come and go.
 
@@ -92,7 +92,7 @@ fn replaced(what: &str, old: &str, new: &str) -> Vec<String> {
     vec![format!("- {what}: {old}"), format!("+ {what}: {new}")]
 }
 
-/// What was there and is not any more, then what is new; what stays is not told.
+/// What was there and is not any more, then what is new; what stays is left out.
 fn come_and_go(old: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<String> {
     let gone = old.difference(new).map(|line| format!("- {line}"));
     gone.chain(new.difference(old).map(|line| format!("+ {line}"))).collect()
@@ -148,7 +148,7 @@ fn statements(policy: Option<&Value>) -> BTreeSet<String> {
     all.into_iter().map(statement).collect()
 }
 
-/// A statement by name, effect and actions. What else is in it is told by a short digest, so
+/// A statement by name, effect and actions. What else is in it is shown as a short digest, so
 /// that one whose condition or principal changed is not taken for the same.
 fn statement(statement: &Value) -> String {
     let word = |name: &str| statement.get(name).and_then(Value::as_str);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifecycle_is_told_rule_by_rule_and_what_stays_is_not() {
+    fn a_lifecycle_change_is_shown_rule_by_rule_without_what_stays() {
         let rule = |id: &str, noncurrent_days| LifecycleRule {
             id: id.to_owned(),
             status: "Enabled".to_owned(),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_policy_only_what_comes_and_goes_is_told_and_never_whole() {
+    fn of_a_policy_only_what_comes_and_goes_is_shown_and_never_all_of_it() {
         let deny = json!({"Sid": "NoDeletion", "Effect": "Deny", "Principal": "*", "Resource": "*",
             "Action": ["backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle", "backup:DeleteBackupVault",
                 "backup:PutBackupVaultAccessPolicy"]});

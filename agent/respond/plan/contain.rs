@@ -1,7 +1,7 @@
 //! Containment of one actor: what is denied, by which policy, and what takes it back.
 //!
-//! The inline policy's name carries the incident, so that putting it twice is putting it once
-//! and taking it off touches nothing that others made.
+//! The inline policy's name carries the incident, so that putting it twice is the same as
+//! putting it once, and removing it touches nothing that others made.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;

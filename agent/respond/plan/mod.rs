@@ -1,4 +1,4 @@
-//! From deeds to reversible steps. Planning reads accounts and can change nothing.
+//! From responses to reversible steps. Planning reads accounts and can change nothing.
 //!
 //! The same [`Plan`] is printed, stored, approved, carried out and undone. Each step's undo
 //! is read from the account before the change; a step that is no longer needed is not planned.
@@ -15,21 +15,21 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::action::{Action, Undo};
-use crate::domain::cloud::{CloudError, Clouds};
+use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::plan::Step;
-use crate::domain::resource::{Desired, Place};
+use crate::domain::resource::{Desired, Place, located};
 use crate::domain::response::Response;
 
-/// What a resource should be, for the deeds that bring one back.
+/// What a resource should be, for the responses that restore one.
 pub trait DesiredStates: Sync {
     /// What is wanted of a resource: declared, else the last approved baseline.
     fn desired(&self, place: &Place) -> impl Future<Output = Result<Desired, CloudError>> + Send;
 }
 
-/// What planning needs besides the deeds.
+/// What planning needs besides the responses.
 pub struct Planner<'a, C, W> {
-    /// The way into accounts; only their read role is used.
-    pub clouds: &'a C,
+    /// The way into accounts with their read roles.
+    pub readers: &'a C,
     /// The accounts.
     pub config: &'a Config,
     /// What resources should be.
@@ -40,8 +40,8 @@ pub struct Planner<'a, C, W> {
     pub now: Timestamp,
 }
 
-impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
-    /// The steps that a deed still needs; none when what it is about is gone.
+impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
+    /// The steps that a response still needs; none when what it is about is gone.
     ///
     /// # Errors
     /// When the account cannot be read.
@@ -54,7 +54,7 @@ impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
 
     async fn look(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
         let (account, verb) = (self.account_of(response)?, response.verb());
-        let cloud = self.clouds.reader(account).await?;
+        let cloud = self.readers.reader(account).await?;
         let pairs = match response {
             Response::Contain { principal, strength } => {
                 let order = contain::Order { incident: self.incident, strength: *strength, now: self.now };
@@ -62,6 +62,7 @@ impl<C: Clouds, W: DesiredStates> Planner<'_, C, W> {
             }
             Response::Freeze(place) => recover::hold(place, self.incident, &cloud).await?,
             Response::Restore(place) => {
+                let place = &*located(place, &cloud).await?;
                 recover::restore(place, &self.desired_states.desired(place).await?, &cloud).await?
             }
             Response::Copy(place) => {

@@ -1,4 +1,4 @@
-//! Holding, restoring, rearming and copying: from what is to what should be.
+//! Freezing, restoring and copying: from what is to what should be.
 //!
 //! Undo never destroys: it does not schedule a key's deletion, delete a trail or a copy. What
 //! it brings back instead is said in the plan.
@@ -127,7 +127,7 @@ fn logging(place: &Place, logging: bool) -> Action {
     Action::SetLogging { region: place.region.clone(), trail: place.name.clone(), logging }
 }
 
-/// Whether a trail is set as wanted; selectors that nobody wished for may be anything.
+/// Whether a trail is set as wanted; selectors that nobody declared may be anything.
 pub(super) fn matches(live: &TrailSettings, wanted: &TrailSettings) -> bool {
     let selectors = wanted.selectors.clone().or_else(|| live.selectors.clone());
     TrailSettings { selectors, ..wanted.clone() } == *live
@@ -177,7 +177,6 @@ fn copy_of(point: &RecoveryPoint, place: &Place, destination: &str) -> Option<Pa
         recovery_point: point.arn.clone(),
         destination: destination.to_owned(),
         role: point.role.clone()?,
-        token: crate::domain::hash::digest(&format!("{}>{destination}", point.arn)),
     };
     Some(keep(copy, "a copy does no harm and expires by its own lifecycle"))
 }

@@ -162,7 +162,7 @@ impl Writer<'_> {
         let wanted = self.args.wanted * 10;
         match random.below(1000) {
             draw if draw < VIOLATIONS_PER_MILLE => Class::Violation,
-            draw if draw < wanted => Class::Wanted,
+            draw if draw < wanted => Class::Subscribed,
             draw if draw < wanted + OTHER_WRITES_PER_MILLE => Class::Write,
             _ => Class::Read,
         }
@@ -186,7 +186,7 @@ impl Made {
         match class {
             Class::Read => self.read_only += 1,
             Class::Write => {}
-            Class::Wanted => self.wanted += 1,
+            Class::Subscribed => self.wanted += 1,
             Class::Violation => {
                 self.wanted += 1;
                 self.violations += 1;

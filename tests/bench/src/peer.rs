@@ -44,7 +44,7 @@ enum Engine {
 /// An engine with its rules.
 trait Peer {
     /// The conditions that a record meets.
-    fn judge(&mut self, record: &str) -> Result<Vec<String>>;
+    fn evaluate(&mut self, record: &str) -> Result<Vec<String>>;
 }
 
 pub fn run(args: &Arguments) -> Result<()> {
@@ -60,7 +60,7 @@ pub fn run(args: &Arguments) -> Result<()> {
     let meter = Meter::start();
     let mut measured = Measured::default();
     for (place, line) in lines.iter().enumerate() {
-        let matched = peer.judge(line)?;
+        let matched = peer.evaluate(line)?;
         measured.records += 1;
         measured.bytes += line.len() as u64;
         if !matched.is_empty() {

@@ -1,10 +1,8 @@
 """What IAM must know to judge a call to AWS Backup: its action, its resource, and the vault's own policy."""
 
-import json
-
 from ministack.core import iam_evaluator
 
-from .. import call, shapes
+from .. import call, sessions, shapes
 from . import state
 
 _SERVICE_PRINCIPAL = "backup.amazonaws.com"
@@ -82,18 +80,5 @@ def require_pass_role(role_arn: str, region: str) -> None:
         who = getattr(denied, "principal_arn", "")
         message = f"User: {who} is not authorized to perform: iam:PassRole on resource: {role_arn}"
         raise state.BackupError("AccessDeniedException", message, 403)
-    if not _trusts_backup(role_arn):
+    if not sessions.trusts(role_arn, _SERVICE_PRINCIPAL):
         raise state.invalid_value(f"IAM Role {role_arn} does not have sufficient permissions to execute the backup")
-
-
-def _trusts_backup(role_arn: str) -> bool:
-    from ministack.services import iam
-
-    role = iam._roles.get_scoped(role_arn.split(":")[4], None, role_arn.rsplit("/", 1)[-1])
-    if role is None:
-        return False
-    document = role.get("AssumeRolePolicyDocument") or "{}"
-    document = json.loads(document) if isinstance(document, str) else document
-    statements = document.get("Statement", [])
-    statements = [statements] if isinstance(statements, dict) else statements
-    return any(iam_evaluator._service_principal_matches(one.get("Principal"), _SERVICE_PRINCIPAL) for one in statements)

@@ -4,15 +4,19 @@ from ..clock import clock
 from . import state
 from .state import Hold, Place, Point
 
+_MOST_ACTIVE_OF_AN_ACCOUNT = 50
+
 
 def create(place: Place, given: dict) -> dict:
-    known = _by_token(place, given.get("IdempotencyToken", ""))
-    if known:
-        return _shown(known)
     selection = given.get("RecoveryPointSelection") or {}
     if not selection.get("VaultNames") and not selection.get("ResourceIdentifiers"):
         raise state.BackupError(
             "MissingParameterValueException", "RecoveryPointSelection names no vault and no resource"
+        )
+    if state.active_holds(place.account) >= _MOST_ACTIVE_OF_AN_ACCOUNT:
+        raise state.BackupError(
+            "LimitExceededException",
+            f"Account {place.account} has reached its limit of {_MOST_ACTIVE_OF_AN_ACCOUNT} active legal holds.",
         )
     hold = Hold(
         id=state.new_id(),
@@ -21,7 +25,6 @@ def create(place: Place, given: dict) -> dict:
         description=given["Description"],
         created=clock.now(),
         selection=selection,
-        token=given.get("IdempotencyToken", ""),
         tags=dict(given.get("Tags") or {}),
     )
     state.corner(place).holds[hold.id] = hold
@@ -88,10 +91,6 @@ def _hold(place: Place, given: dict) -> Hold:
     if found is None:
         raise state.not_found(f"Legal hold {given['LegalHoldId']} does not exist.")
     return found
-
-
-def _by_token(place: Place, token: str) -> Hold | None:
-    return next((hold for hold in state.corner(place).holds.values() if token and hold.token == token), None)
 
 
 def _shown(hold: Hold) -> dict:

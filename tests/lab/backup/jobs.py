@@ -11,7 +11,6 @@ _KINDS = {"dynamodb": "DynamoDB", "rds": "RDS", "s3": "S3", "elasticfilesystem":
 _EC2_KINDS = {"volume": "EBS", "instance": "EC2"}
 _START_WINDOW_SECONDS = 8 * 3600
 _SIZES = (2_147_483_648, 8_589_934_592, 21_474_836_480)
-_ENDED = ("COMPLETED", "FAILED", "ABORTED", "EXPIRED")
 
 
 @dataclass
@@ -52,8 +51,7 @@ def start_backup(place: Place, given: dict) -> dict:
     lifecycle = given.get("Lifecycle") or {}
     points.check_lifecycle(lifecycle, vault)
     access.require_pass_role(given["IamRoleArn"], place.region)
-    known = _by_token(state.corner(place).backup_jobs, given.get("IdempotencyToken"))
-    job = known or _new_backup(place, vault, given)
+    job = _new_backup(place, vault, given)
     return {
         "BackupJobId": job.id,
         "RecoveryPointArn": job.shown["RecoveryPointArn"],
@@ -77,7 +75,6 @@ def _new_backup(place: Place, vault: Vault, given: dict) -> Job:
         "CreationDate": now,
         "StartBy": now + _START_WINDOW_SECONDS,
         "BackupSizeInBytes": random.choice(_SIZES),
-        "_token": given.get("IdempotencyToken"),
         "_lifecycle": given.get("Lifecycle") or {},
         "_tags": given.get("RecoveryPointTags") or {},
     }
@@ -113,8 +110,7 @@ def _finish_backup(job: Job) -> str | None:
 def start_copy(place: Place, given: dict) -> dict:
     source = state.point(place, given["SourceBackupVaultName"], given["RecoveryPointArn"])
     access.require_pass_role(given["IamRoleArn"], place.region)
-    known = _by_token(state.corner(place).copy_jobs, given.get("IdempotencyToken"))
-    job = known or _new_copy(place, source, given)
+    job = _new_copy(place, source, given)
     return {"CopyJobId": job.id, "CreationDate": job.shown["CreationDate"], "IsParent": False}
 
 
@@ -132,7 +128,6 @@ def _new_copy(place: Place, source: Point, given: dict) -> Job:
         "IamRoleArn": given["IamRoleArn"],
         "CreationDate": clock.now(),
         "BackupSizeInBytes": source.size_bytes,
-        "_token": given.get("IdempotencyToken"),
         "_lifecycle": given.get("Lifecycle") or source.lifecycle,
     }
     job = Job(job_id, place, "CREATED", shown)
@@ -182,13 +177,10 @@ def _copy_of(source: Point, target: Vault, job: Job) -> Point:
 
 def _run(job: Job, seconds: float, changed, finish) -> None:
     def start() -> None:
-        if job.state == "CREATED":
-            job.state = "RUNNING"
-            changed(job)
+        job.state = "RUNNING"
+        changed(job)
 
     def end() -> None:
-        if job.state != "RUNNING":
-            return
         failure = finish()
         job.state = "FAILED" if failure else "COMPLETED"
         job.shown["StatusMessage"] = failure
@@ -197,16 +189,6 @@ def _run(job: Job, seconds: float, changed, finish) -> None:
 
     clock.after(seconds / 2, start)
     clock.after(seconds, end)
-
-
-def stop_backup(place: Place, given: dict) -> dict:
-    job = _job(state.corner(place).backup_jobs, given["BackupJobId"])
-    if job.state in _ENDED:
-        raise state.invalid_request(f"Backup job {job.id} cannot be stopped: it is {job.state}")
-    job.state = "ABORTED"
-    job.shown["CompletionDate"] = clock.now()
-    events.backup_job_changed(job)
-    return {}
 
 
 def describe_backup(place: Place, given: dict) -> dict:
@@ -255,10 +237,6 @@ def _job(jobs: dict[str, Job], job_id: str) -> Job:
     if job_id not in jobs:
         raise state.not_found(f"Job {job_id} does not exist.")
     return jobs[job_id]
-
-
-def _by_token(jobs: dict[str, Job], token: str | None) -> Job | None:
-    return next((job for job in jobs.values() if token and job.shown["_token"] == token), None)
 
 
 def _shown(job: Job) -> dict:

@@ -38,3 +38,14 @@ def tell(place: Place, operation: str, body: bytes) -> None:
         answered = json.loads(body)
         now = iso_millis(clock.now())
         events.plan_changed(place, answered["BackupPlanId"], answered["VersionId"], now, _DONE[operation])
+
+
+def is_gone(operation: str, body: bytes) -> bool:
+    """Whether the plan or selection that a creation answered with was deleted since: its request id is free again."""
+    kept = {"CreateBackupPlan": ("BackupPlanId", emulator._plans), "CreateBackupSelection": ("SelectionId", _chosen())}
+    name, there = kept.get(operation, ("", ()))
+    return bool(name) and json.loads(body)[name] not in there
+
+
+def _chosen() -> list[str]:
+    return [selection["SelectionId"] for selection in emulator._selections.values()]

@@ -17,29 +17,6 @@ def list_by_vault(place: Place, given: dict) -> dict:
     return {"RecoveryPoints": [shown(point) for point in sorted(found, key=_newest_first)]}
 
 
-def list_by_resource(place: Place, given: dict) -> dict:
-    arn = given["ResourceArn"]
-    found = [
-        point
-        for vault in state.corner(place).vaults.values()
-        for point in vault.points.values()
-        if point.resource_arn == arn
-    ]
-    return {"RecoveryPoints": [_shown_by_resource(point) for point in sorted(found, key=_newest_first)]}
-
-
-def list_resources(place: Place, given: dict) -> dict:
-    name = given.get("BackupVaultName")
-    vaults = [state.vault(place, name)] if name else state.corner(place).vaults.values()
-    newest: dict[str, Point] = {}
-    for vault in vaults:
-        for point in vault.points.values():
-            known = newest.get(point.resource_arn)
-            if known is None or known.created < point.created:
-                newest[point.resource_arn] = point
-    return {"Results": [_shown_resource(point) for point in newest.values()]}
-
-
 def describe(place: Place, given: dict) -> dict:
     expire(state.vault(place, given["BackupVaultName"]))
     point = state.point(place, given["BackupVaultName"], given["RecoveryPointArn"])
@@ -71,16 +48,6 @@ def update_lifecycle(place: Place, given: dict) -> dict:
         "RecoveryPointArn": point.arn,
         "Lifecycle": point.lifecycle,
         "CalculatedLifecycle": _calculated(point),
-    }
-
-
-def restore_metadata(place: Place, given: dict) -> dict:
-    point = state.point(place, given["BackupVaultName"], given["RecoveryPointArn"])
-    return {
-        "BackupVaultArn": point.vault.arn,
-        "RecoveryPointArn": point.arn,
-        "RestoreMetadata": {},
-        "ResourceType": point.resource_type,
     }
 
 
@@ -182,26 +149,3 @@ def shown(point: Point) -> dict:
 
 def _created_by(point: Point) -> dict | None:
     return {name[0].upper() + name[1:]: value for name, value in point.created_by.items()} if point.created_by else None
-
-
-def _shown_by_resource(point: Point) -> dict:
-    return {
-        "RecoveryPointArn": point.arn,
-        "CreationDate": point.created,
-        "Status": point.status,
-        "EncryptionKeyArn": point.vault.key_arn,
-        "BackupSizeBytes": point.size_bytes,
-        "BackupVaultName": point.vault.name,
-        "IsParent": False,
-        "VaultType": "BACKUP_VAULT",
-    }
-
-
-def _shown_resource(point: Point) -> dict:
-    return {
-        "ResourceArn": point.resource_arn,
-        "ResourceType": point.resource_type,
-        "LastBackupTime": point.created,
-        "LastBackupVaultArn": point.vault.arn,
-        "LastRecoveryPointArn": point.arn,
-    }

@@ -65,20 +65,12 @@ _OPERATIONS = {
     "DeleteBackupVaultAccessPolicy": vaults.delete_policy,
     "PutBackupVaultLockConfiguration": vaults.put_lock,
     "DeleteBackupVaultLockConfiguration": vaults.delete_lock,
-    "PutBackupVaultNotifications": vaults.put_notifications,
-    "GetBackupVaultNotifications": vaults.get_notifications,
-    "DeleteBackupVaultNotifications": vaults.delete_notifications,
     "ListRecoveryPointsByBackupVault": points.list_by_vault,
-    "ListRecoveryPointsByResource": points.list_by_resource,
-    "ListProtectedResources": points.list_resources,
-    "ListProtectedResourcesByBackupVault": points.list_resources,
     "DescribeRecoveryPoint": points.describe,
     "DeleteRecoveryPoint": points.delete,
     "DisassociateRecoveryPoint": points.disassociate,
     "UpdateRecoveryPointLifecycle": points.update_lifecycle,
-    "GetRecoveryPointRestoreMetadata": points.restore_metadata,
     "StartBackupJob": jobs.start_backup,
-    "StopBackupJob": jobs.stop_backup,
     "DescribeBackupJob": jobs.describe_backup,
     "ListBackupJobs": jobs.list_backups,
     "StartCopyJob": jobs.start_copy,
@@ -97,7 +89,10 @@ _OPERATIONS = {
     "DescribeRegionSettings": _describe_region,
     "UpdateRegionSettings": _update_region,
 }
-_PAGES = frozenset({"BackupVaultList", "RecoveryPoints", "Results", "BackupJobs", "CopyJobs", "LegalHolds"})
+# Operations that call their idempotency token otherwise.
+_TOKENS = {"CreateBackupPlan": "CreatorRequestId", "CreateBackupSelection": "CreatorRequestId"}
+_answered: dict[tuple, tuple[int, dict, bytes]] = {}
+_PAGES = frozenset({"BackupVaultList", "RecoveryPoints", "BackupJobs", "CopyJobs", "LegalHolds"})
 _PAGE_SIZE = 1000
 
 
@@ -105,19 +100,39 @@ def install() -> None:
     """Take the place of the emulator's handler, and of what its CloudFormation calls."""
     _emulate = emulator.handle_request
 
-    async def handle(method, path, headers, body, query):
-        request = shapes.understand(call.current()) if call.current() else None
-        answer = answer_to(request) if request and request.operation in _OPERATIONS else None
-        if answer is not None:
-            return answer
-        status, answered, document = await _emulate(method, path, headers, body, query)
+    async def emulate(request, *given):
+        status, headers, document = await _emulate(*given)
         if request and status == 200:
             plans.tell(_here(), request.operation, document)
-        return status, answered, document
+        return status, headers, document
+
+    async def handle(*given):
+        request = shapes.understand(call.current()) if call.current() else None
+        used = _token(request) if request else None
+        if used in _answered and not plans.is_gone(request.operation, _answered[used][2]):
+            return _copied(_answered[used])
+        answer = answer_to(request) if request and request.operation in _OPERATIONS else None
+        answer = answer or await emulate(request, *given)
+        if used and answer[0] == 200:
+            _answered[used] = _copied(answer)
+        return answer
 
     emulator.handle_request = handle
     emulator._create_vault = _create_vault_for_stack
     emulator._delete_vault = lambda name: vaults.delete(_here(), {"BackupVaultName": name})
+
+
+def _copied(answer: tuple[int, dict, bytes]) -> tuple[int, dict, bytes]:
+    """Whoever sends an answer adds headers to it."""
+    status, headers, body = answer
+    return status, dict(headers), body
+
+
+def _token(request: shapes.Request) -> tuple | None:
+    """What makes a request the same as an earlier one, however else they differ; `None` without a token."""
+    name = _TOKENS.get(request.operation, "IdempotencyToken")
+    given = request.parameters.get(name)
+    return (_here(), request.operation, given) if given else None
 
 
 def answer_to(request: shapes.Request) -> tuple[int, dict, bytes] | None:

@@ -84,7 +84,6 @@ class Vault:
     tags: dict = field(default_factory=dict)
     policy: str | None = None
     lock: Lock | None = None
-    notifications: dict | None = None
     points: dict[str, Point] = field(default_factory=dict)
 
     @property
@@ -110,7 +109,6 @@ class Hold:
     description: str
     created: float
     selection: dict
-    token: str
     tags: dict = field(default_factory=dict)
     status: str = "ACTIVE"
     cancelled: float | None = None
@@ -139,6 +137,12 @@ def corner(place: Place) -> Corner:
     return _corners.setdefault(place, Corner())
 
 
+def active_holds(account: str) -> int:
+    """How many legal holds of an account are in force, in all its Regions."""
+    corners = [corner for place, corner in _corners.items() if place.account == account]
+    return sum(hold.status == "ACTIVE" for corner in corners for hold in corner.holds.values())
+
+
 def vault(place: Place, name: str) -> Vault:
     found = corner(place).vaults.get(name)
     if found is None:
@@ -148,7 +152,7 @@ def vault(place: Place, name: str) -> Vault:
 
 def vault_by_arn(arn: str) -> Vault | None:
     pieces = arn.split(":")
-    if len(pieces) != 7 or pieces[2] != "backup" or pieces[5] != "backup-vault":
+    if len(pieces) != 7 or pieces[1:3] != ["aws", "backup"] or pieces[5] != "backup-vault":
         return None
     return corner(Place(pieces[4], pieces[3])).vaults.get(pieces[6])
 

@@ -105,24 +105,6 @@ def _refuse_immutable(vault: Vault) -> None:
         raise state.invalid_request(f"Backup vault lock configuration of {vault.name} is immutable")
 
 
-def put_notifications(place: Place, given: dict) -> dict:
-    vault = state.vault(place, given["BackupVaultName"])
-    vault.notifications = {"SNSTopicArn": given["SNSTopicArn"], "BackupVaultEvents": given["BackupVaultEvents"]}
-    return {}
-
-
-def get_notifications(place: Place, given: dict) -> dict:
-    vault = state.vault(place, given["BackupVaultName"])
-    if vault.notifications is None:
-        raise state.not_found(f"Backup vault {vault.name} has no associated notifications")
-    return {"BackupVaultName": vault.name, "BackupVaultArn": vault.arn, **vault.notifications}
-
-
-def delete_notifications(place: Place, given: dict) -> dict:
-    state.vault(place, given["BackupVaultName"]).notifications = None
-    return {}
-
-
 def _shown(vault: Vault) -> dict:
     shown = {
         "BackupVaultName": vault.name,

@@ -134,7 +134,7 @@ pub enum Refusal {
     #[error("it is not signed: it has no `{SIGNATURES}`")]
     Unsigned,
     /// The signature is not one that OPA writes.
-    #[error("its `{SIGNATURES}` is not what it should be: {0}")]
+    #[error("its `{SIGNATURES}` is malformed: {0}")]
     Format(String),
     /// The signature names another algorithm.
     #[error("it is signed with {found}, not with {wanted}")]

@@ -1,4 +1,4 @@
-//! Every way to tamper with a signed bundle, with keys made for the occasion. That real `opa`
+//! Every way to tamper with a signed bundle, with keys made for each test. That real `opa`
 //! signs and verifies the same is shown in `tests/policy_trust.rs`.
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};

@@ -78,10 +78,10 @@ fn containments(page: &mut Page, changes: &Changes<ContainmentRow>) {
         page.element("p", "Nobody, on either side.");
         return;
     }
-    let told = |held: &Option<SimulatedContainment>| held.as_ref().map_or_else(|| "—".to_owned(), text::told);
+    let told = |held: &Option<SimulatedContainment>| held.as_ref().map_or_else(|| "—".to_owned(), text::containment);
     page.table(&["", "Actor", "Old", "New"], |page| {
         for row in &changes.rows {
-            page.row(&[text::turn(row.change), &row.principal, &told(&row.old), &told(&row.new)]);
+            page.row(&[text::trend(row.change), &row.principal, &told(&row.old), &told(&row.new)]);
         }
     });
     page.left_out(changes.left_out);
@@ -102,10 +102,10 @@ fn resources(page: &mut Page, changes: &Changes<ResourceRow>) {
             [times, first, asked].into_iter().flatten().collect::<Vec<_>>().join(" · ")
         }
     };
-    page.table(&["", "Deed", "Resource", "Old", "New"], |page| {
+    page.table(&["", "Response", "Resource", "Old", "New"], |page| {
         for row in &changes.rows {
             let (old, new) = (told(row.old), told(row.new));
-            page.row(&[text::turn(row.change), &row.response.to_string(), &row.resource, &old, &new]);
+            page.row(&[text::trend(row.change), &row.response.to_string(), &row.resource, &old, &new]);
         }
     });
     page.left_out(changes.left_out);
@@ -182,13 +182,13 @@ fn foot(page: &mut Page, report: &Report) {
     page.heading("What these numbers suppose");
     page.element(
         "p",
-        "Nobody was contained before, every deed succeeds and stays, and who is contained goes on as recorded. \
-         Resources are not read, so rules about states are not judged.",
+        "Nobody was contained before, every response succeeds and stays, and who is contained goes on as recorded. \
+         Resources are not read, so resource rules are not evaluated.",
     );
     page.element(
         "p",
         &format!(
-            "Not answered though something was found: {} records of an event that was told already, {} of the agent's own deeds, {} in accounts that nobody watches.",
+            "Not answered though something was found: {} records of an event that was counted already, {} of the agent's own calls, {} in unwatched accounts.",
             skipped.repeated, skipped.own, skipped.unwatched
         ),
     );

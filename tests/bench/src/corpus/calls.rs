@@ -52,7 +52,7 @@ pub enum By {
 pub enum Class {
     Read,
     Write,
-    Wanted,
+    Subscribed,
     Violation,
 }
 
@@ -108,7 +108,7 @@ impl Calls {
         match class {
             Class::Read => &self.read,
             Class::Write => &self.write,
-            Class::Wanted => &self.wanted,
+            Class::Subscribed => &self.wanted,
             Class::Violation => &self.violation,
         }
     }
@@ -116,8 +116,8 @@ impl Calls {
     /// Refuses rules that ask for something else than the table says: the corpus would not have
     /// the share of wanted events that it was asked for.
     pub fn agree_with(&self, asked: &BTreeSet<String>) -> Result<()> {
-        for class in [Class::Read, Class::Write, Class::Wanted, Class::Violation] {
-            let should = matches!(class, Class::Wanted | Class::Violation);
+        for class in [Class::Read, Class::Write, Class::Subscribed, Class::Violation] {
+            let should = matches!(class, Class::Subscribed | Class::Violation);
             for Call { source, name, .. } in self.of(class) {
                 let is = is_asked(asked, source, name);
                 let word = if is { "ask" } else { "do not ask" };

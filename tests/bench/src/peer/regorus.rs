@@ -24,7 +24,7 @@ impl Regorus {
 }
 
 impl Peer for Regorus {
-    fn judge(&mut self, record: &str) -> Result<Vec<String>> {
+    fn evaluate(&mut self, record: &str) -> Result<Vec<String>> {
         self.0.set_input(Value::from_json_str(record)?);
         let found = self.0.execute()?;
         let names = found.as_set().context("regorus did not answer with a set")?;

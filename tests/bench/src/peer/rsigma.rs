@@ -21,7 +21,7 @@ impl Rsigma {
 }
 
 impl Peer for Rsigma {
-    fn judge(&mut self, record: &str) -> Result<Vec<String>> {
+    fn evaluate(&mut self, record: &str) -> Result<Vec<String>> {
         let value: Value = serde_json::from_str(record)?;
         let results = self.0.evaluate(&JsonEvent::borrow(&value));
         Ok(results.into_iter().map(|result| result.header.rule_title).collect())

@@ -30,13 +30,13 @@ struct Answer {
 
 impl Wasm {
     pub fn new(module: &[u8]) -> Result<Self> {
-        let engine = Engine::new(&Config::new()).map_err(told)?;
+        let engine = Engine::new(&Config::new()).map_err(failed)?;
         let mut store = Store::new(&engine, ());
-        let memory = Memory::new(&mut store, MemoryType::new(PAGES, None)).map_err(told)?;
-        let module = Module::new(&engine, module).map_err(told)?;
-        let linker = linker(&engine, &mut store, memory).map_err(told)?;
-        let instance = linker.instantiate(&mut store, &module).map_err(told)?;
-        Self::ready(store, instance, memory).map_err(told)
+        let memory = Memory::new(&mut store, MemoryType::new(PAGES, None)).map_err(failed)?;
+        let module = Module::new(&engine, module).map_err(failed)?;
+        let linker = linker(&engine, &mut store, memory).map_err(failed)?;
+        let instance = linker.instantiate(&mut store, &module).map_err(failed)?;
+        Self::ready(store, instance, memory).map_err(failed)
     }
 
     /// Puts the data, which is empty, where the heap begins.
@@ -54,13 +54,13 @@ impl Wasm {
 }
 
 impl Peer for Wasm {
-    fn judge(&mut self, record: &str) -> Result<Vec<String>> {
+    fn evaluate(&mut self, record: &str) -> Result<Vec<String>> {
         let length = i32::try_from(record.len())?;
         self.memory.write(&mut self.store, usize::try_from(self.heap)?, record.as_bytes())?;
         // The heap goes on after the text, aligned as OPA's values want it.
         let heap = (self.heap + length + 7) & !7;
         let with = (0, 0, self.data, self.heap, length, heap, 0);
-        let at = self.eval.call(&mut self.store, with).map_err(told)?;
+        let at = self.eval.call(&mut self.store, with).map_err(failed)?;
         let bytes = self.memory.data(&self.store).get(usize::try_from(at)?..).context("the answer lies outside")?;
         let answers: Vec<Answer> = serde_json::from_slice(CStr::from_bytes_until_nul(bytes)?.to_bytes())?;
         Ok(answers.into_iter().flat_map(|answer| answer.result).collect())
@@ -94,6 +94,6 @@ fn linker(engine: &Engine, store: &mut Store<()>, memory: Memory) -> wasmtime::R
     Ok(linker)
 }
 
-fn told(error: wasmtime::Error) -> anyhow::Error {
+fn failed(error: wasmtime::Error) -> anyhow::Error {
     anyhow!("{error:?}")
 }

@@ -1,6 +1,7 @@
-//! What surrounds a case: whose resource it is, and what else the principal did lately. Pure.
+//! What is learnt around a case: what is left to lose, whose the resource is, what else the
+//! principal did, and from where. Pure.
 //!
-//! People want to know it; nothing waits for it, and what could not be learnt is left out.
+//! Nothing waits for it, and what could not be learnt is left out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,30 +9,56 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::cloud::RecentCalls;
+use super::cloud::RecentCalls;
 
 /// How far from the event a call may lie to be related to it.
 const RELATED_WITHIN: SignedDuration = SignedDuration::from_mins(30);
-/// How many names of calls are told.
+/// How many names of calls are reported.
 const MAX_CALL_NAMES: usize = 5;
 
-/// What surrounds a case.
+/// What was learnt around a case.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Context {
+pub struct Enrichment {
+    /// What is left to lose, and where the newest copy of it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub at_stake: Vec<String>,
     /// By ARN: who owns the resource, as its tags say.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub owners: BTreeMap<String, String>,
     /// What else the principal did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activity: Option<Activity>,
+    /// From which country and network the call came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
-impl Context {
+impl Enrichment {
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Where an address belongs, as far as the databases know.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// The country's ISO 3166 code.
+    pub country: Option<String>,
+    /// Number of the autonomous system.
+    pub asn: Option<u32>,
+    /// Who runs it.
+    pub organisation: Option<String>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let network = self.asn.map(|asn| format!("AS{asn}")).into_iter().chain(self.organisation.clone());
+        let network: Vec<String> = network.collect();
+        let network = (!network.is_empty()).then(|| network.join(" "));
+        f.write_str(&self.country.clone().into_iter().chain(network).collect::<Vec<_>>().join(", "))
     }
 }
 

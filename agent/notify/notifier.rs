@@ -1,18 +1,18 @@
-//! Where notices go: a Slack channel, or stdout where none is configured.
+//! Where notifications go: a Slack channel, or stdout where none is configured.
 
 use std::io::Write as _;
 
-use super::notification::Notification;
 use super::slack::api::{Api, Mark, SetupError, SlackError};
 use super::slack::button::Answers;
 use super::slack::message;
 use super::slack::message::Message;
 use super::text;
 use crate::config::{Notify, OnCall};
+use crate::domain::case::CaseRecord;
 use crate::ledger::{Incident, Thread};
 use crate::ops::fault;
 
-/// Where notices go.
+/// Where notifications go.
 pub enum Notifier {
     /// A thread for each incident in one channel.
     Slack {
@@ -47,29 +47,29 @@ impl Notifier {
     pub(super) async fn begin(
         &self,
         incident: &Incident,
-        told: &[&Notification],
+        reported: &[&CaseRecord],
         tried: Tried,
     ) -> Result<Option<Thread>, SlackError> {
         let Self::Slack { api, channel, answers, .. } = self else {
             return Ok(None);
         };
-        let message = message::root(incident, told, *answers);
+        let message = message::root(incident, reported, *answers);
         let mark = Mark { incident: incident.id.clone(), numbers: Vec::new() };
         let ts = send(api, channel, None, &message, (&mark, tried)).await?;
         Ok(Some(Thread { channel: channel.clone(), ts, shown: 0 }))
     }
 
-    /// Tells notices of one incident, in its thread where it has one.
+    /// Sends notifications of one incident, in its thread where it has one.
     pub(super) async fn post(
         &self,
         incident: &Incident,
         batch: &Batch<'_>,
         thread: Option<&Thread>,
     ) -> Result<(), SlackError> {
-        let Batch { notifications, mark, tried, wake } = batch;
+        let Batch { cases, mark, tried, wake } = batch;
         match (self, thread) {
             (Self::Slack { api, on_call, answers, .. }, Some(thread)) => {
-                let message = message::reply(incident, notifications, *answers);
+                let message = message::reply(incident, cases, *answers);
                 let message = match (wake, on_call) {
                     (Wake::Somebody, Some(on_call)) => message.waking(on_call),
                     (Wake::Somebody, None) | (Wake::Nobody, _) => message,
@@ -78,9 +78,7 @@ impl Notifier {
             }
             (Self::Slack { .. } | Self::Stdout, _) => {
                 let mut out = std::io::stdout().lock();
-                let said = notifications
-                    .iter()
-                    .try_for_each(|notification| writeln!(out, "{}", text::render(incident, notification)));
+                let said = cases.iter().try_for_each(|case| writeln!(out, "{}", text::render(incident, case)));
                 said.map_err(|error| SlackError::Unavailable(error.to_string()))
             }
         }
@@ -90,23 +88,23 @@ impl Notifier {
     pub(super) async fn refresh(
         &self,
         incident: &Incident,
-        told: &[&Notification],
+        reported: &[&CaseRecord],
         thread: &Thread,
     ) -> Result<(), SlackError> {
         match self {
             Self::Slack { api, answers, .. } => {
                 let mark = Mark { incident: incident.id.clone(), numbers: Vec::new() };
-                api.update(&thread.channel, &thread.ts, &message::root(incident, told, *answers), &mark).await
+                api.update(&thread.channel, &thread.ts, &message::root(incident, reported, *answers), &mark).await
             }
             Self::Stdout => Ok(()),
         }
     }
 }
 
-/// Notices of one incident that are told as one message.
+/// Notifications of one incident that are sent as one message.
 pub(super) struct Batch<'a> {
-    /// What is told.
-    pub notifications: &'a [&'a Notification],
+    /// What is reported.
+    pub cases: &'a [&'a CaseRecord],
     /// What the message is found again by.
     pub mark: Mark,
     /// Whether it may have arrived already.

@@ -1,4 +1,4 @@
-//! How long a piece of work waited for AWS, so that the agent's own time can be told from AWS's.
+//! How long a piece of work waited for AWS, so that the agent's own time can be measured apart.
 //!
 //! Calls that wait at the same time count once: the sum never exceeds the time that passed.
 //! It follows a task, not what the task spawns. Outside [`measuring`] it does nothing.
@@ -42,7 +42,7 @@ pub fn so_far() -> Duration {
 }
 
 /// Waits for one call, on the meter of the work around it.
-pub(super) async fn during<F: Future>(call: F) -> F::Output {
+pub async fn during<F: Future>(call: F) -> F::Output {
     let _waiting = METER.try_with(Arc::clone).ok().map(Waiting::start);
     call.await
 }

@@ -2,32 +2,12 @@
 //!
 //! CloudTrail does not say it. The databases are read once, at the start; nobody is asked.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use maxminddb::{Reader, geoip2};
-use serde::{Deserialize, Serialize};
 
-/// Where an address belongs, as far as the databases know.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Origin {
-    /// The country's ISO 3166 code.
-    pub country: Option<String>,
-    /// Number of the autonomous system.
-    pub asn: Option<u32>,
-    /// Who runs it.
-    pub organisation: Option<String>,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let network = self.asn.map(|asn| format!("AS{asn}")).into_iter().chain(self.organisation.clone());
-        let network: Vec<String> = network.collect();
-        let network = (!network.is_empty()).then(|| network.join(" "));
-        f.write_str(&self.country.clone().into_iter().chain(network).collect::<Vec<_>>().join(", "))
-    }
-}
+use crate::domain::enrichment::Origin;
 
 /// A database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -83,21 +63,21 @@ mod tests {
         Origins::open(&paths)
     }
 
-    fn told(origins: &Origins, address: &str) -> Option<String> {
+    fn found(origins: &Origins, address: &str) -> Option<String> {
         origins.find(address).map(|origin| origin.to_string())
     }
 
     #[test]
-    fn an_address_is_told_as_far_as_the_databases_know_it() {
+    fn an_address_is_located_as_far_as_the_databases_know_it() {
         let both = origins(&["asn.mmdb", "country.mmdb"]).expect("readable");
-        assert_eq!(told(&both, "198.51.100.7").as_deref(), Some("NL, AS64500 Example"));
-        assert_eq!(told(&both, "203.0.113.1"), None);
+        assert_eq!(found(&both, "198.51.100.7").as_deref(), Some("NL, AS64500 Example"));
+        assert_eq!(found(&both, "203.0.113.1"), None);
         for other in ["2001:db8::1", "backup.amazonaws.com", "AWS Internal", ""] {
-            assert_eq!(told(&both, other), None, "{other}");
+            assert_eq!(found(&both, other), None, "{other}");
         }
         let country = origins(&["country.mmdb"]).expect("readable");
-        assert_eq!(told(&country, "198.51.100.7").as_deref(), Some("NL"));
-        assert_eq!(told(&Origins::default(), "198.51.100.7"), None);
+        assert_eq!(found(&country, "198.51.100.7").as_deref(), Some("NL"));
+        assert_eq!(found(&Origins::default(), "198.51.100.7"), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 """Which request parameters each call has, in CloudTrail's spelling: what `keepwatch policy check` knows of them.
 
-`python -m lab.parameters FOLDER` writes one file for each service, a call on each line: members by name, `[x]` for a
-list of x, `{"*": x}` for a map, `null` for a value of any type. `observed.json` beside this file holds what real
-records have and the models do not tell; `--records FILE...` prints what would be added to it.
+`PYTHONPATH=tests python .ci/schema/calls.py FOLDER` writes one file for each service, a call on each line: members by
+name, `[x]` for a list of x, `{"*": x}` for a map, `null` for a value of any type. `observed.json` beside this file
+holds what real records have and the models do not tell; `--records FILE...` prints what would be added to it. The
+spelling is the lab's, which writes such records itself.
 """
 
 import argparse
@@ -10,8 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from .shapes import service_model
-from .spelling import EVENT_NAMES, S3_HEADERS, ec2_set, field
+from lab.shapes import service_model
+from lab.spelling import EVENT_NAMES, S3_HEADERS, ec2_set, field
 
 SERVICES = (
     "backup",
