@@ -15,6 +15,7 @@ mod run;
 mod sweep;
 mod undo;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ use crate::domain::clock::SystemClock;
 use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
+use crate::policy::author;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
@@ -241,11 +243,17 @@ async fn agent_and_look(
     };
     // Before anything is judged: a rule in shadow must not act even once.
     let rules = agent.refresh_context().shadowing(RuleSet::clone(&agent.rules.now())).await?;
-    for rule in rules.unknown_ids(&agent.config.policies.shadow_rules) {
-        tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");
-    }
+    known_shadows(&rules, &agent.config.policies.shadow_rules)?;
     agent.rules.swap(rules);
     Ok((agent, fingerprint))
+}
+
+/// Whether every rule that accounts.toml wants in shadow is there: one that is misspelt would act.
+fn known_shadows(rules: &RuleSet, ids: &BTreeSet<String>) -> anyhow::Result<()> {
+    let Some(unknown) = rules.unknown_ids(ids).next() else { return Ok(()) };
+    let known = rules.policies.rules().iter().map(|entry| entry.rule.id.as_str());
+    let meant = author::nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+    anyhow::bail!("`shadow_rules` in accounts.toml names `{unknown}`, and the policies have no such rule{meant}")
 }
 
 /// The rules that are seen at a source, tried and ready, and how it looked.

@@ -85,6 +85,17 @@ pub struct Promotion {
     pub days: u32,
 }
 
+/// A person's decision that a rule shall not act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demotion {
+    /// The rule's id.
+    pub rule: String,
+    /// Who says so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// The part of the store that knows shadows.
 pub trait Shadows: Send + Sync {
     /// Keeps which rules are in shadow now; of those that are new from now on, of those that
@@ -109,4 +120,10 @@ pub trait Shadows: Send + Sync {
 
     /// Takes a rule out of shadow, and notes in the chain who did.
     fn promote(&self, promotion: &Promotion, now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Rules that people put into shadow, whatever METADATA and configuration say.
+    fn demoted(&self) -> impl Future<Output = Result<BTreeSet<String>, LedgerError>> + Send;
+
+    /// Puts a rule into shadow, and notes in the chain who did. A promotion of before is void.
+    fn demote(&self, demotion: &Demotion, now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }

@@ -34,6 +34,11 @@ pub(super) fn findings(rule: &Rule, answer: Result<Vec<u8>, Failure>) -> Vec<Fin
     }
 }
 
+/// What a rule found, where nothing may be wrong with any of it.
+pub(super) fn strictly(rule: &Rule, result_set: &[u8]) -> Result<Vec<Finding>, Failure> {
+    members(result_set)?.into_iter().map(|member| written(rule, member)).collect()
+}
+
 /// Puts findings in an order that does not hang on how a set was stored.
 pub(super) fn sort(findings: &mut Vec<Finding>) {
     findings.sort_by_cached_key(|finding| {
@@ -60,12 +65,16 @@ fn members(result_set: &[u8]) -> Result<Vec<Value>, Failure> {
 }
 
 fn finding(rule: &Rule, member: Value) -> Finding {
-    match serde_json::from_value(member) {
-        Ok(Written { message, resource, propose, evidence }) => {
-            Finding { rule: rule.clone(), message, resource, propose, evidence }
-        }
-        Err(error) => unjudged(rule, &malformed(&error)),
+    written(rule, member).unwrap_or_else(|failure| unjudged(rule, &failure))
+}
+
+fn written(rule: &Rule, member: Value) -> Result<Finding, Failure> {
+    let Written { message, resource, propose, evidence } =
+        serde_json::from_value(member).map_err(|error| malformed(&error))?;
+    if message.trim().is_empty() {
+        return Err(Failure::Malformed("its `message` is empty".to_owned()));
     }
+    Ok(Finding { rule: rule.clone(), message, resource, propose, evidence, approved: None })
 }
 
 /// The finding that stands for a rule that could not be evaluated. It proposes nothing and goes
@@ -77,6 +86,7 @@ fn unjudged(rule: &Rule, failure: &Failure) -> Finding {
         resource: None,
         propose: Vec::new(),
         evidence: json!({ "failure": failure.word() }),
+        approved: None,
     }
 }
 

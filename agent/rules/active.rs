@@ -101,13 +101,14 @@ impl RuleSet {
         Ok(Self { policies, strategies, shadow, candidate: None })
     }
 
-    /// The same rules, where besides those that ask for it these are in shadow, and those that
-    /// people promoted are not.
+    /// The same rules, where besides those that ask for it these are in shadow, those that people
+    /// promoted are not, and those that people demoted are.
     #[must_use]
-    pub fn shadowing(self, chosen: &BTreeSet<String>, promoted: &BTreeSet<String>) -> Self {
+    pub fn shadowing(self, chosen: &BTreeSet<String>, promoted: &BTreeSet<String>, demoted: &BTreeSet<String>) -> Self {
         let mut shadow = asking(&self.policies);
         shadow.extend(chosen.iter().cloned());
         shadow.retain(|rule| !promoted.contains(rule));
+        shadow.extend(demoted.iter().cloned());
         Self { shadow, ..self }
     }
 

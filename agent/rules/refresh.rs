@@ -319,7 +319,7 @@ fn finding(title: &str, message: String) -> Finding {
         attack: Vec::new(),
         runbook: None,
     };
-    Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null }
+    Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null, approved: None }
 }
 
 /// What a refresh works on.
@@ -345,7 +345,8 @@ impl<L: Ledger> RefreshContext<'_, L> {
     /// When the store fails.
     pub async fn shadowing(&self, set: RuleSet) -> Result<RuleSet, LedgerError> {
         let promoted = self.ledger.promoted().await?;
-        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted))
+        let demoted = self.ledger.demoted().await?;
+        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted, &demoted))
     }
 
     /// Notes in the ledger which bundle evaluates from now on, unless it is noted already.

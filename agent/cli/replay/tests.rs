@@ -41,8 +41,14 @@ impl EventSink for Named {
             runbook: None,
         };
         let message = format!("in {}", account.name);
-        let finding =
-            Finding { rule, message, resource: None, propose: vec![ResponseKind::Contain], evidence: json!(null) };
+        let finding = Finding {
+            rule,
+            message,
+            resource: None,
+            propose: vec![ResponseKind::Contain],
+            evidence: json!(null),
+            approved: None,
+        };
         (event.name == self.0).then(|| line(location, event, &finding)).into_iter().collect()
     }
 }

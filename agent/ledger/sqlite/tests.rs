@@ -156,6 +156,7 @@ fn finding(evidence: Value) -> Finding {
         resource: None,
         propose: vec![ResponseKind::Contain],
         evidence,
+        approved: None,
     }
 }
 

@@ -43,7 +43,8 @@ struct LintCollector<'a> {
 
 impl<'a> LintCollector<'a> {
     fn push(&mut self, line: u64, lint: &str, [what, why, next]: [String; 3]) {
-        self.flaws.push(Lint { file: self.module.file.clone(), line, lint: lint.to_owned(), what, why, next });
+        let (file, lint) = (self.module.file.clone(), lint.to_owned());
+        self.flaws.push(Lint { file, line, column: 1, lint, what, why, next });
     }
 
     fn literals(&mut self, rule: &Value) {

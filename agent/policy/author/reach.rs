@@ -18,6 +18,9 @@ use crate::policy::bundle::build;
 use crate::policy::catalogue::{EventPattern, Name, Subscription};
 use crate::policy::error::PolicyError;
 
+/// How long OPA may take to work a rule out: one that takes longer is told by its examples.
+const TIMEOUT: &str = "--timeout=10s";
+
 #[derive(Deserialize, Default)]
 struct Output {
     #[serde(default)]
@@ -56,6 +59,7 @@ pub(super) fn flaws(work: &Work, rule: &Described) -> Result<Vec<Lint>, PolicyEr
     let flaw = |lint: &str, what: String, why: &str, next: String| Lint {
         file: rule.file.clone(),
         line: rule.events_line,
+        column: 1,
         lint: lint.to_owned(),
         what,
         why: why.to_owned(),
@@ -87,7 +91,7 @@ fn conjunctions(work: &Work, entrypoint: &str) -> Result<Option<Vec<Conjunction>
     let query = format!("data.{}[x]", entrypoint.replace('/', "."));
     // INVARIANT: all of the input is unknown. With only its names unknown, rules that read
     // other fields would vanish.
-    command.args(["--partial", &query, "--unknowns=input", "--format=json"]).args(build::rules_only());
+    command.args(["--partial", &query, "--unknowns=input", "--format=json", TIMEOUT]).args(build::rules_only());
     for part in [place, "lib", "data"].iter().filter(|part| work.folder.join(part).is_dir()) {
         command.args(["--data", part]);
     }

@@ -22,7 +22,14 @@ pub(super) fn finding(rule: &str, resource: Option<&str>, propose: &[ResponseKin
         runbook: None,
     };
     let resource = resource.map(str::to_owned);
-    Finding { rule, message: "it happened".to_owned(), resource, propose: propose.to_vec(), evidence: Value::Null }
+    Finding {
+        rule,
+        message: "it happened".to_owned(),
+        resource,
+        propose: propose.to_vec(),
+        evidence: Value::Null,
+        approved: None,
+    }
 }
 
 fn account() -> Account {

@@ -107,6 +107,12 @@ impl DecisionContext<'_> {
             let Exemption { owner, expires, reason, .. } = exemption.clone();
             return (Mode::Observe, Because::Exempt { expires, owner, reason });
         }
+        if let Some(list) = &finding.approved {
+            return (Mode::Observe, Because::Approved { list: list.clone() });
+        }
+        if self.principal.is_some_and(|principal| principal.flags.agent) {
+            return (Mode::Observe, Because::OwnCall);
+        }
         let (account, rule) = (self.account, &finding.rule);
         let mode = self.config.mode.min(account.mode).min(rule.mode);
         let because = if mode == Mode::Enforce {

@@ -22,6 +22,7 @@ fn finding(propose: &[ResponseKind]) -> Finding {
         resource: Some(BUCKET.to_owned()),
         propose: propose.to_vec(),
         evidence: serde_json::Value::Null,
+        approved: None,
     }
 }
 
@@ -213,4 +214,25 @@ fn the_stronger_of_two_containments_wins_and_nothing_is_done_twice() {
 /// A test's past outlives the test.
 fn leaked(past: BTreeMap<String, RecentRepairs>) -> &'static BTreeMap<String, RecentRepairs> {
     Box::leak(Box::new(past))
+}
+
+#[test]
+fn what_an_approved_principal_does_is_recorded_and_nothing_else() {
+    let approved = Finding { approved: Some("may_change".to_owned()), ..finding(&[ResponseKind::Contain]) };
+    let decision = decided(&[approved], Some(principal(PrincipalKind::IamUser, "ops")), |_, _| {});
+    assert!(decision.act.is_empty() && decision.ask.is_empty(), "{decision:?}");
+    assert!(says(&decision, "approved by `data.approved.may_change`"), "{decision:?}");
+    assert_eq!(decision.reasons[0].mode, Mode::Observe);
+}
+
+#[test]
+fn what_keepwatch_itself_did_is_recorded_and_nothing_else() {
+    let own = Principal {
+        flags: Flags { agent: true, ..Flags::default() },
+        ..principal(PrincipalKind::AssumedRole, "KeepwatchRespond")
+    };
+    let both = [finding(&[ResponseKind::Contain, ResponseKind::Restore])];
+    let decision = decided(&both, Some(own), |_, _| {});
+    assert!(decision.act.is_empty() && decision.ask.is_empty(), "{decision:?}");
+    assert!(says(&decision, "Keepwatch itself did it"), "{decision:?}");
 }
