@@ -31,4 +31,5 @@ mod policy_trust;
 mod replay;
 mod reversible;
 mod round_trips;
+mod start;
 mod supervision;

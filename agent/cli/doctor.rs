@@ -3,14 +3,13 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{PolicyPlace, Verdict, connect, known_shadows, load_config, rules_of, say, say_json};
+use super::{PolicyPlace, Verdict, cache, connect, known_shadows, load_config, rules_of, say, say_json};
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::cloud::Readers as _;
 use crate::notify::slack::button::Answers;
 use crate::policy::bundle::source::Source;
-use crate::policy::engine::compiler::Compiler;
 use crate::rules::active;
 
 #[derive(Debug, Args)]
@@ -79,10 +78,11 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Ve
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
     let usable = match (&source, aws) {
         (Source::Path(path), _) => {
-            rules_of(source.clone(), settings, Compiler::Here, active::fetch_path_if_changed(path.clone(), &[])).await
+            rules_of(source.clone(), settings, cache::compiler(), active::fetch_path_if_changed(path.clone(), &[]))
+                .await
         }
         (Source::S3 { .. }, Some(aws)) => {
-            rules_of(source.clone(), settings, Compiler::Here, active::fetch_if_changed(&source, &[], aws)).await
+            rules_of(source.clone(), settings, cache::compiler(), active::fetch_if_changed(&source, &[], aws)).await
         }
         (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
     };

@@ -4,6 +4,7 @@
 //! 1 when it found something wrong or failed, 2 when it was called wrongly.
 
 mod backtest;
+mod cache;
 mod doctor;
 mod events;
 mod incident;
@@ -35,6 +36,7 @@ use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::author;
+use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
@@ -203,7 +205,7 @@ async fn connect(config: &Config) -> Result<Aws, NoCredentials> {
 
 /// Puts the agent together.
 async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
-    Ok(agent_and_look(places, Compiler::Here, started).await?.0)
+    Ok(agent_and_look(places, cache::compiler(), started).await?.0)
 }
 
 /// The agent, and how the source of its rules looked.
@@ -218,7 +220,7 @@ async fn agent_and_look(
     let early = match &source {
         Source::Path(path) => {
             let seen = active::fetch_path_if_changed(path.clone(), &[]);
-            Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), compiler, seen)))
+            Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), compiler.clone(), seen)))
         }
         Source::S3 { .. } => None,
     };
@@ -273,9 +275,9 @@ async fn rules_of(
         let trust = settings.trust()?;
         let Fetched { fingerprint, content } = seen.await?;
         let content = content.context("it looks like nothing at all")?;
-        anyhow::Ok((active::compile(content, &source, trust.as_ref(), compiler).await?, fingerprint))
+        anyhow::Ok((active::compile(content, &source, trust.as_ref(), &compiler).await?, fingerprint))
     };
-    load.await.with_context(|| format!("cannot use the policies in `{source}`"))
+    load.await.with_context(|| cannot_use(&source))
 }
 
 fn load_config(path: &Path) -> anyhow::Result<Config> {
@@ -283,7 +285,7 @@ fn load_config(path: &Path) -> anyhow::Result<Config> {
 }
 
 fn load_policies(path: &Path) -> anyhow::Result<Policies> {
-    Policies::load(path).with_context(|| format!("cannot use the policies in `{}`", path.display()))
+    load_from(&Source::Path(path.to_owned()), path, None)
 }
 
 /// The policies without the agent: from files only, trusted as `accounts.toml` says.
@@ -293,10 +295,17 @@ fn load_trusted(place: &PolicyPlace, config: Option<&Config>) -> anyhow::Result<
     let Source::Path(path) = &source else {
         anyhow::bail!("this command needs no account, so it fetches nothing: copy `{source}` here first");
     };
-    let loaded = settings
-        .trust()
-        .and_then(|trust| PolicyContent::Path(path.clone()).compile(&source, trust.as_ref(), Compiler::Here));
-    loaded.with_context(|| format!("cannot use the policies in `{source}`"))
+    let trust = settings.trust().with_context(|| cannot_use(&source))?;
+    load_from(&source, path, trust.as_ref())
+}
+
+fn load_from(source: &Source, path: &Path, trust: Option<&Trust>) -> anyhow::Result<Policies> {
+    let content = PolicyContent::Path(path.to_owned());
+    content.compile(source, trust, &cache::compiler()).with_context(|| cannot_use(source))
+}
+
+fn cannot_use(source: &Source) -> String {
+    format!("cannot use the policies in `{source}`")
 }
 
 fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
-use super::{Places, Verdict, agent_and_look};
+use super::{Places, Verdict, agent_and_look, cache};
 use crate::aws::Aws;
 use crate::intake;
 use crate::ledger::Ledger as _;
@@ -26,7 +26,6 @@ use crate::ops::serve;
 use crate::ops::serve::Pages;
 use crate::ops::supervise;
 use crate::ops::supervise::{TaskError, Tasks};
-use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
 use crate::rules::refresh::Refresher;
 
@@ -145,7 +144,8 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
 
 /// The agent, and what keeps its rules fresh.
 async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aws, Sqlite>, Refresher)> {
-    let (agent, look) = agent_and_look(places, Compiler::Child, started).await?;
+    let compiler = cache::compiler_that_stays();
+    let (agent, look) = agent_and_look(places, compiler.clone(), started).await?;
     let source = places.policies.source(&agent.config.policies);
     let rules = agent.rules.now();
     let (count, digest) = (rules.policies.rules().len(), rules.policies.digest());
@@ -155,7 +155,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     let home = agent.clouds.identity().await.context("cannot find out which account the agent is in")?.account;
     let mut refresher = Refresher::new(source, home, look, agent.clock.now());
     refresher.trust = agent.config.policies.trust()?;
-    refresher.compiler = Compiler::Child;
+    refresher.compiler = compiler;
     refresher.max_age = agent.config.policies.max_age();
     refresher.candidate = agent.config.policies.shadow.clone();
     Ok((agent, refresher))

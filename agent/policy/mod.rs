@@ -111,14 +111,14 @@ impl Policies {
     /// As [`Policies::load`].
     pub fn load_within(path: &Path, limits: Limits) -> Result<Self, PolicyError> {
         let bundle = if path.is_dir() { bundle::build::in_passing(path)? } else { Bundle::read(path)? };
-        Self::of(bundle, limits, Compiler::Here)
+        Self::of(bundle, limits, &Compiler::here())
     }
 
     /// Compiles a bundle that was read.
     ///
     /// # Errors
     /// When it cannot be run, or one of its rules does not say what it must.
-    pub fn of(bundle: Bundle, limits: Limits, compiler: Compiler) -> Result<Self, PolicyError> {
+    pub fn of(bundle: Bundle, limits: Limits, compiler: &Compiler) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits, compiler)?;
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
         let Bundle { data, digest, manifest, reads, .. } = bundle;

@@ -316,10 +316,10 @@ pub async fn compile(
     content: PolicyContent,
     source: &Source,
     trust: Option<&Trust>,
-    compiler: Compiler,
+    compiler: &Compiler,
 ) -> Result<RuleSet, RulesError> {
-    let (source, trust) = (source.clone(), trust.cloned());
-    let make = move || RuleSet::new(content.compile(&source, trust.as_ref(), compiler)?);
+    let (source, trust, compiler) = (source.clone(), trust.cloned(), compiler.clone());
+    let make = move || RuleSet::new(content.compile(&source, trust.as_ref(), &compiler)?);
     tokio::task::spawn_blocking(make).await?
 }
 

@@ -92,7 +92,7 @@ impl Refresher {
         Self {
             source,
             trust: None,
-            compiler: Compiler::Here,
+            compiler: Compiler::here(),
             max_age,
             home,
             candidate: None,
@@ -124,7 +124,7 @@ impl Refresher {
             }
             Ok(Fetched { content: None, .. }) => Looked::Same,
             Ok(Fetched { fingerprint, content: Some(content) }) => {
-                match active::compile(content, &self.source, self.trust.as_ref(), self.compiler).await {
+                match active::compile(content, &self.source, self.trust.as_ref(), &self.compiler).await {
                     Ok(set) => self.take(context, fingerprint, set).await?,
                     Err(problem) => self.refuse(context, fingerprint, &problem).await?,
                 }
@@ -188,7 +188,7 @@ impl Refresher {
             Ok(Fetched { content: None, .. }) => return None,
             Ok(Fetched { fingerprint, content: Some(content) }) => {
                 self.seen_beside = Some(fingerprint);
-                active::compile(content, source, self.trust.as_ref(), self.compiler).await
+                active::compile(content, source, self.trust.as_ref(), &self.compiler).await
             }
             Err(problem) => Err(problem),
         };

@@ -294,7 +294,7 @@ fn compiled(work: &Work, tests: &[Module], without: &[String]) -> Result<Policie
     let mut bundle = Bundle::read(&bundle)?;
     // Tests are no rules: they have no METADATA and want no events.
     bundle.manifest.entrypoints.retain(|entrypoint| entrypoint.path.ends_with("/findings"));
-    Policies::of(bundle, Limits::default(), Compiler::Here)
+    Policies::of(bundle, Limits::default(), &Compiler::here())
 }
 
 /// What the agent's engine says of a test. Its input is empty, as in `opa test`.

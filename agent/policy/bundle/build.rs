@@ -75,7 +75,7 @@ pub fn build_accepted(
 /// What was built, as the agent would load it. Every folder of a rule is a rule in it: `opa` passes
 /// over one without METADATA.
 fn loaded(folder: &Path, bundle: &Path) -> Result<Policies, PolicyError> {
-    let policies = Policies::of(Bundle::read(bundle)?, Limits::default(), Compiler::Here)?;
+    let policies = Policies::of(Bundle::read(bundle)?, Limits::default(), &Compiler::here())?;
     for place in
         places(folder).into_iter().filter(|place| names(&folder.join(place)).iter().any(|name| name.ends_with(".rego")))
     {

@@ -8,6 +8,7 @@ mod builtins;
 pub mod compiler;
 mod instance;
 mod module;
+pub mod private;
 pub mod reads;
 mod sprintf;
 mod values;
@@ -96,7 +97,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it is no module of OPA's, has another ABI, or calls a builtin that is not here.
-    pub fn new(bundle: &Bundle, limits: Limits, compiler: Compiler) -> Result<Self, PolicyError> {
+    pub fn new(bundle: &Bundle, limits: Limits, compiler: &Compiler) -> Result<Self, PolicyError> {
         let wasm = module::localize_memory(&bundle.wasm)?;
         let module = compiler.compile(&wasm).map_err(unusable)?;
         let engine = module.engine();
@@ -304,7 +305,7 @@ mod tests {
             reads: Default::default(),
             digest: String::new(),
         };
-        let error = Engine::new(&bundle, Limits::default(), Compiler::Here).err().unwrap().to_string();
+        let error = Engine::new(&bundle, Limits::default(), &Compiler::here()).err().unwrap().to_string();
         assert_eq!(error, "the bundle's `policy.wasm` cannot be run: it is not a module that `opa build` made");
     }
 
