@@ -107,7 +107,6 @@ check-dependencies: $(CARGO_DENY)
 
 .PHONY: check-policies
 check-policies: $(OPA) build
-	opa fmt --fail --list policies
 	$(KEEPWATCH) policy check policies
 
 .PHONY: check-schema

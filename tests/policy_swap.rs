@@ -294,7 +294,7 @@ async fn a_bad_bundle_is_reported_once_and_counted_and_a_good_one_is_noted() {
     assert!(
         reported[0].contains("are refused, the active ones stay") && reported[0].contains("is not a policy bundle")
     );
-    assert_eq!(stage.agent.metrics.count.policy_refusals.load(Ordering::Relaxed), 1);
+    assert_eq!(stage.agent.metrics.count.policy_refusals.get(), 1);
 
     let writes = stage.agent.ledger.writes();
     stage.refresh().await;
@@ -304,7 +304,7 @@ async fn a_bad_bundle_is_reported_once_and_counted_and_a_good_one_is_noted() {
     let noted = stage.chain_of("policies").await;
     assert_eq!(noted.len(), 2);
     assert_eq!(noted[1]["digest"], stage.agent.rules.now().policies.digest());
-    assert_eq!(stage.agent.metrics.count.policy_swaps.load(Ordering::Relaxed), 1);
+    assert_eq!(stage.agent.metrics.count.policy_swaps.get(), 1);
 }
 
 #[tokio::test]

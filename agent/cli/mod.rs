@@ -14,11 +14,12 @@ mod run;
 mod sweep;
 mod undo;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -33,6 +34,7 @@ use crate::domain::region::Region;
 use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
+use crate::policy::author;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
@@ -165,8 +167,15 @@ fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
     }
 }
 
+/// How long threads of the runtime may take to end with the process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
 fn on_runtime(work: impl Future<Output = anyhow::Result<Verdict>>) -> anyhow::Result<Verdict> {
-    runtime()?.block_on(work)
+    let runtime = runtime()?;
+    let verdict = runtime.block_on(work);
+    // A thread that hangs must not keep a process that has come to its end.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    verdict
 }
 
 /// For work on threads of its own, which only waits on the runtime.
@@ -238,13 +247,19 @@ async fn agent_and_look(
         origins,
         shadows: Backlog::default(),
     };
-    // Before anything is judged: a rule in shadow must not act even once.
+    // Before anything is evaluated: a rule in shadow must not act even once.
     let rules = agent.refresh_context().shadowing(RuleSet::clone(&agent.rules.now())).await?;
-    for rule in rules.unknown_ids(&agent.config.policies.shadow_rules) {
-        tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");
-    }
+    known_shadows(&rules, &agent.config.policies.shadow_rules)?;
     agent.rules.swap(rules);
     Ok((agent, fingerprint))
+}
+
+/// Whether every rule that accounts.toml wants in shadow is there: one that is misspelt would act.
+fn known_shadows(rules: &RuleSet, ids: &BTreeSet<String>) -> anyhow::Result<()> {
+    let Some(unknown) = rules.unknown_ids(ids).next() else { return Ok(()) };
+    let known = rules.policies.rules().iter().map(|entry| entry.rule.id.as_str());
+    let meant = author::nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+    anyhow::bail!("`shadow_rules` in accounts.toml names `{unknown}`, and the policies have no such rule{meant}")
 }
 
 /// The rules that are seen at a source, tried and ready, and how it looked.

@@ -11,13 +11,14 @@ pub mod error;
 pub mod input;
 
 mod findings;
+mod refused;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::finding::Finding;
@@ -53,6 +54,24 @@ pub struct Subscribers<'a> {
     policies: &'a Policies,
     rules: Vec<EntrypointId>,
     reads: Parts,
+}
+
+/// A document, written down, and the rules that it concerns.
+#[derive(Debug)]
+pub struct EvaluationJob {
+    policies: Policies,
+    rules: Vec<EntrypointId>,
+    json: Vec<u8>,
+    now: Timestamp,
+}
+
+impl EvaluationJob {
+    /// Evaluates the rules: computing from beginning to end.
+    #[must_use]
+    pub fn run(self) -> Vec<Finding> {
+        let Self { policies, rules, json, now } = self;
+        policies.evaluate_json(policies.rules().iter().filter(|entry| rules.contains(&entry.id)), json, now)
+    }
 }
 
 impl Subscribers<'_> {
@@ -103,6 +122,7 @@ impl Policies {
         let engine = Engine::new(&bundle, limits, compiler)?;
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
         let Bundle { data, digest, manifest, reads, .. } = bundle;
+        catalogue.entries().iter().try_for_each(|entry| approval(entry, &data))?;
         let revision = manifest.revision;
         let policies = Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision }));
         if !policies.lay_out() {
@@ -141,6 +161,12 @@ impl Policies {
     #[must_use]
     pub fn refused_builtins(&self) -> u64 {
         self.0.engine.refused()
+    }
+
+    /// Whether deadlines pass: the thread that makes them pass is alive.
+    #[must_use]
+    pub fn keep_deadlines(&self) -> bool {
+        self.0.engine.keeps_deadlines()
     }
 
     /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
@@ -186,6 +212,13 @@ impl Policies {
         self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
     }
 
+    /// Whether the list that a rule names holds a principal.
+    fn approves(&self, entry: &Entry, principal: Option<&str>) -> bool {
+        let Some((list, arn)) = entry.approved.as_ref().zip(principal) else { return false };
+        let members = self.0.data.pointer("/approved").and_then(|approved| approved.get(list)?.as_array());
+        members.is_some_and(|members| members.iter().any(|member| member == arn))
+    }
+
     /// Evaluates a document by one rule, whether it asked for it or not: how a rule's own
     /// examples are tried. `now` is what `time.now_ns` answers.
     #[must_use]
@@ -199,6 +232,14 @@ impl Policies {
     /// When the rule does not come to its end.
     pub fn evaluate(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<u8>, Failure> {
         self.0.engine.evaluation(document.to_string().into_bytes(), nanoseconds(now)).evaluate(entry.id)
+    }
+
+    /// What a rule finds in a document; whatever the agent could make nothing of is an error.
+    ///
+    /// # Errors
+    /// When the rule does not come to its end, or returns anything but findings.
+    pub fn evaluate_strictly(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<Finding>, Failure> {
+        findings::strictly(&entry.rule, &self.evaluate(entry, document, now)?)
     }
 
     /// The bare answer of any entry point of the module, a rule or not; nothing when it has
@@ -220,13 +261,68 @@ impl Policies {
         if entries.peek().is_none() {
             return Vec::new();
         }
-        let json = serde_json::to_vec(document).unwrap_or_default();
+        self.evaluate_json(entries, serde_json::to_vec(document).unwrap_or_default(), now)
+    }
+
+    /// The evaluation of a document by rules that it concerns, for another thread to do; nothing
+    /// when it concerns none.
+    #[must_use]
+    pub fn job<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Option<EvaluationJob> {
+        let rules: Vec<EntrypointId> = entries.map(|entry| entry.id).collect();
+        let json = || serde_json::to_vec(document).unwrap_or_default();
+        (!rules.is_empty()).then(|| EvaluationJob { policies: self.clone(), rules, json: json(), now })
+    }
+
+    fn evaluate_json<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        json: Vec<u8>,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let entries: Vec<&Entry> = entries.collect();
+        let names_approved = entries.iter().any(|entry| entry.approved.is_some());
+        let principal = if names_approved { principal_arn(&json) } else { None };
         let mut evaluation = self.0.engine.evaluation(json, nanoseconds(now));
-        let mut found: Vec<_> =
-            entries.flat_map(|entry| findings::findings(&entry.rule, evaluation.evaluate(entry.id))).collect();
+        let mut found = Vec::new();
+        for entry in entries {
+            let mut own = findings::findings(&entry.rule, evaluation.evaluate(entry.id));
+            if !own.is_empty() && self.approves(entry, principal.as_deref()) {
+                own.iter_mut().for_each(|finding| finding.approved.clone_from(&entry.approved));
+            }
+            found.append(&mut own);
+        }
         findings::sort(&mut found);
         found
     }
+}
+
+/// The ARN of the principal that a document names.
+fn principal_arn(document: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        principal: ArnOnly,
+    }
+    #[derive(Deserialize)]
+    struct ArnOnly {
+        arn: Option<String>,
+    }
+    serde_json::from_slice::<Named>(document).ok()?.principal.arn
+}
+
+/// Whether the list that a rule's METADATA names is in the bundle's data.
+fn approval(entry: &Entry, data: &Value) -> Result<(), PolicyError> {
+    let Some(list) = &entry.approved else { return Ok(()) };
+    let lists = data.get("approved").and_then(Value::as_object);
+    if lists.is_some_and(|lists| lists.get(list).is_some_and(Value::is_array)) {
+        return Ok(());
+    }
+    let detail = format!("its METADATA names the list `{list}`, and `data.approved` has no such list");
+    Err(PolicyError::Rule { entrypoint: entry.entrypoint.clone(), detail })
 }
 
 /// A moment as `time.now_ns` answers it; those that do not fit are beyond the year 2262.
