@@ -183,7 +183,7 @@ fn a_restore_that_cannot_be_carried_out_is_reported() {
     lab.done(As::Root(PRODUCTION), "iam", "put_role_policy", policy);
     let suspend = json!({"Bucket": "securecart-invoices", "VersioningConfiguration": {"Status": "Suspended"}});
     lab.done(As::Attacker, "s3", "put_bucket_versioning", suspend);
-    let said = "restore is not possible: not allowed to call `s3:GetBucketLocation`";
+    let said = "`restore` is not possible: not allowed to call `s3:GetBucketLocation`";
     lab.eventually("people are told", || lab.slack_text().contains(said));
     assert!(lab.log().contains(said), "and the log says so");
 }
