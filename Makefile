@@ -13,6 +13,8 @@ PYTHON ?= python3
 TOOLS := $(if $(KEEPWATCH_CACHE),$(abspath $(KEEPWATCH_CACHE))/tools,$(CURDIR)/.tools)
 CARGO_TARGET_DIR ?= $(if $(KEEPWATCH_CACHE),$(abspath $(KEEPWATCH_CACHE))/target,$(CURDIR)/target)
 export CARGO_TARGET_DIR
+# Compiled policies are kept in no home folder either.
+export KEEPWATCH_CACHE_DIR :=
 # In CI a stale Cargo.lock is an error.
 LOCKED := $(if $(CI),--locked)
 
@@ -61,11 +63,11 @@ demo: tools build policies ## an attack on a local AWS, and what Keepwatch does 
 .PHONY: bench
 bench: BUILD = --release
 bench: PROFILE = release
-bench: $(OPA) $(BENCH_READY) build ## how fast a replay is, beside gunzip alone and other engines (needs Go)
+bench: $(OPA) $(BENCH_READY) $(LAB_READY) build ## how fast a replay is, beside gunzip alone and other engines, and a start (needs Go)
 	$(CARGO) build --locked --release --manifest-path tests/bench/Cargo.toml
 	cd tests/bench/opa && CGO_ENABLED=0 go build -trimpath -o $(CARGO_TARGET_DIR)/release/opa-peer .
 	PYTHONPATH=tests KEEPWATCH=$(KEEPWATCH) KEEPWATCH_OPA=$(OPA) BENCH=$(CARGO_TARGET_DIR)/release/keepwatch-bench \
-		OPA_PEER=$(CARGO_TARGET_DIR)/release/opa-peer $(BENCH)/bin/python -m bench
+		OPA_PEER=$(CARGO_TARGET_DIR)/release/opa-peer LAB=$(LAB)/bin/python $(BENCH)/bin/python -m bench
 
 .PHONY: test
 test: tools policies test-policies test-code lab-test ## every test
@@ -107,7 +109,6 @@ check-dependencies: $(CARGO_DENY)
 
 .PHONY: check-policies
 check-policies: $(OPA) build
-	opa fmt --fail --list policies
 	$(KEEPWATCH) policy check policies
 
 .PHONY: check-schema

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use keepwatch::domain::finding::Finding;
 use keepwatch::policy::Policies;
+use keepwatch::policy::author::fixtures;
 use keepwatch::policy::bundle::Bundle;
 use keepwatch::policy::bundle::build::{build, opa};
 use keepwatch::policy::catalogue::Entry;
@@ -67,12 +68,10 @@ fn event_document(event: Value) -> Value {
 
 /// The documents in `fires.json` or `silent.json` beside a rule.
 pub fn examples(entry: &Entry, file: &str) -> Vec<Value> {
-    let folder = root().join("policies").join(Path::new(&entry.entrypoint).parent().unwrap());
-    match serde_json::from_str(&fs::read_to_string(folder.join(file)).unwrap_or_default()) {
-        Ok(Value::Array(documents)) => documents,
-        Ok(document) => vec![document],
-        Err(_) => Vec::new(),
-    }
+    let place = entry.entrypoint.trim_end_matches("/findings");
+    let examples = fixtures::read(&root().join("policies"), place, file).unwrap();
+    assert!(!examples.is_empty(), "{place}: `{file}` has no example");
+    examples.into_iter().map(|example| example.document).collect()
 }
 
 /// The document with each of its fields, at any depth, left out in turn.

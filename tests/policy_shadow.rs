@@ -3,15 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
 use keepwatch::domain::case::DedupKey;
 use keepwatch::domain::resource::bucket::Versioning;
 use keepwatch::domain::resource::{Kind, Place};
 use keepwatch::ledger::Ledger as _;
-use keepwatch::ledger::shadow::{Promotion, Shadows as _};
-use keepwatch::ops::metrics::Stopwatch;
+use keepwatch::ledger::shadow::{Demotion, Promotion, Shadows as _};
+use keepwatch::ops::metrics::{Exposition, Outside, Stopwatch};
 use keepwatch::policy::bundle::build::build;
 use keepwatch::policy::bundle::source::Source;
 use keepwatch::rules::refresh::Looked;
@@ -55,7 +54,8 @@ async fn what_a_rule_in_shadow_finds_is_kept_and_nothing_comes_of_it() {
     let ledger = &stage.agent.ledger;
     assert!(ledger.incidents().await.unwrap().is_empty() && ledger.undelivered().await.unwrap().is_empty());
     assert!(ledger.entries().await.unwrap().is_empty(), "nothing was claimed");
-    assert_eq!(stage.agent.metrics.count.findings.load(Ordering::Relaxed), 0);
+    let outside = Outside { bundle: String::new(), store_writes: 0, refused_builtins: 0 };
+    assert!(!stage.agent.metrics.render(&outside, Exposition::Text).contains("keepwatch_findings_total{"));
     let standings = ledger.standings().await.unwrap();
     assert_eq!(totals(&standings), [("TST-ACT", false, 3), ("TST-STATE", false, 5)]);
     let content = ledger.shadowed("TST-ACT").await.unwrap();
@@ -178,6 +178,30 @@ async fn a_promoted_rule_acts_from_then_on() {
 }
 
 #[tokio::test]
+async fn a_demoted_rule_acts_no_more_until_it_is_promoted() {
+    let mut stage = Stage::of_file(&version("v1")).await;
+    stage.refresh().await;
+    let demotion = Demotion { rule: "TST-ACT".to_owned(), by: "alice".to_owned(), reason: "it is wrong".to_owned() };
+    let now = stage.refresher_now();
+    stage.agent.ledger.demote(&demotion, now).await.unwrap();
+    assert_eq!(stage.refresh().await, Looked::Same);
+    handle(&stage, 1).await;
+    assert_eq!(totals(&stage.agent.ledger.standings().await.unwrap()), [("TST-ACT", false, 1)]);
+    let noted = stage.chain_of("demoted").await;
+    assert_eq!(
+        (&noted[0]["rule"], &noted[0]["by"], &noted[0]["reason"]),
+        (&json!("TST-ACT"), &json!("alice"), &json!("it is wrong"))
+    );
+    let promotion = Promotion { rule: "TST-ACT".to_owned(), by: "bob".to_owned(), reason: None, days: 0 };
+    stage.agent.ledger.promote(&promotion, now).await.unwrap();
+    assert_eq!(stage.refresh().await, Looked::Same);
+    assert!(stage.agent.ledger.standings().await.unwrap().is_empty(), "the later decision holds");
+    stage.agent.ledger.demote(&demotion, now).await.unwrap();
+    stage.refresh().await;
+    assert_eq!(stage.agent.ledger.standings().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_sweep_leaves_a_finding_in_shadow_too() {
     let mut stage = Stage::of_file(&shadowed("v1")).await;
     stage.refresh().await;
@@ -217,7 +241,7 @@ fn people_see_what_a_shadow_would_have_done_and_let_it_act() {
     let refused = promote(&["--days", "7"]);
     let said = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert_eq!(refused.status.code(), Some(1));
-    assert!(said.contains("would propose: contain, hold") && said.contains("not promoted"), "{said}");
+    assert!(said.contains("would propose: contain, freeze") && said.contains("not promoted"), "{said}");
     assert_eq!(promote(&["--days", "0", "--accept-findings"]).status.code(), Some(2), "a reason is due");
     let promoted = promote(&["--days", "0", "--accept-findings", "--reason", "it was right"]);
     assert!(promoted.status.success(), "{}", String::from_utf8_lossy(&promoted.stderr));

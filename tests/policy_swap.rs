@@ -127,7 +127,7 @@ impl Stage {
     /// An agent with the policies of a source.
     async fn new(source: Source, shelf: Bucket, folder: TempDir) -> Self {
         let seen = active::fetch_if_changed(&source, &[], &shelf).await.unwrap();
-        let set = active::compile(seen.content.unwrap(), &source, None, Compiler::Here).await.unwrap();
+        let set = active::compile(seen.content.unwrap(), &source, None, &Compiler::here()).await.unwrap();
         Self::with(source, (set, seen.fingerprint), shelf, folder)
     }
 
@@ -294,7 +294,7 @@ async fn a_bad_bundle_is_reported_once_and_counted_and_a_good_one_is_noted() {
     assert!(
         reported[0].contains("are refused, the active ones stay") && reported[0].contains("is not a policy bundle")
     );
-    assert_eq!(stage.agent.metrics.count.policy_refusals.load(Ordering::Relaxed), 1);
+    assert_eq!(stage.agent.metrics.count.policy_refusals.get(), 1);
 
     let writes = stage.agent.ledger.writes();
     stage.refresh().await;
@@ -304,7 +304,7 @@ async fn a_bad_bundle_is_reported_once_and_counted_and_a_good_one_is_noted() {
     let noted = stage.chain_of("policies").await;
     assert_eq!(noted.len(), 2);
     assert_eq!(noted[1]["digest"], stage.agent.rules.now().policies.digest());
-    assert_eq!(stage.agent.metrics.count.policy_swaps.load(Ordering::Relaxed), 1);
+    assert_eq!(stage.agent.metrics.count.policy_swaps.get(), 1);
 }
 
 #[tokio::test]
@@ -447,4 +447,18 @@ fn an_agent_without_a_temporary_folder_compiles_its_rules_itself() {
     let lab = Lab::start();
     let _agent = lab.agent(&[("TMPDIR", "/nonexistent")]);
     assert!(lab.log().contains("compiling policies in this process"), "{}", lab.log());
+}
+
+#[test]
+fn the_child_of_an_agent_leaves_its_code_for_the_next_start() {
+    let lab = Lab::start();
+    let cache = TempDir::new().unwrap();
+    // Without a temporary folder, what the child made can only have come through the cache.
+    let environment = [("TMPDIR", "/nonexistent"), ("KEEPWATCH_CACHE_DIR", cache.path().to_str().unwrap())];
+    for _ in 0..2 {
+        let agent = lab.agent(&environment);
+        assert!(!lab.log().contains("in this process"), "{}", lab.log());
+        assert!(fs::read_dir(cache.path().join("compiled/modules")).unwrap().next().is_some());
+        assert!(agent.stop().success());
+    }
 }

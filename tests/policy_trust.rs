@@ -205,8 +205,8 @@ fn a_folder_cannot_be_signed() {
     let signed = Signed::new(Algorithm::Es256);
     let source = Source::Path(signed.policies.path().to_owned());
     let content = || PolicyContent::Path(signed.policies.path().to_owned());
-    assert!(content().compile(&source, None, Compiler::Here).is_ok());
-    let refused = content().compile(&source, Some(&signed.trust("")), Compiler::Here).unwrap_err().to_string();
+    assert!(content().compile(&source, None, &Compiler::here()).is_ok());
+    let refused = content().compile(&source, Some(&signed.trust("")), &Compiler::here()).unwrap_err().to_string();
     assert!(refused.contains("is a folder, which cannot be signed"), "{refused}");
 }
 

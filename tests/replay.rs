@@ -115,7 +115,7 @@ fn variations() -> Vec<Value> {
     for rule in glob("policies/events") {
         for name in ["fires.json", "silent.json"] {
             let documents: Value = serde_json::from_slice(&fs::read(rule.join(name)).unwrap()).unwrap();
-            let examples = documents.as_array().unwrap().iter().map(|document| whole(&document["event"]));
+            let examples = documents.as_array().unwrap().iter().map(&whole);
             for record in examples {
                 records.extend(without_each(&record));
                 records.push(record);

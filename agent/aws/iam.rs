@@ -5,9 +5,9 @@ use std::future::Future;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
+use percent_encoding::percent_decode_str;
 
 use super::call::ServiceClient;
-use super::percent;
 use super::read::Reader;
 use crate::domain::action::containment::{ReadIdentities, UserState};
 use crate::domain::action::{KeyStatus, RoleChange, UserChange, quarantine};
@@ -65,7 +65,12 @@ async fn user_policies(iam: &Iam, user: &str) -> Result<BTreeMap<String, String>
 async fn user_policy(iam: &Iam, user: &str, name: String) -> Result<(String, String), CloudError> {
     let get = || iam.client.get_user_policy().user_name(user).policy_name(&name).send();
     let answer = iam.ask("iam:GetUserPolicy", user, get).await?;
-    Ok((name, percent::decoded(answer.policy_document())))
+    Ok((name, decoded(answer.policy_document())))
+}
+
+/// A document as it was written: IAM hands it out percent-encoded.
+fn decoded(document: &str) -> String {
+    percent_decode_str(document).decode_utf8_lossy().into_owned()
 }
 
 /// A role's inline policies by name.
@@ -78,7 +83,7 @@ pub async fn role_policies(iam: &Iam, role: &str) -> Result<BTreeMap<String, Str
 async fn role_policy(iam: &Iam, role: &str, name: String) -> Result<(String, String), CloudError> {
     let get = || iam.client.get_role_policy().role_name(role).policy_name(&name).send();
     let answer = iam.ask("iam:GetRolePolicy", role, get).await?;
-    Ok((name, percent::decoded(answer.policy_document())))
+    Ok((name, decoded(answer.policy_document())))
 }
 
 /// Reads each policy. One that went away after it was listed is not there; that says nothing

@@ -15,7 +15,6 @@ mod kms;
 mod lifecycle;
 pub mod objects;
 mod organisation;
-mod percent;
 pub mod queue;
 mod read;
 mod s3;

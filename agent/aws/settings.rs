@@ -17,7 +17,7 @@ use super::error;
 use super::sessions::{FromSession, Session};
 use crate::domain::region::{Partition, Region};
 
-/// How often a read is tried before its error is told.
+/// How often a read is tried before its error is returned.
 const READ_ATTEMPTS: u32 = 3;
 /// How often a write is tried: whoever asked decides what to do next, not the SDK.
 const WRITE_ATTEMPTS: u32 = 2;

@@ -3,14 +3,13 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{PolicyPlace, Verdict, connect, load_config, rules_of, say, say_json};
+use super::{PolicyPlace, Verdict, cache, connect, known_shadows, load_config, rules_of, say, say_json};
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::cloud::Readers as _;
 use crate::notify::slack::button::Answers;
 use crate::policy::bundle::source::Source;
-use crate::policy::engine::compiler::Compiler;
 use crate::rules::active;
 
 #[derive(Debug, Args)]
@@ -50,7 +49,8 @@ impl Check {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let config = load_config(&arguments.config)?;
     let aws = connect(&config).await;
-    let mut looks = vec![policies(&arguments.policies, &config, aws.as_ref().ok()).await, slack(&config)];
+    let mut looks = policies(&arguments.policies, &config, aws.as_ref().ok()).await;
+    looks.push(slack(&config));
     match aws {
         Ok(aws) => looks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
         Err(error) => looks.push(Check::at("the agent's own credentials", Err(error), "run it with the hub's role")),
@@ -72,20 +72,30 @@ fn show(fingerprint: &Check) -> anyhow::Result<()> {
 }
 
 /// The policies as `run` would load them: from the same place, trusted in the same way.
-async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Check {
+async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Vec<Check> {
     let source = place.source(&config.policies);
     let (what, settings) = (format!("policies in `{source}`"), config.policies.clone());
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
     let usable = match (&source, aws) {
         (Source::Path(path), _) => {
-            rules_of(source.clone(), settings, Compiler::Here, active::fetch_path_if_changed(path.clone(), &[])).await
+            rules_of(source.clone(), settings, cache::compiler(), active::fetch_path_if_changed(path.clone(), &[]))
+                .await
         }
         (Source::S3 { .. }, Some(aws)) => {
-            rules_of(source.clone(), settings, Compiler::Here, active::fetch_if_changed(&source, &[], aws)).await
+            rules_of(source.clone(), settings, cache::compiler(), active::fetch_if_changed(&source, &[], aws)).await
         }
         (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
     };
-    Check::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next)
+    let shadow = usable.as_ref().ok().map(|(rules, _)| {
+        let named = known_shadows(rules, &config.policies.shadow_rules);
+        Check::at(
+            "`shadow_rules` in accounts.toml",
+            named,
+            "name rules by their ids, as `keepwatch policy check` shows them",
+        )
+    });
+    let usable = Check::at(what, usable.map(drop).map_err(|error| format!("{error:#}")), next);
+    std::iter::once(usable).chain(shadow).collect()
 }
 
 fn slack(config: &Config) -> Check {

@@ -4,6 +4,7 @@
 //! 1 when it found something wrong or failed, 2 when it was called wrongly.
 
 mod backtest;
+mod cache;
 mod doctor;
 mod events;
 mod incident;
@@ -14,11 +15,12 @@ mod run;
 mod sweep;
 mod undo;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -33,6 +35,8 @@ use crate::domain::region::Region;
 use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
+use crate::policy::author;
+use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
@@ -165,8 +169,15 @@ fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
     }
 }
 
+/// How long threads of the runtime may take to end with the process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
 fn on_runtime(work: impl Future<Output = anyhow::Result<Verdict>>) -> anyhow::Result<Verdict> {
-    runtime()?.block_on(work)
+    let runtime = runtime()?;
+    let verdict = runtime.block_on(work);
+    // A thread that hangs must not keep a process that has come to its end.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    verdict
 }
 
 /// For work on threads of its own, which only waits on the runtime.
@@ -194,7 +205,7 @@ async fn connect(config: &Config) -> Result<Aws, NoCredentials> {
 
 /// Puts the agent together.
 async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
-    Ok(agent_and_look(places, Compiler::Here, started).await?.0)
+    Ok(agent_and_look(places, cache::compiler(), started).await?.0)
 }
 
 /// The agent, and how the source of its rules looked.
@@ -209,7 +220,7 @@ async fn agent_and_look(
     let early = match &source {
         Source::Path(path) => {
             let seen = active::fetch_path_if_changed(path.clone(), &[]);
-            Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), compiler, seen)))
+            Some(tokio::spawn(rules_of(source.clone(), config.policies.clone(), compiler.clone(), seen)))
         }
         Source::S3 { .. } => None,
     };
@@ -238,13 +249,19 @@ async fn agent_and_look(
         origins,
         shadows: Backlog::default(),
     };
-    // Before anything is judged: a rule in shadow must not act even once.
+    // Before anything is evaluated: a rule in shadow must not act even once.
     let rules = agent.refresh_context().shadowing(RuleSet::clone(&agent.rules.now())).await?;
-    for rule in rules.unknown_ids(&agent.config.policies.shadow_rules) {
-        tracing::warn!("`shadow_rules` in accounts.toml names `{rule}`, and the policies have no such rule");
-    }
+    known_shadows(&rules, &agent.config.policies.shadow_rules)?;
     agent.rules.swap(rules);
     Ok((agent, fingerprint))
+}
+
+/// Whether every rule that accounts.toml wants in shadow is there: one that is misspelt would act.
+fn known_shadows(rules: &RuleSet, ids: &BTreeSet<String>) -> anyhow::Result<()> {
+    let Some(unknown) = rules.unknown_ids(ids).next() else { return Ok(()) };
+    let known = rules.policies.rules().iter().map(|entry| entry.rule.id.as_str());
+    let meant = author::nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+    anyhow::bail!("`shadow_rules` in accounts.toml names `{unknown}`, and the policies have no such rule{meant}")
 }
 
 /// The rules that are seen at a source, tried and ready, and how it looked.
@@ -258,9 +275,9 @@ async fn rules_of(
         let trust = settings.trust()?;
         let Fetched { fingerprint, content } = seen.await?;
         let content = content.context("it looks like nothing at all")?;
-        anyhow::Ok((active::compile(content, &source, trust.as_ref(), compiler).await?, fingerprint))
+        anyhow::Ok((active::compile(content, &source, trust.as_ref(), &compiler).await?, fingerprint))
     };
-    load.await.with_context(|| format!("cannot use the policies in `{source}`"))
+    load.await.with_context(|| cannot_use(&source))
 }
 
 fn load_config(path: &Path) -> anyhow::Result<Config> {
@@ -268,7 +285,7 @@ fn load_config(path: &Path) -> anyhow::Result<Config> {
 }
 
 fn load_policies(path: &Path) -> anyhow::Result<Policies> {
-    Policies::load(path).with_context(|| format!("cannot use the policies in `{}`", path.display()))
+    load_from(&Source::Path(path.to_owned()), path, None)
 }
 
 /// The policies without the agent: from files only, trusted as `accounts.toml` says.
@@ -278,10 +295,17 @@ fn load_trusted(place: &PolicyPlace, config: Option<&Config>) -> anyhow::Result<
     let Source::Path(path) = &source else {
         anyhow::bail!("this command needs no account, so it fetches nothing: copy `{source}` here first");
     };
-    let loaded = settings
-        .trust()
-        .and_then(|trust| PolicyContent::Path(path.clone()).compile(&source, trust.as_ref(), Compiler::Here));
-    loaded.with_context(|| format!("cannot use the policies in `{source}`"))
+    let trust = settings.trust().with_context(|| cannot_use(&source))?;
+    load_from(&source, path, trust.as_ref())
+}
+
+fn load_from(source: &Source, path: &Path, trust: Option<&Trust>) -> anyhow::Result<Policies> {
+    let content = PolicyContent::Path(path.to_owned());
+    content.compile(source, trust, &cache::compiler()).with_context(|| cannot_use(source))
+}
+
+fn cannot_use(source: &Source) -> String {
+    format!("cannot use the policies in `{source}`")
 }
 
 fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {

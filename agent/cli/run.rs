@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{error, info, warn};
 
-use super::{Places, Verdict, agent_and_look};
+use super::{Places, Verdict, agent_and_look, cache};
 use crate::aws::Aws;
 use crate::intake;
 use crate::ledger::Ledger as _;
@@ -21,10 +21,11 @@ use crate::notify::notifier::Notifier;
 use crate::notify::slack::button::Answers;
 use crate::notify::slack::interactions;
 use crate::notify::slack::interactions::InteractionEndpoint;
-use crate::ops::metrics::{Metrics, Outside};
+use crate::ops::metrics::Outside;
 use crate::ops::serve;
 use crate::ops::serve::Pages;
-use crate::policy::engine::compiler::Compiler;
+use crate::ops::supervise;
+use crate::ops::supervise::{TaskError, Tasks};
 use crate::respond::agent::Agent;
 use crate::rules::refresh::Refresher;
 
@@ -37,7 +38,20 @@ pub(super) struct Arguments {
     listen: SocketAddr,
 }
 
+/// The tasks, by the names that the log and their fault points know.
+const SERVE: &str = "serve";
+const INTAKE: &str = "intake";
+const DELIVERY: &str = "delivery";
+const INTERACTIONS: &str = "interactions";
+const SWEEP: &str = "sweep";
+const REFRESH: &str = "refresh";
+const SHADOWS: &str = "shadows";
+const DEADLINES: &str = "deadlines";
+/// How often it is checked that rules that do not end are stopped.
+const DEADLINES_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
+    supervise::log_panics();
     let (agent, refresher) = watchful(&arguments.places, started).await?;
     let agent = Arc::new(agent);
     let (door, desk) = match &agent.config.notify.slack {
@@ -51,34 +65,54 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
         .queue(&agent.config.intake)
         .await
         .context("cannot open the queue; `keepwatch doctor` says what is missing")?;
-    let (stop, stopped) = watch::channel(false);
-
     let listener =
         serve::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    tokio::spawn(serve::run(listener, Pages { metrics: metrics_of(&agent), slack: door.map(received_by) }));
-    agent.resume().await.context("cannot finish what an earlier run began")?;
-    let telling = {
-        let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
-        tokio::spawn(async move { deliver(&agent.ledger, outlet, &agent.reports, agent.clock.as_ref(), stopped).await })
-    };
-    let pressed = desk.map(|desk| {
-        let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
-        tokio::spawn(async move { desk.attend(&agent, stopped).await })
-    });
-    tokio::spawn(sweep_often(Arc::clone(&agent)));
-    tokio::spawn(refresh_often(Arc::clone(&agent), refresher));
-    tokio::spawn(evaluate_shadows(Arc::clone(&agent)));
-    tokio::spawn(async move { stop_on_signal(&stop).await });
 
-    intake::run(Arc::clone(&agent), Arc::new(queue), stopped).await;
-    if let Some(pressed) = pressed {
-        pressed.await.context("answering buttons failed")?;
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = Tasks::default();
+    tasks.spawn(SERVE, serve::run(listener, Pages { metrics: metrics_of(&agent), slack: door.map(received_by) }));
+    agent.resume().await.context("cannot finish what an earlier run began")?;
+    tasks.spawn(SWEEP, sweep_often(Arc::clone(&agent)));
+    tasks.spawn(REFRESH, refresh_often(Arc::clone(&agent), refresher));
+    tasks.spawn(SHADOWS, evaluate_shadows(Arc::clone(&agent)));
+    tasks.spawn(DEADLINES, while_deadlines_pass(Arc::clone(&agent)));
+    if let Some(desk) = desk {
+        let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
+        tasks.spawn(INTERACTIONS, async move { desk.attend(&agent, stopped).await });
     }
-    agent.evaluate_shadows().await;
-    agent.reports.notify_one();
-    telling.await.context("the delivery of notices broke down")?;
+    let (finish, finished) = watch::channel(false);
+    let delivering = Arc::clone(&agent);
+    tasks.spawn(DELIVERY, async move {
+        deliver(&delivering.ledger, outlet, &delivering.reports, delivering.clock.as_ref(), finished).await;
+    });
+    tasks.spawn(INTAKE, intake::run(Arc::clone(&agent), Arc::new(queue), stopped));
+
+    let stopping = tokio::select! {
+        ended = tasks.first_end() => Err(ended),
+        () = asked_to_stop() => {
+            stop.send_replace(true);
+            drained(&agent, &mut tasks, &finish).await
+        }
+    };
+    stopping.inspect_err(|ended| error!("the agent cannot go on: {ended}"))?;
     info!("stopped");
     Ok(Verdict::Well)
+}
+
+/// Waits for what is in hand; what it leads to is delivered before the process ends.
+async fn drained(agent: &Agent<Aws, Sqlite>, tasks: &mut Tasks, finish: &watch::Sender<bool>) -> Result<(), TaskError> {
+    tasks.finish(INTAKE).await?;
+    tasks.finish(INTERACTIONS).await?;
+    agent.evaluate_shadows().await;
+    finish.send_replace(true);
+    tasks.finish(DELIVERY).await
+}
+
+/// Ends when rules that do not end are no longer stopped.
+async fn while_deadlines_pass(agent: Arc<Agent<Aws, Sqlite>>) {
+    while agent.rules.now().keep_deadlines() {
+        sleep(DEADLINES_CHECK_INTERVAL).await;
+    }
 }
 
 fn received_by(door: InteractionEndpoint) -> Arc<serve::Receive> {
@@ -87,10 +121,10 @@ fn received_by(door: InteractionEndpoint) -> Arc<serve::Receive> {
 
 fn metrics_of(agent: &Arc<Agent<Aws, Sqlite>>) -> Arc<serve::Render> {
     let agent = Arc::clone(agent);
-    Arc::new(move || {
+    Arc::new(move |exposition| {
         let (store_writes, refused_builtins) = (agent.ledger.writes(), agent.rules.refused_builtins());
         let bundle = agent.rules.now().policies.digest().to_owned();
-        agent.metrics.render(&Outside { bundle, store_writes, refused_builtins })
+        agent.metrics.render(&Outside { bundle, store_writes, refused_builtins }, exposition)
     })
 }
 
@@ -103,14 +137,15 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
     loop {
         ticks.tick().await;
         let swept = agent.sweep().await;
-        Metrics::add(&agent.metrics.count.sweeps, 1);
+        agent.metrics.count.sweeps.inc();
         info!("swept {} resource(s), {} could not be evaluated", swept.evaluated, swept.failed.len());
     }
 }
 
 /// The agent, and what keeps its rules fresh.
 async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aws, Sqlite>, Refresher)> {
-    let (agent, look) = agent_and_look(places, Compiler::Child, started).await?;
+    let compiler = cache::compiler_that_stays();
+    let (agent, look) = agent_and_look(places, compiler.clone(), started).await?;
     let source = places.policies.source(&agent.config.policies);
     let rules = agent.rules.now();
     let (count, digest) = (rules.policies.rules().len(), rules.policies.digest());
@@ -120,7 +155,7 @@ async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aw
     let home = agent.clouds.identity().await.context("cannot find out which account the agent is in")?.account;
     let mut refresher = Refresher::new(source, home, look, agent.clock.now());
     refresher.trust = agent.config.policies.trust()?;
-    refresher.compiler = Compiler::Child;
+    refresher.compiler = compiler;
     refresher.max_age = agent.config.policies.max_age();
     refresher.candidate = agent.config.policies.shadow.clone();
     Ok((agent, refresher))
@@ -141,19 +176,20 @@ async fn refresh_often(agent: Arc<Agent<Aws, Sqlite>>, mut refresher: Refresher)
     loop {
         ticks.tick().await;
         if let Err(problem) = refresher.refresh(&agent.refresh_context(), &agent.clouds).await {
-            warn!("the ledger could not note what became of the policies: {problem}");
+            warn!("the ledger could not record which policies are active: {problem}");
         }
     }
 }
 
-async fn stop_on_signal(stop: &watch::Sender<bool>) {
+/// Ends when the process is asked to.
+async fn asked_to_stop() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        return warn!("cannot listen for signals: only a kill will stop the agent");
+        warn!("cannot listen for signals: only a kill will stop the agent");
+        return std::future::pending().await;
     };
     tokio::select! {
         _ = terminate.recv() => info!("asked to stop"),
         _ = interrupt.recv() => info!("interrupted"),
     }
-    stop.send_replace(true);
 }

@@ -98,4 +98,7 @@ pub struct Finding {
     /// What the rule saw, small enough to show.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub evidence: Value,
+    /// The list in `data.approved` by which whoever did it may do so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<String>,
 }

@@ -3,6 +3,9 @@
 //!
 //! Nothing here performs I/O of its own or imports another room.
 
+#[cfg(test)]
+pub mod examples;
+
 pub mod account;
 pub mod action;
 pub mod arn;

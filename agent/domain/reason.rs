@@ -68,6 +68,13 @@ pub enum Because {
         /// Why it was made.
         reason: String,
     },
+    /// A list of the policies' data approves whoever did it.
+    Approved {
+        /// The list in `data.approved`.
+        list: String,
+    },
+    /// Keepwatch itself did it.
+    OwnCall,
     /// Containment was proposed, and no event names an actor.
     NoActor,
     /// A response on a resource was proposed, and the finding names none.
@@ -188,6 +195,8 @@ impl fmt::Display for Because {
             Self::AccountMode { mode, account } => write!(f, "account `{account}` is in mode `{mode}`"),
             Self::RuleMode { mode, rule } => write!(f, "rule `{rule}` is in mode `{mode}`"),
             Self::Exempt { expires, owner, reason } => write!(f, "exempt until {expires} by {owner}: {reason}"),
+            Self::Approved { list } => write!(f, "who did it is approved by `data.approved.{list}`"),
+            Self::OwnCall => f.write_str("Keepwatch itself did it"),
             Self::NoActor => f.write_str("nobody to contain: no event says who did it"),
             Self::NoResource => f.write_str("the rule names no resource to act on"),
             Self::UnknownKind { arn } => write!(f, "nothing can be done to `{arn}`: unknown kind"),

@@ -127,6 +127,17 @@ pub fn parts(body: &str) -> Result<Vec<Part>, BodyError> {
     opened(body, MAX_WRAPPERS)
 }
 
+impl Message {
+    /// The id of the event in it, if there is one.
+    #[must_use]
+    pub fn event_id(&self) -> Option<&str> {
+        match self {
+            Self::CloudTrail(event) => Some(&event.id),
+            Self::Backup(_) | Self::Ignored { .. } => None,
+        }
+    }
+}
+
 impl Part {
     fn read(self) -> Result<Message, BodyError> {
         Ok(match self {

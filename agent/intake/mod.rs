@@ -1,16 +1,16 @@
 //! From the queue to the pipeline, at our own pace: bounded batches, bounded concurrency.
 //!
 //! A message is deleted when its consequences are stored, released when another try may
-//! help, and put into the dead-letter queue with the reason when none can. Nothing is dropped.
+//! help, and put into the dead-letter queue with the reason when none can. Nothing is dropped:
+//! a message whose handling panics is one that failed, and the others go on.
 
 pub mod message;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{interval, sleep, timeout};
 use tracing::{error, info, warn};
 
@@ -18,7 +18,8 @@ use crate::aws::queue::{Queue, Received};
 use crate::domain::cloud::Readers;
 use crate::ledger::Ledger;
 use crate::ops::fault;
-use crate::ops::metrics::{Metrics, Stopwatch};
+use crate::ops::metrics::{Metrics, Settled, Stopwatch};
+use crate::ops::supervise::{Panicked, caught};
 use crate::ops::waited;
 use crate::respond::agent::{Agent, HandleError};
 use crate::respond::pipeline::Disposition;
@@ -38,7 +39,8 @@ const DRAIN: Duration = Duration::from_secs(25);
 
 /// What comes of one message.
 enum Fate {
-    Delete,
+    /// As handled, or as ignored.
+    Delete(Settled),
     Release(String),
     DeadLetter(String),
 }
@@ -66,12 +68,28 @@ where
                 drop(place);
             });
         }
-        while working.try_join_next().is_some() {}
+        while let Some(ended) = working.try_join_next() {
+            note(ended, &agent.metrics);
+        }
     }
     info!("stopping: {} message(s) in hand", working.len());
-    let drained = timeout(DRAIN, async { while working.join_next().await.is_some() {} }).await;
+    let drain = async {
+        while let Some(ended) = working.join_next().await {
+            note(ended, &agent.metrics);
+        }
+    };
+    let drained = timeout(DRAIN, drain).await;
     if drained.is_err() {
         warn!("{} message(s) were not finished in time; the queue delivers them again", working.len());
+    }
+}
+
+/// A message that was lost on its way to the queue or back: it was not settled, so the queue
+/// delivers it again when its time is over.
+fn note(ended: Result<(), JoinError>, metrics: &Metrics) {
+    if ended.is_err() {
+        metrics.count.panics.inc();
+        error!("settling a message panicked; the queue delivers it again");
     }
 }
 
@@ -96,7 +114,7 @@ async fn receive(queue: &Queue, room: &Semaphore) -> Vec<Received> {
 /// Handles one message and settles it with the queue, keeping it hidden meanwhile.
 async fn see_to<C: Readers, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, message: Received) {
     fault::point("received");
-    Metrics::add(&agent.metrics.count.received, 1);
+    agent.metrics.count.received.inc();
     let stopwatch = agent.metrics.stopwatch();
     let fate = tokio::select! {
         fate = waited::measuring(handle(agent, &message, &stopwatch)) => fate.0,
@@ -104,19 +122,19 @@ async fn see_to<C: Readers, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, messa
     };
     fault::point("handled");
     let count = &agent.metrics.count;
-    let (counter, settled) = match fate {
-        Fate::Delete => (&count.handled, queue.delete(&message).await),
+    let (outcome, settled) = match fate {
+        Fate::Delete(outcome) => (outcome, queue.delete(&message).await),
         Fate::Release(reason) => {
             warn!(message.id = message.id, "released for another try: {reason}");
-            (&count.released, queue.release(&message, backoff_seconds(message.received_count)).await)
+            (Settled::Released, queue.release(&message, backoff_seconds(message.received_count)).await)
         }
         Fate::DeadLetter(reason) => {
             warn!(message.id = message.id, "sent to the dead-letter queue: {reason}");
-            (&count.dead_lettered, queue.dead_letter(&message, &reason).await)
+            (Settled::DeadLettered, queue.dead_letter(&message, &reason).await)
         }
     };
     match settled {
-        Ok(()) => counter.fetch_add(1, Ordering::Relaxed),
+        Ok(()) => count.settled(outcome),
         Err(problem) => return warn!(message.id = message.id, "not deleted, the queue delivers it again: {problem}"),
     };
     fault::point("settled");
@@ -124,22 +142,32 @@ async fn see_to<C: Readers, L: Ledger>(agent: &Agent<C, L>, queue: &Queue, messa
 
 /// What comes of a message's events: all of them must be handled before it is deleted.
 async fn handle<C: Readers, L: Ledger>(agent: &Agent<C, L>, message: &Received, stopwatch: &Stopwatch<'_>) -> Fate {
-    let messages = match message::unwrap(&message.body) {
-        Ok(messages) => messages,
-        Err(problem) => return Fate::DeadLetter(problem.reason()),
+    let messages = match caught(async { message::unwrap(&message.body) }).await {
+        Ok(Ok(messages)) => messages,
+        Ok(Err(problem)) => return Fate::DeadLetter(problem.reason()),
+        Err(panicked) => return failed(agent, message, (None, panicked.into())),
     };
-    let mut noise = true;
+    let mut ignored = true;
     for inner in messages {
-        match handle_one(agent, inner, stopwatch).await {
-            Ok(disposition) => noise &= disposition == Disposition::Ignored,
-            Err(problem) if problem.is_hopeless() || message.received_count >= LAST_TRY => {
-                return Fate::DeadLetter(problem.to_string());
-            }
-            Err(problem) => return Fate::Release(problem.to_string()),
+        let event = inner.event_id().map(str::to_owned);
+        match caught(handle_one(agent, inner, stopwatch)).await.map_err(HandleError::from).flatten() {
+            Ok(disposition) => ignored &= disposition == Disposition::Ignored,
+            Err(problem) => return failed(agent, message, (event, problem)),
         }
     }
-    Metrics::add(&agent.metrics.count.noise, u64::from(noise));
-    Fate::Delete
+    Fate::Delete(if ignored { Settled::Ignored } else { Settled::Handled })
+}
+
+/// What comes of a message one of whose events was not handled.
+fn failed<C, L>(agent: &Agent<C, L>, message: &Received, (event, problem): (Option<String>, HandleError)) -> Fate {
+    if let HandleError::Panicked(Panicked) = problem {
+        agent.metrics.count.panics.inc();
+        error!(message.id = message.id, event.id = event, "handling a message panicked");
+    }
+    if problem.is_hopeless() || message.received_count >= LAST_TRY {
+        return Fate::DeadLetter(problem.to_string());
+    }
+    Fate::Release(problem.to_string())
 }
 
 async fn handle_one<C: Readers, L: Ledger>(

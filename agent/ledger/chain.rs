@@ -5,7 +5,6 @@
 //! entries is whole in itself: only a head noted down elsewhere shows that, see [`verify_to`].
 //! Nothing here reads or writes the store.
 
-use crate::domain::hash::hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,7 +51,7 @@ impl Entry {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part.as_bytes());
         }
-        hex(&hasher.finalize())
+        hex::encode(hasher.finalize())
     }
 }
 

@@ -86,7 +86,7 @@ pub fn open_since(now: Timestamp) -> Timestamp {
 pub enum State {
     /// Claimed, not recorded yet: somebody is at it, or died at it.
     Claimed,
-    /// Waits for a person's word.
+    /// Waits for approval.
     Proposed,
     /// Finished and recorded.
     Done,
@@ -127,7 +127,7 @@ impl PlanRecord {
     }
 }
 
-/// A person's word on something that takes two people.
+/// A person's approval of something that takes two people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
     /// The plan or the incident that it is about.
@@ -151,7 +151,7 @@ pub struct Delivery {
     pub tries: u32,
 }
 
-/// A policy bundle that judges from now on.
+/// A policy bundle that evaluates from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adopted {
     /// SHA-256 of the bundle.
@@ -204,11 +204,11 @@ pub trait Ledger: shadow::Shadows {
     ) -> impl Future<Output = Result<PlanRecord, LedgerError>> + Send;
 
     /// Plans that were claimed and never recorded, oldest first. A plan that waits for a
-    /// person's word is not among them, even when an interrupted attempt left it claimed.
+    /// approval is not among them, even when an interrupted attempt left it claimed.
     fn unfinished(&self) -> impl Future<Output = Result<Vec<PlanRecord>, LedgerError>> + Send;
 
-    /// Records what came of a plan and, in the same transaction, what people must be told.
-    /// Recording it again changes nothing and tells nobody twice.
+    /// Records what came of a plan and, in the same transaction, what must be reported.
+    /// Recording it again changes nothing and reports nothing twice.
     #[expect(clippy::too_many_arguments, reason = "five, and the store itself")]
     fn record(
         &self,
@@ -235,7 +235,7 @@ pub trait Ledger: shadow::Shadows {
     /// A stored plan by its id.
     fn plan(&self, id: &str) -> impl Future<Output = Result<Option<PlanRecord>, LedgerError>> + Send;
 
-    /// Takes a plan that waited for this person's word, so that nobody else can; `None` when
+    /// Takes a plan that waited for approval, so that nobody else can; `None` when
     /// it does not wait any more.
     fn take_proposed(
         &self,
@@ -244,8 +244,8 @@ pub trait Ledger: shadow::Shadows {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<PlanRecord>, LedgerError>> + Send;
 
-    /// Notes a person's word and answers with everybody whose word on the same plans holds: for
-    /// half an hour. People are told of the first one; giving it again changes nothing.
+    /// Notes a person's approval and answers with everybody whose approval of the same plans holds:
+    /// for half an hour. The first one is reported; giving it again changes nothing.
     fn consent(
         &self,
         consent: &Consent,
@@ -271,7 +271,7 @@ pub trait Ledger: shadow::Shadows {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// What people must still be told: for each incident the undelivered notices, oldest first.
+    /// What must still be reported: for each incident the undelivered notifications, oldest first.
     fn undelivered(&self) -> impl Future<Output = Result<Vec<Delivery>, LedgerError>> + Send;
 
     /// Notes that deliveries are about to be tried, so that a crash after it is known.
@@ -286,13 +286,13 @@ pub trait Ledger: shadow::Shadows {
     /// Keeps an incident's thread.
     fn keep_thread(&self, incident: &str, thread: &Thread) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Everything that people were or must be told of an incident, oldest first.
+    /// Everything that was or must be reported of an incident, oldest first.
     fn reported(&self, incident: &str) -> impl Future<Output = Result<Vec<Delivery>, LedgerError>> + Send;
 
     /// Threads whose first message does not reflect everything that was delivered.
     fn stale_threads(&self) -> impl Future<Output = Result<Vec<(Incident, Thread)>, LedgerError>> + Send;
 
-    /// Notes in the chain which bundle judges from now on. What it names last is not noted
+    /// Notes in the chain which bundle evaluates from now on. What it names last is not noted
     /// again, so a restart writes nothing.
     fn adopt(&self, adopted: &Adopted, now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
 

@@ -1,4 +1,4 @@
-//! What the store keeps of rules that are judged by and never acted on.
+//! What the store keeps of rules that are evaluated by and never acted on.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -16,7 +16,7 @@ use crate::domain::finding::Finding;
 pub struct Watched {
     /// The rule's id.
     pub rule: String,
-    /// Whether it is a rule of the bundle beside the active one.
+    /// Whether it is a rule of the candidate bundle.
     pub candidate: bool,
     /// SHA-256 of its bundle.
     pub bundle: String,
@@ -27,7 +27,7 @@ pub struct Watched {
 /// What a rule in shadow found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Shadowed {
-    /// Whether the rule is one of the bundle beside the active one.
+    /// Whether the rule is one of the candidate bundle.
     pub candidate: bool,
     /// SHA-256 of its bundle.
     pub bundle: String,
@@ -72,7 +72,7 @@ impl Standing {
     }
 }
 
-/// A person's word that a rule shall act.
+/// A person's decision that a rule is acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promotion {
     /// The rule's id.
@@ -83,6 +83,17 @@ pub struct Promotion {
     pub reason: Option<String>,
     /// The days for which it had to be watched.
     pub days: u32,
+}
+
+/// A person's decision that a rule shall not act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demotion {
+    /// The rule's id.
+    pub rule: String,
+    /// Who says so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// The part of the store that knows shadows.
@@ -109,4 +120,10 @@ pub trait Shadows: Send + Sync {
 
     /// Takes a rule out of shadow, and notes in the chain who did.
     fn promote(&self, promotion: &Promotion, now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Rules that people put into shadow, whatever METADATA and configuration say.
+    fn demoted(&self) -> impl Future<Output = Result<BTreeSet<String>, LedgerError>> + Send;
+
+    /// Puts a rule into shadow, and notes in the chain who did. A promotion of before is void.
+    fn demote(&self, demotion: &Demotion, now: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }

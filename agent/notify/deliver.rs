@@ -130,8 +130,8 @@ async fn incident(
     Ok(())
 }
 
-/// An incident wakes people once: with the first of its notices that is urgent. Worked out
-/// from what was reported before, so that a message that is tried again says the same.
+/// An incident wakes people once: with the first of its notifications that is urgent. Worked out
+/// from what was sent before, so that a message that is tried again says the same.
 async fn wake(ledger: &impl Ledger, first: &Delivery, cases: &[&CaseRecord]) -> Result<Wake, LedgerError> {
     if !wakes(cases) {
         return Ok(Wake::Nobody);

@@ -147,5 +147,6 @@ fn finding() -> Finding {
         resource: Some(VAULT.to_owned()),
         propose: vec![ResponseKind::Contain, ResponseKind::Freeze],
         evidence: json!({}),
+        approved: None,
     }
 }

@@ -175,7 +175,7 @@ const fn without_steps(subject: &CaseSubject) -> &'static str {
     }
 }
 
-/// The worst finding of several notices.
+/// The worst finding of several notifications.
 pub(super) fn worst<'a>(cases: &[&'a CaseRecord]) -> Option<&'a Finding> {
     cases.iter().flat_map(|case| &case.findings).max_by_key(|finding| finding.rule.severity)
 }

@@ -103,7 +103,7 @@ impl Notifier {
 
 /// Notifications of one incident that are sent as one message.
 pub(super) struct Batch<'a> {
-    /// What is reported.
+    /// What is sent.
     pub cases: &'a [&'a CaseRecord],
     /// What the message is found again by.
     pub mark: Mark,

@@ -1,54 +1,93 @@
 //! What the agent measures of itself, for `/metrics` and for the demo's figures.
 //!
 //! The time from a message's arrival to the first containing call is split: what the agent
-//! needed itself, and what it waited for AWS's answers.
+//! needed itself, and what it waited for AWS's answers. Names, units and labels are Prometheus's
+//! conventions; nothing here decides by what it counts.
 
-use std::fmt::Write as _;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
-/// Counts since the start, each named as `/metrics` names it.
+use crate::domain::finding::Finding;
+use crate::domain::outcome::StepOutcome;
+
+/// Seconds from a message's arrival to the first containing call, up to the worst that a
+/// throttled IAM makes of it.
+const CONTAINMENT_BUCKETS: [f64; 16] =
+    [0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// Seconds that rules take on one document: from next to nothing to past a rule's deadline.
+const EVALUATION_BUCKETS: [f64; 11] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25];
+
+/// Counts since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Messages received.
-    pub received: AtomicU64,
-    /// Messages whose consequences are stored, or that had none.
-    pub handled: AtomicU64,
-    /// Messages without a finding that touched nothing.
-    pub noise: AtomicU64,
-    /// Messages given back to the queue for a later try.
-    pub released: AtomicU64,
-    /// Messages put into the dead-letter queue.
-    pub dead_lettered: AtomicU64,
-    /// Findings of rules.
-    pub findings: AtomicU64,
-    /// Steps taken in accounts.
-    pub steps: AtomicU64,
+    pub received: Counter,
+    /// Panics that cost a message or a resource its handling, and not the process.
+    pub panics: Counter,
     /// Sweeps that came to their end.
-    pub sweeps: AtomicU64,
+    pub sweeps: Counter,
     /// Findings of rules in shadow, of which nothing comes.
-    pub shadow_findings: AtomicU64,
+    pub shadow_findings: Counter,
     /// Documents that rules in shadow did not evaluate, because too many waited.
-    pub shadow_skipped: AtomicU64,
-    /// Policy bundles that were put in force while running.
-    pub policy_swaps: AtomicU64,
+    pub shadow_skipped: Counter,
+    /// Policy bundles that became active while running.
+    pub policy_swaps: Counter,
     /// Policy bundles that were refused while running.
-    pub policy_refusals: AtomicU64,
+    pub policy_refusals: Counter,
+    settled: Family<OutcomeLabel, Counter>,
+    findings: Family<FindingLabels, Counter>,
+    steps: Family<OutcomeLabel, Counter>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Its consequences are stored.
+    Handled,
+    /// It led to no finding and touched nothing.
+    Ignored,
+    /// It was given back to the queue for a later try.
+    Released,
+    /// It was put into the dead-letter queue.
+    DeadLettered,
+}
+
+/// What rules are evaluated on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// An event.
+    Event,
+    /// A resource.
+    Resource,
 }
 
 /// What other parts count for themselves.
 #[derive(Debug, Clone)]
 pub struct Outside {
-    /// Digest of the policy bundle in force.
+    /// Digest of the active policy bundle.
     pub bundle: String,
     /// Writes to the store since it was opened.
     pub store_writes: u64,
     /// Calls of builtins that were undefined because of their arguments.
     pub refused_builtins: u64,
+}
+
+/// How the metrics are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposition {
+    /// OpenMetrics 1.0, which Prometheus asks for.
+    OpenMetrics,
+    /// Prometheus's older text format, for whoever does not ask (`promtool check metrics` reads no other).
+    Text,
 }
 
 /// Everything that the agent measures.
@@ -57,43 +96,165 @@ pub struct Metrics {
     started: Instant,
     /// Counts.
     pub count: Counters,
-    ready_ms: AtomicU64,
-    rules_checked_s: AtomicI64,
-    containment_own: Mutex<Histogram<u64>>,
-    containment_waited: Mutex<Histogram<u64>>,
+    startup: Gauge<f64, AtomicU64>,
+    rules_checked: Gauge,
+    evaluation: Family<DocumentLabel, Histogram, fn() -> Histogram>,
+    containment: Family<SpentLabel, Histogram, fn() -> Histogram>,
+    registry: Registry,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    rule: String,
+    severity: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DocumentLabel {
+    document: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SpentLabel {
+    spent: &'static str,
+}
+
+impl Settled {
+    const ALL: [Self; 4] = [Self::Handled, Self::Ignored, Self::Released, Self::DeadLettered];
+
+    const fn label(self) -> OutcomeLabel {
+        OutcomeLabel {
+            outcome: match self {
+                Self::Handled => "handled",
+                Self::Ignored => "ignored",
+                Self::Released => "released",
+                Self::DeadLettered => "dead_lettered",
+            },
+        }
+    }
+}
+
+impl Exposition {
+    /// What a caller wants, by its `Accept` header.
+    #[must_use]
+    pub fn wanted(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Text }
+    }
+
+    /// Its media type.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+impl Counters {
+    /// Counts a message that was settled with the queue.
+    pub fn settled(&self, outcome: Settled) {
+        self.settled.get_or_create(&outcome.label()).inc();
+    }
+
+    /// Counts what rules found.
+    pub fn found(&self, findings: &[Finding]) {
+        for Finding { rule, .. } in findings {
+            let labels = FindingLabels { rule: rule.id.clone(), severity: rule.severity.to_string() };
+            self.findings.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Counts a step in an account.
+    pub fn step(&self, outcome: &StepOutcome) {
+        let outcome = match outcome {
+            StepOutcome::Done => "done",
+            StepOutcome::Unverified => "unverified",
+            StepOutcome::Already => "already",
+            StepOutcome::Gone => "gone",
+            StepOutcome::Failed { .. } => "failed",
+            StepOutcome::Postponed { .. } => "postponed",
+        };
+        self.steps.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let counters = [
+            ("messages_received", "Messages received from the queue", &self.received),
+            ("panics", "Panics that cost a message or a resource its handling, and not the process", &self.panics),
+            ("sweeps", "Sweeps that came to their end", &self.sweeps),
+            ("shadow_findings", "Findings of rules in shadow, of which nothing comes", &self.shadow_findings),
+            ("shadow_skipped", "Documents that rules in shadow skipped, too many waiting", &self.shadow_skipped),
+            ("policy_swaps", "Policy bundles that became active while running", &self.policy_swaps),
+            ("policy_refusals", "Policy bundles that were refused while running", &self.policy_refusals),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        for outcome in Settled::ALL {
+            drop(self.settled.get_or_create(&outcome.label())); // a series that is there can be alerted on
+        }
+        registry.register("messages_settled", "Messages settled with the queue", self.settled.clone());
+        registry.register("findings", "Findings of active rules", self.findings.clone());
+        registry.register("steps", "Steps of plans, by what came of them", self.steps.clone());
+    }
 }
 
 impl Metrics {
     /// Starts measuring; `started` is the process's first moment.
-    ///
-    /// # Panics
-    /// Never: the histograms' bounds are constants that are known to be valid.
     #[must_use]
     pub fn new(started: Instant) -> Self {
-        Self {
+        let mut metrics = Self {
             started,
             count: Counters::default(),
-            ready_ms: AtomicU64::new(0),
-            rules_checked_s: AtomicI64::new(0),
-            containment_own: Mutex::new(microseconds()),
-            containment_waited: Mutex::new(microseconds()),
-        }
+            startup: Gauge::default(),
+            rules_checked: Gauge::default(),
+            evaluation: Family::new_with_constructor(|| Histogram::new(EVALUATION_BUCKETS)),
+            containment: Family::new_with_constructor(|| Histogram::new(CONTAINMENT_BUCKETS)),
+            registry: Registry::with_prefix("keepwatch"),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        self.count.register(registry);
+        let help = "From the start of the process to polling the queue";
+        registry.register_with_unit("startup", help, Unit::Seconds, self.startup.clone());
+        let help = "When the policies were last seen to be up to date";
+        registry.register_with_unit("policy_checked_timestamp", help, Unit::Seconds, self.rules_checked.clone());
+        let help = "Evaluation of the rules that a document concerns, waiting for a thread included";
+        registry.register_with_unit("evaluation", help, Unit::Seconds, self.evaluation.clone());
+        let help = "From a message's arrival to the first containing call: spent by the agent, and waiting for AWS";
+        registry.register_with_unit("time_to_containment", help, Unit::Seconds, self.containment.clone());
     }
 
     /// Notes that the agent polls its queue from now on.
     pub fn ready(&self) {
-        let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.ready_ms.store(millis, Ordering::Relaxed);
+        self.startup.set(self.started.elapsed().as_secs_f64());
     }
 
     /// Notes when the rules were last seen to be up to date.
     pub fn rules_checked(&self, at: Timestamp) {
-        self.rules_checked_s.store(at.as_second(), Ordering::Relaxed);
+        self.rules_checked.set(at.as_second());
     }
 
-    /// Adds one.
-    pub fn add(counter: &AtomicU64, more: u64) {
-        counter.fetch_add(more, Ordering::Relaxed);
+    /// Evaluates rules, and notes how long it took.
+    pub async fn evaluating<F: Future>(&self, document: Document, work: F) -> F::Output {
+        let document = match document {
+            Document::Event => "event",
+            Document::Resource => "resource",
+        };
+        let began = Instant::now();
+        let output = work.await;
+        self.evaluation.get_or_create(&DocumentLabel { document }).observe(began.elapsed().as_secs_f64());
+        output
     }
 
     /// A stopwatch for one message, running.
@@ -102,39 +263,40 @@ impl Metrics {
         Stopwatch { metrics: Some(self), began: Instant::now(), stopped: AtomicBool::new(false) }
     }
 
-    /// Everything in Prometheus's text format.
+    /// Everything, as `/metrics` shows it.
     #[must_use]
-    pub fn render(&self, outside: &Outside) -> String {
+    pub fn render(&self, outside: &Outside, exposition: Exposition) -> String {
         let mut text = String::new();
-        let counts = [
-            ("keepwatch_messages_received_total", &self.count.received),
-            ("keepwatch_messages_handled_total", &self.count.handled),
-            ("keepwatch_messages_noise_total", &self.count.noise),
-            ("keepwatch_messages_released_total", &self.count.released),
-            ("keepwatch_messages_dead_lettered_total", &self.count.dead_lettered),
-            ("keepwatch_findings_total", &self.count.findings),
-            ("keepwatch_steps_total", &self.count.steps),
-            ("keepwatch_sweeps_total", &self.count.sweeps),
-            ("keepwatch_shadow_findings_total", &self.count.shadow_findings),
-            ("keepwatch_shadow_skipped_total", &self.count.shadow_skipped),
-            ("keepwatch_policy_swaps_total", &self.count.policy_swaps),
-            ("keepwatch_policy_refusals_total", &self.count.policy_refusals),
-        ];
-        for (name, counter) in counts {
-            line(&mut text, name, "counter", counter.load(Ordering::Relaxed));
+        // Writing to a String cannot fail.
+        let _ = encode_registry(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &outside.registry());
+        match exposition {
+            Exposition::OpenMetrics => {
+                let _ = encode_eof(&mut text);
+                text
+            }
+            Exposition::Text => in_text_format(&text),
         }
-        line(&mut text, "keepwatch_store_writes_total", "counter", outside.store_writes);
-        line(&mut text, "keepwatch_policy_refused_builtins_total", "counter", outside.refused_builtins);
-        line(&mut text, "keepwatch_ready_milliseconds", "gauge", self.ready_ms.load(Ordering::Relaxed));
-        let checked = self.rules_checked_s.load(Ordering::Relaxed);
-        let _ = writeln!(text, "# TYPE keepwatch_policy_checked_timestamp_seconds gauge");
-        let _ = writeln!(text, "keepwatch_policy_checked_timestamp_seconds {checked}");
-        let _ = writeln!(text, "# TYPE keepwatch_policy_info gauge");
-        let _ = writeln!(text, "keepwatch_policy_info{{digest=\"{}\"}} 1", outside.bundle);
-        line(&mut text, "process_resident_memory_bytes", "gauge", resident_bytes());
-        summary(&mut text, "keepwatch_containment_own_microseconds", &self.containment_own);
-        summary(&mut text, "keepwatch_containment_waited_microseconds", &self.containment_waited);
-        text
+    }
+
+    fn contained(&self, spent: &'static str, time: Duration) {
+        self.containment.get_or_create(&SpentLabel { spent }).observe(time.as_secs_f64());
+    }
+}
+
+impl Outside {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        let resident = ConstGauge::new(resident_bytes());
+        registry.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, resident);
+        let ours = registry.sub_registry_with_prefix("keepwatch");
+        ours.register("store_writes", "Writes to the store since it was opened", ConstCounter::new(self.store_writes));
+        let refused = ConstCounter::new(self.refused_builtins);
+        ours.register("policy_refused_builtins", "Calls of builtins that were undefined", refused);
+        let digest = ("digest".into(), self.bundle.clone().into());
+        let info = ConstGauge::new(1_i64);
+        ours.sub_registry_with_label(digest).register("policy_info", "The active policy bundle", info);
+        registry
     }
 }
 
@@ -160,42 +322,35 @@ impl Stopwatch<'_> {
             return;
         }
         let waited = super::waited::so_far();
-        keep(&metrics.containment_own, self.began.elapsed().saturating_sub(waited));
-        keep(&metrics.containment_waited, waited);
+        metrics.contained("agent", self.began.elapsed().saturating_sub(waited));
+        metrics.contained("aws", waited);
     }
 }
 
-/// Up to an hour, to three digits.
-#[expect(clippy::expect_used, reason = "the bounds are constants")]
-fn microseconds() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("constant bounds are valid")
-}
-
-fn keep(histogram: &Mutex<Histogram<u64>>, time: Duration) {
-    if let Ok(mut histogram) = histogram.lock() {
-        histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-    }
-}
-
-fn line(text: &mut String, name: &str, kind: &str, value: u64) {
-    let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}"); // writing to a String cannot fail
-}
-
-fn summary(text: &mut String, name: &str, histogram: &Mutex<Histogram<u64>>) {
-    let Ok(histogram) = histogram.lock() else { return };
-    let _ = writeln!(text, "# TYPE {name} summary");
-    for quantile in [0.5, 0.9, 0.99, 1.0] {
-        let _ = writeln!(text, "{name}{{quantile=\"{quantile}\"}} {}", histogram.value_at_quantile(quantile));
-    }
-    let _ = writeln!(text, "{name}_count {}", histogram.len());
+/// OpenMetrics names a counter without `_total` in its HELP and TYPE; the older format does not,
+/// and knows neither UNIT nor EOF.
+fn in_text_format(open_metrics: &str) -> String {
+    let counters: Vec<&str> =
+        open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let line = |line: &str| {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("UNIT"), ..) => None,
+            (Some("#"), Some(keyword), Some(name), Some(rest)) if counters.contains(&name) => {
+                Some(format!("# {keyword} {name}_total {rest}\n"))
+            }
+            _ => Some(format!("{line}\n")),
+        }
+    };
+    open_metrics.lines().filter_map(line).collect()
 }
 
 /// Resident memory of this process; 0 where the system does not say.
-fn resident_bytes() -> u64 {
+fn resident_bytes() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<i64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }

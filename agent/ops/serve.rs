@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -17,8 +18,10 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, info};
 
-/// What a path answers with.
-pub type Render = dyn Fn() -> String + Send + Sync;
+use super::metrics::Exposition;
+
+/// What `/metrics` answers with.
+pub type Render = dyn Fn(Exposition) -> String + Send + Sync;
 /// What becomes of a request that Slack makes.
 pub type Receive = dyn Fn(&HeaderMap, &[u8]) -> StatusCode + Send + Sync;
 
@@ -69,7 +72,7 @@ pub async fn run(listener: TcpListener, pages: Pages) {
 async fn answer(request: Request<Incoming>, pages: &Pages) -> Response<String> {
     let (status, body) = match (request.method(), request.uri().path(), &pages.slack) {
         (_, "/healthz", _) => (StatusCode::OK, "ok\n".to_owned()),
-        (_, "/metrics", _) => (StatusCode::OK, (pages.metrics)()),
+        (_, "/metrics", _) => return measured(request.headers(), pages.metrics.as_ref()),
         (&Method::POST, "/slack/actions", Some(receive)) => {
             (receive_from(request, receive.as_ref()).await, String::new())
         }
@@ -77,6 +80,14 @@ async fn answer(request: Request<Incoming>, pages: &Pages) -> Response<String> {
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
+    response
+}
+
+fn measured(headers: &HeaderMap, render: &Render) -> Response<String> {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let exposition = Exposition::wanted(accept);
+    let mut response = Response::new(render(exposition));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition.content_type()));
     response
 }
 
@@ -103,7 +114,7 @@ mod tests {
     async fn served(slack: Option<Arc<Receive>>) -> String {
         let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        tokio::spawn(run(listener, Pages { metrics: Arc::new(String::new), slack }));
+        tokio::spawn(run(listener, Pages { metrics: Arc::new(|exposition| format!("{exposition:?}\n")), slack }));
         format!("http://{address}/slack/actions")
     }
 
@@ -119,6 +130,23 @@ mod tests {
         assert_eq!(posted(&url, b"pressed".to_vec()).await, StatusCode::OK);
         assert_eq!(posted(&url, vec![b'a'; LARGEST_BODY]).await, StatusCode::GONE);
         assert_eq!(posted(&url, vec![b'a'; LARGEST_BODY + 1]).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn metrics_come_in_the_format_that_is_asked_for() {
+        let url = served(None).await.replace("/slack/actions", "/metrics");
+        for (accept, body, content_type) in [
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.5",
+                "OpenMetrics\n",
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            ),
+            ("*/*", "Text\n", "text/plain; version=0.0.4; charset=utf-8"),
+        ] {
+            let answer = reqwest::Client::new().get(&url).header("accept", accept).send().await.expect("an answer");
+            assert_eq!(answer.headers()["content-type"], content_type);
+            assert_eq!(answer.text().await.expect("a body"), body);
+        }
     }
 
     #[tokio::test]

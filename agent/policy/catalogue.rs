@@ -28,6 +28,8 @@ pub struct Entry {
     pub entrypoint: String,
     /// What it evaluates.
     pub subscription: Subscription,
+    /// The list in `data.approved` of whoever may do what it is about.
+    pub approved: Option<String>,
     /// Whether it asks not to be acted on yet.
     pub shadow: bool,
     /// The number by which the module knows it.
@@ -97,6 +99,7 @@ struct Custom {
     #[serde(default)]
     attack: Vec<String>,
     runbook: Option<String>,
+    approved: Option<String>,
     #[serde(default)]
     shadow: bool,
 }
@@ -195,10 +198,10 @@ pub(super) fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result
         }
     }
     let subscription = subscription(&entrypoint.path, &custom.events, custom.kind)?;
-    let Custom { id: name, severity, mode, controls, attack, runbook, shadow, .. } = custom;
+    let Custom { id: name, severity, mode, controls, attack, runbook, approved, shadow, .. } = custom;
     let rule = Rule { id: name, title: title.clone(), severity, mode, controls, attack, runbook };
     let (description, entrypoint) = (description.clone(), entrypoint.path.clone());
-    Ok(Entry { rule, description, entrypoint, subscription, shadow, id })
+    Ok(Entry { rule, description, entrypoint, subscription, approved, shadow, id })
 }
 
 /// What a rule evaluates: its folder says which, its METADATA what exactly.

@@ -95,7 +95,7 @@ pub enum PolicyError {
         tried: String,
     },
     /// `opa build` refused the policies.
-    #[error("the policies in `{}` do not compile\n{detail}", folder.display())]
+    #[error("the policies in `{}` do not compile\n{detail}{}", folder.display(), super::refused::hint(detail))]
     Compile {
         /// The folder.
         folder: PathBuf,
@@ -115,10 +115,15 @@ pub enum PolicyError {
     Module(String),
     /// A rule calls a builtin that the agent does not have.
     #[error(
-        "the bundle calls the builtin `{0}`, which the agent does not have\n\nhint: build it with \
-         `policies/capabilities.json`, which lists those it has"
+        "the bundle calls the builtin `{0}`, which the agent does not have: {why}\n\nhint: {next}, and build it with \
+         `policies/capabilities.json`, which lists those it has",
+        why = super::refused::refusal(.0)[0],
+        next = super::refused::refusal(.0)[1]
     )]
     Builtin(String),
+    /// Whoever would use the policies cannot.
+    #[error("the agent would refuse these policies: {0}")]
+    Refused(String),
     /// A rule's METADATA does not say what the agent must know.
     #[error("rule `{entrypoint}`: {detail}")]
     Rule {

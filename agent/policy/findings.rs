@@ -30,8 +30,13 @@ struct Written {
 pub(super) fn findings(rule: &Rule, answer: Result<Vec<u8>, Failure>) -> Vec<Finding> {
     match answer.and_then(|result_set| members(&result_set)) {
         Ok(members) => members.into_iter().map(|member| finding(rule, member)).collect(),
-        Err(failure) => vec![unjudged(rule, &failure)],
+        Err(failure) => vec![unevaluated(rule, &failure)],
     }
+}
+
+/// What a rule found, where nothing may be wrong with any of it.
+pub(super) fn strictly(rule: &Rule, result_set: &[u8]) -> Result<Vec<Finding>, Failure> {
+    members(result_set)?.into_iter().map(|member| written(rule, member)).collect()
 }
 
 /// Puts findings in an order that does not hang on how a set was stored.
@@ -60,23 +65,28 @@ fn members(result_set: &[u8]) -> Result<Vec<Value>, Failure> {
 }
 
 fn finding(rule: &Rule, member: Value) -> Finding {
-    match serde_json::from_value(member) {
-        Ok(Written { message, resource, propose, evidence }) => {
-            Finding { rule: rule.clone(), message, resource, propose, evidence }
-        }
-        Err(error) => unjudged(rule, &malformed(&error)),
+    written(rule, member).unwrap_or_else(|failure| unevaluated(rule, &failure))
+}
+
+fn written(rule: &Rule, member: Value) -> Result<Finding, Failure> {
+    let Written { message, resource, propose, evidence } =
+        serde_json::from_value(member).map_err(|error| malformed(&error))?;
+    if message.trim().is_empty() {
+        return Err(Failure::Malformed("its `message` is empty".to_owned()));
     }
+    Ok(Finding { rule: rule.clone(), message, resource, propose, evidence, approved: None })
 }
 
 /// The finding that stands for a rule that could not be evaluated. It proposes nothing and goes
 /// no further than telling people.
-fn unjudged(rule: &Rule, failure: &Failure) -> Finding {
+fn unevaluated(rule: &Rule, failure: &Failure) -> Finding {
     Finding {
         rule: Rule { mode: rule.mode.min(Mode::Alert), ..rule.clone() },
         message: format!("rule `{}` could not be evaluated: {failure}", rule.id),
         resource: None,
         propose: Vec::new(),
         evidence: json!({ "failure": failure.word() }),
+        approved: None,
     }
 }
 
@@ -87,18 +97,11 @@ fn malformed(error: &serde_json::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::examples;
     use crate::domain::finding::Severity;
 
     fn rule() -> Rule {
-        Rule {
-            id: "BKP-01".to_owned(),
-            title: "Recovery point deleted".to_owned(),
-            severity: Severity::Critical,
-            mode: Mode::Enforce,
-            controls: Vec::new(),
-            attack: Vec::new(),
-            runbook: None,
-        }
+        examples::rule("BKP-01")
     }
 
     fn read(result_set: &str) -> Vec<Finding> {

@@ -11,6 +11,7 @@ pub mod error;
 pub mod input;
 
 mod findings;
+mod refused;
 
 use std::fmt;
 use std::path::Path;
@@ -55,6 +56,24 @@ pub struct Subscribers<'a> {
     reads: Parts,
 }
 
+/// A document, written down, and the rules that it concerns.
+#[derive(Debug)]
+pub struct EvaluationJob {
+    policies: Policies,
+    rules: Vec<EntrypointId>,
+    json: Vec<u8>,
+    now: Timestamp,
+}
+
+impl EvaluationJob {
+    /// Evaluates the rules: computing from beginning to end.
+    #[must_use]
+    pub fn run(self) -> Vec<Finding> {
+        let Self { policies, rules, json, now } = self;
+        policies.evaluate_json(policies.rules().iter().filter(|entry| rules.contains(&entry.id)), json, now)
+    }
+}
+
 impl Subscribers<'_> {
     /// What they read of it.
     #[must_use]
@@ -92,17 +111,18 @@ impl Policies {
     /// As [`Policies::load`].
     pub fn load_within(path: &Path, limits: Limits) -> Result<Self, PolicyError> {
         let bundle = if path.is_dir() { bundle::build::in_passing(path)? } else { Bundle::read(path)? };
-        Self::of(bundle, limits, Compiler::Here)
+        Self::of(bundle, limits, &Compiler::here())
     }
 
     /// Compiles a bundle that was read.
     ///
     /// # Errors
     /// When it cannot be run, or one of its rules does not say what it must.
-    pub fn of(bundle: Bundle, limits: Limits, compiler: Compiler) -> Result<Self, PolicyError> {
+    pub fn of(bundle: Bundle, limits: Limits, compiler: &Compiler) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits, compiler)?;
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
         let Bundle { data, digest, manifest, reads, .. } = bundle;
+        catalogue.entries().iter().try_for_each(|entry| approval(entry, &data))?;
         let revision = manifest.revision;
         let policies = Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision }));
         if !policies.lay_out() {
@@ -141,6 +161,12 @@ impl Policies {
     #[must_use]
     pub fn refused_builtins(&self) -> u64 {
         self.0.engine.refused()
+    }
+
+    /// Whether deadlines pass: the thread that makes them pass is alive.
+    #[must_use]
+    pub fn keep_deadlines(&self) -> bool {
+        self.0.engine.keeps_deadlines()
     }
 
     /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
@@ -186,6 +212,15 @@ impl Policies {
         self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
     }
 
+    /// Whether the list that a rule names holds the principal of a document.
+    fn approves(&self, entry: &Entry, document: &[u8]) -> bool {
+        let Some(list) = &entry.approved else { return false };
+        let document: Value = serde_json::from_slice(document).unwrap_or_default();
+        let principal = document.pointer("/principal/arn").filter(|arn| arn.is_string());
+        let members = self.0.data.pointer("/approved").and_then(|approved| approved.get(list)?.as_array());
+        principal.is_some_and(|arn| members.is_some_and(|members| members.contains(arn)))
+    }
+
     /// Evaluates a document by one rule, whether it asked for it or not: how a rule's own
     /// examples are tried. `now` is what `time.now_ns` answers.
     #[must_use]
@@ -199,6 +234,14 @@ impl Policies {
     /// When the rule does not come to its end.
     pub fn evaluate(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<u8>, Failure> {
         self.0.engine.evaluation(document.to_string().into_bytes(), nanoseconds(now)).evaluate(entry.id)
+    }
+
+    /// What a rule finds in a document; whatever the agent could make nothing of is an error.
+    ///
+    /// # Errors
+    /// When the rule does not come to its end, or returns anything but findings.
+    pub fn evaluate_strictly(&self, entry: &Entry, document: &Value, now: Timestamp) -> Result<Vec<Finding>, Failure> {
+        findings::strictly(&entry.rule, &self.evaluate(entry, document, now)?)
     }
 
     /// The bare answer of any entry point of the module, a rule or not; nothing when it has
@@ -220,13 +263,52 @@ impl Policies {
         if entries.peek().is_none() {
             return Vec::new();
         }
-        let json = serde_json::to_vec(document).unwrap_or_default();
+        self.evaluate_json(entries, serde_json::to_vec(document).unwrap_or_default(), now)
+    }
+
+    /// The evaluation of a document by rules that it concerns, for another thread to do; nothing
+    /// when it concerns none.
+    #[must_use]
+    pub fn job<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        document: &impl Serialize,
+        now: Timestamp,
+    ) -> Option<EvaluationJob> {
+        let rules: Vec<EntrypointId> = entries.map(|entry| entry.id).collect();
+        let json = || serde_json::to_vec(document).unwrap_or_default();
+        (!rules.is_empty()).then(|| EvaluationJob { policies: self.clone(), rules, json: json(), now })
+    }
+
+    fn evaluate_json<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        json: Vec<u8>,
+        now: Timestamp,
+    ) -> Vec<Finding> {
         let mut evaluation = self.0.engine.evaluation(json, nanoseconds(now));
-        let mut found: Vec<_> =
-            entries.flat_map(|entry| findings::findings(&entry.rule, evaluation.evaluate(entry.id))).collect();
+        let mut found = Vec::new();
+        for entry in entries {
+            let mut own = findings::findings(&entry.rule, evaluation.evaluate(entry.id));
+            if !own.is_empty() && self.approves(entry, evaluation.document()) {
+                own.iter_mut().for_each(|finding| finding.approved.clone_from(&entry.approved));
+            }
+            found.append(&mut own);
+        }
         findings::sort(&mut found);
         found
     }
+}
+
+/// Whether the list that a rule's METADATA names is in the bundle's data.
+fn approval(entry: &Entry, data: &Value) -> Result<(), PolicyError> {
+    let Some(list) = &entry.approved else { return Ok(()) };
+    let lists = data.get("approved").and_then(Value::as_object);
+    if lists.is_some_and(|lists| lists.get(list).is_some_and(Value::is_array)) {
+        return Ok(());
+    }
+    let detail = format!("its METADATA names the list `{list}`, and `data.approved` has no such list");
+    Err(PolicyError::Rule { entrypoint: entry.entrypoint.clone(), detail })
 }
 
 /// A moment as `time.now_ns` answers it; those that do not fit are beyond the year 2262.

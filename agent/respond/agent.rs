@@ -33,6 +33,7 @@ use crate::domain::response::Response;
 use crate::ledger::{Claim, Incident, Ledger, LedgerError, PlanRecord, State};
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
+use crate::ops::supervise::Panicked;
 use crate::rules::active::{ActiveRules, RuleSet};
 use crate::rules::refresh::RefreshContext;
 
@@ -57,6 +58,9 @@ pub enum HandleError {
     /// A step may succeed later; its claim stays open.
     #[error("a step was postponed: {0}")]
     Postponed(String),
+    /// Something in the agent panicked over it.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 impl HandleError {
@@ -65,7 +69,7 @@ impl HandleError {
     pub const fn is_hopeless(&self) -> bool {
         match self {
             Self::UnknownAccount(_) => true,
-            Self::Cloud(_) | Self::Ledger(_) | Self::Postponed(_) => false,
+            Self::Cloud(_) | Self::Ledger(_) | Self::Postponed(_) | Self::Panicked(_) => false,
         }
     }
 }
@@ -105,7 +109,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         RefreshContext { rules, config, ledger, clock: &**clock, metrics, reports }
     }
 
-    /// Deals with findings. `Ok` means that their consequences are stored.
+    /// Handles findings. `Ok` means that their consequences are stored.
     ///
     /// # Errors
     /// When it must be tried again: an account or the store could not be reached.
@@ -113,7 +117,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         if detection.findings.is_empty() {
             return Ok(());
         }
-        Metrics::add(&self.metrics.count.findings, detection.findings.len() as u64);
+        self.metrics.count.found(detection.findings);
         let correlation = detection.subject.correlation(detection.account);
         let _turn = self.locks.take(&correlation).await; // the second of two sees what the first did
         let decision = decide(
@@ -210,8 +214,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let (readers, door, config) = (&self.clouds, &self.door, &self.config);
         let executor = Executor { readers, door, config, incident, claim, stopwatch, begun };
         let outcome = executor.execute(plan).await;
-        Metrics::add(&self.metrics.count.steps, plan.steps.len() as u64);
         for (step, result) in plan.steps.iter().zip(&outcome.steps) {
+            self.metrics.count.step(result);
             info!(incident, plan = stored.id, account.id = %step.account, result = ?result, "{}", step.action);
         }
         outcome

@@ -84,7 +84,7 @@ pub struct Detection<'a> {
     pub account: &'a Account,
     /// What it is about.
     pub subject: Subject<'a>,
-    /// The rules that judged it: all that follows goes by them, whatever is in force by then.
+    /// The rules that evaluated it: all that follows goes by them, whatever is in force by then.
     pub rules: &'a RuleSet,
     /// What they found.
     pub findings: &'a [Finding],

@@ -14,7 +14,7 @@ use crate::domain::resource::{Kind, Target};
 use crate::event::backup_change::BackupChange;
 use crate::ledger::Ledger;
 use crate::ops::fault;
-use crate::ops::metrics::Stopwatch;
+use crate::ops::metrics::{Document, Stopwatch};
 use crate::policy::input::EventInput;
 
 impl<C: Readers, L: Ledger> Agent<C, L> {
@@ -31,7 +31,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             return Ok(Disposition::Ignored); // its own calls; the ledger knows them already
         }
         let rules = &self.rules.now(); // one set for the whole story, whatever is swapped meanwhile
-        let findings = rules.evaluate_event(&EventInput::new(&event, account, self.clock.now()));
+        let input = EventInput::new(&event, account, self.clock.now());
+        let findings = self.metrics.evaluating(Document::Event, rules.evaluate_event(&input)).await;
         fault::point("evaluated");
         let subject = Subject::Event(&event);
         self.respond(Detection { account, subject, rules, findings: &findings, live: None, stopwatch }).await?;

@@ -12,7 +12,7 @@ use crate::domain::finding::Finding;
 use crate::domain::resource;
 use crate::domain::resource::{Desired, Live, Place};
 use crate::ledger::{Ledger, LedgerError};
-use crate::ops::metrics::Stopwatch;
+use crate::ops::metrics::{Document, Stopwatch};
 use crate::policy::input::{Resource, ResourceInput};
 use crate::rules::active::RuleSet;
 use crate::rules::strategy::is_protected;
@@ -83,7 +83,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         if !is_protected(rules.strategies.desired(place).as_ref(), &live) {
             return Ok(None);
         }
-        let findings = rules.evaluate_resource(&self.state_of(place, account, (&live, &desired)));
+        let input = self.state_of(place, account, (&live, &desired));
+        let findings = self.metrics.evaluating(Document::Resource, rules.evaluate_resource(&input)).await;
         Ok(Some(Evaluation { live, desired, findings }))
     }
 

@@ -22,7 +22,7 @@ use crate::domain::cloud::Readers;
 use crate::domain::event::Event;
 use crate::ledger::Ledger;
 use crate::ledger::shadow::Shadowed;
-use crate::ops::metrics::Metrics;
+use crate::ops::supervise::Panicked;
 use crate::policy::input::{EventInput, ResourceInput};
 use crate::rules::active::{RuleSet, Watch};
 
@@ -116,7 +116,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         }
         let Ok(document) = serde_json::to_value(document) else { return };
         if !self.shadows.push(Work { watches, document, sight }) {
-            Metrics::add(&self.metrics.count.shadow_skipped, 1);
+            self.metrics.count.shadow_skipped.inc();
         }
     }
 
@@ -127,10 +127,13 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             let kept = match tokio::task::spawn_blocking(move || work.evaluate()).await {
                 Ok(found) if found.is_empty() => continue,
                 Ok(found) => {
-                    Metrics::add(&self.metrics.count.shadow_findings, found.len() as u64);
+                    self.metrics.count.shadow_findings.inc_by(found.len() as u64);
                     self.ledger.shadow(&found, now).await.map_err(|error| error.to_string())
                 }
-                Err(error) => Err(error.to_string()),
+                Err(_) => {
+                    self.metrics.count.panics.inc();
+                    Err(Panicked.to_string())
+                }
             };
             if let Err(problem) = kept {
                 warn!("what rules in shadow found is lost: {problem}");

@@ -13,6 +13,7 @@ use crate::domain::resource;
 use crate::domain::resource::{Kind, Place};
 use crate::ledger::Ledger;
 use crate::ops::metrics::Stopwatch;
+use crate::ops::supervise::caught;
 
 /// What one sweep saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -30,13 +31,26 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let mut swept = Swept::default();
         for (account, region, kind) in self.beats() {
             for place in self.list(account, region, kind, &mut swept).await {
-                match self.reconcile(&place, None, &self.rules.now()).await {
+                match self.reconcile_caught(&place).await {
                     Ok(()) => swept.evaluated += 1,
                     Err(error) => swept.failed(format!("`{}`", place.arn()), &error),
                 }
             }
         }
         swept
+    }
+
+    /// A panic over one resource is a failure of that resource alone: it must not end the sweep
+    /// each time that it comes to it.
+    async fn reconcile_caught(&self, place: &Place) -> Result<(), HandleError> {
+        let rules = self.rules.now();
+        match caught(self.reconcile(place, None, &rules)).await {
+            Ok(reconciled) => reconciled,
+            Err(panicked) => {
+                self.metrics.count.panics.inc();
+                Err(panicked.into())
+            }
+        }
     }
 
     /// What a sweep would do now, changing nothing; resources that are right are left out.

@@ -6,11 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 use super::strategy::{Strategies, StrategyError};
 use crate::domain::cloud::{CloudError, Object, ObjectStore};
@@ -23,7 +26,7 @@ use crate::policy::catalogue::{Entry, Name, Subscription};
 use crate::policy::engine::Failure;
 use crate::policy::engine::compiler::Compiler;
 use crate::policy::input::{EventInput, ResourceInput};
-use crate::policy::{Policies, PolicyError};
+use crate::policy::{EvaluationJob, Policies, PolicyError};
 
 /// Why rules cannot be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +55,7 @@ pub enum RulesError {
     },
     /// Loading came to no end.
     #[error("loading failed: {0}")]
-    Broken(#[from] tokio::task::JoinError),
+    Broken(#[from] JoinError),
 }
 
 impl RulesError {
@@ -76,6 +79,7 @@ pub struct RuleSet {
     pub strategies: Strategies,
     shadow: BTreeSet<String>,
     candidate: Option<Policies>,
+    threads: Arc<Semaphore>,
 }
 
 /// A rule in shadow that a document concerns.
@@ -98,16 +102,18 @@ impl RuleSet {
         smoke_test(&policies)?;
         let strategies = Strategies::from_data(policies.data())?;
         let shadow = asking(&policies);
-        Ok(Self { policies, strategies, shadow, candidate: None })
+        let threads = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
+        Ok(Self { policies, strategies, shadow, candidate: None, threads })
     }
 
-    /// The same rules, where besides those that ask for it these are in shadow, and those that
-    /// people promoted are not.
+    /// The same rules, where besides those that ask for it these are in shadow, those that people
+    /// promoted are not, and those that people demoted are.
     #[must_use]
-    pub fn shadowing(self, chosen: &BTreeSet<String>, promoted: &BTreeSet<String>) -> Self {
+    pub fn shadowing(self, chosen: &BTreeSet<String>, promoted: &BTreeSet<String>, demoted: &BTreeSet<String>) -> Self {
         let mut shadow = asking(&self.policies);
         shadow.extend(chosen.iter().cloned());
         shadow.retain(|rule| !promoted.contains(rule));
+        shadow.extend(demoted.iter().cloned());
         Self { shadow, ..self }
     }
 
@@ -146,19 +152,39 @@ impl RuleSet {
 
     /// Evaluates what somebody did, by the rules that are acted on.
     #[must_use]
-    pub fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
-        self.policies.evaluate_entries(
-            self.policies.subscribers_of_event(act).filter(|entry| self.is_active(entry)),
-            act,
-            act.now,
-        )
+    pub async fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
+        let entries = self.policies.subscribers_of_event(act).filter(|entry| self.is_active(entry));
+        self.evaluate(self.policies.job(entries, act, act.now)).await
     }
 
     /// Evaluates what is true of a resource, by the rules that are acted on.
     #[must_use]
-    pub fn evaluate_resource(&self, state: &ResourceInput<'_>) -> Vec<Finding> {
+    pub async fn evaluate_resource(&self, state: &ResourceInput<'_>) -> Vec<Finding> {
         let entries = self.policies.rules_of_kind(state.resource.kind).filter(|entry| self.is_active(entry));
-        self.policies.evaluate_entries(entries, state, state.now)
+        self.evaluate(self.policies.job(entries, state, state.now)).await
+    }
+
+    /// Evaluates off the runtime's threads, which wait for AWS and must not compute. No more run
+    /// at once than there are cores, or each would eat the others' deadlines. A document that
+    /// concerns no rule never leaves its thread.
+    async fn evaluate(&self, job: Option<EvaluationJob>) -> Vec<Finding> {
+        let Some(job) = job else { return Vec::new() };
+        let permit = Arc::clone(&self.threads).acquire_owned().await;
+        let evaluated = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            job.run()
+        });
+        match evaluated.await.map_err(JoinError::try_into_panic) {
+            Ok(findings) => findings,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_)) => std::future::pending().await, // the runtime ends, and this with it
+        }
+    }
+
+    /// Whether rules that do not end are stopped.
+    #[must_use]
+    pub fn keep_deadlines(&self) -> bool {
+        self.policies.keep_deadlines() && self.candidate.as_ref().is_none_or(Policies::keep_deadlines)
     }
 
     /// The rules in shadow that an act concerns.
@@ -290,17 +316,17 @@ pub async fn compile(
     content: PolicyContent,
     source: &Source,
     trust: Option<&Trust>,
-    compiler: Compiler,
+    compiler: &Compiler,
 ) -> Result<RuleSet, RulesError> {
-    let (source, trust) = (source.clone(), trust.cloned());
-    let make = move || RuleSet::new(content.compile(&source, trust.as_ref(), compiler)?);
+    let (source, trust, compiler) = (source.clone(), trust.cloned(), compiler.clone());
+    let make = move || RuleSet::new(content.compile(&source, trust.as_ref(), &compiler)?);
     tokio::task::spawn_blocking(make).await?
 }
 
 /// The set that evaluates now.
 #[derive(Debug)]
 pub struct ActiveRules {
-    set: RwLock<Arc<RuleSet>>,
+    set: ArcSwap<RuleSet>,
     refused_before: AtomicU64,
 }
 
@@ -308,21 +334,21 @@ impl ActiveRules {
     /// Begins with a set.
     #[must_use]
     pub fn new(set: RuleSet) -> Self {
-        Self { set: RwLock::new(Arc::new(set)), refused_before: AtomicU64::new(0) }
+        Self { set: ArcSwap::from_pointee(set), refused_before: AtomicU64::new(0) }
     }
 
     /// The set that is in force at this moment. Whoever evaluates holds on to it: what is asked
     /// for later may be another.
     #[must_use]
     pub fn now(&self) -> Arc<RuleSet> {
-        Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
+        self.set.load_full()
     }
 
     /// Puts another set in force, and gives back the one before.
     pub fn swap(&self, set: RuleSet) -> Arc<RuleSet> {
-        let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *held, Arc::new(set));
-        if before.policies.digest() != held.policies.digest() {
+        let digest = set.policies.digest().to_owned();
+        let before = self.set.swap(Arc::new(set));
+        if before.policies.digest() != digest {
             self.refused_before.fetch_add(before.policies.refused_builtins(), Ordering::Relaxed);
         }
         before

@@ -92,7 +92,7 @@ impl Refresher {
         Self {
             source,
             trust: None,
-            compiler: Compiler::Here,
+            compiler: Compiler::here(),
             max_age,
             home,
             candidate: None,
@@ -124,7 +124,7 @@ impl Refresher {
             }
             Ok(Fetched { content: None, .. }) => Looked::Same,
             Ok(Fetched { fingerprint, content: Some(content) }) => {
-                match active::compile(content, &self.source, self.trust.as_ref(), self.compiler).await {
+                match active::compile(content, &self.source, self.trust.as_ref(), &self.compiler).await {
                     Ok(set) => self.take(context, fingerprint, set).await?,
                     Err(problem) => self.refuse(context, fingerprint, &problem).await?,
                 }
@@ -188,13 +188,13 @@ impl Refresher {
             Ok(Fetched { content: None, .. }) => return None,
             Ok(Fetched { fingerprint, content: Some(content) }) => {
                 self.seen_beside = Some(fingerprint);
-                active::compile(content, source, self.trust.as_ref(), self.compiler).await
+                active::compile(content, source, self.trust.as_ref(), &self.compiler).await
             }
             Err(problem) => Err(problem),
         };
         compiled
             .inspect_err(|problem| {
-                Metrics::add(&metrics.count.policy_refusals, 1);
+                metrics.count.policy_refusals.inc();
                 warn!("the candidate policies at `{source}` are not watched: {}", problem.chain());
             })
             .ok()
@@ -214,11 +214,11 @@ impl Refresher {
         }
         let candidate = context.rules.now().candidate().cloned();
         let set = context.shadowing(set).await?.with_candidate(candidate);
-        // Noted before it judges: whatever it leads to, the ledger knows the bundle already.
+        // Noted before it evaluates: whatever it leads to, the ledger knows the bundle already.
         context.adopt(&set, &self.source).await?;
         context.rules.swap(set);
-        Metrics::add(&context.metrics.count.policy_swaps, 1);
-        info!(from, to, "new policies from `{}` are in force", self.source);
+        context.metrics.count.policy_swaps.inc();
+        info!(from, to, "new policies from `{}` are active", self.source);
         Ok(Looked::Swapped { from, to })
     }
 
@@ -234,9 +234,9 @@ impl Refresher {
             self.doubted = Some(fingerprint);
             return Ok(Looked::Doubtful(problem));
         }
-        error!("policies at `{}` are refused, the ones before stay in force: {problem}", self.source);
-        Metrics::add(&context.metrics.count.policy_refusals, 1);
-        let message = format!("the policies at `{}` are refused, those before stay in force: {problem}", self.source);
+        error!("policies at `{}` are refused, the active ones stay: {problem}", self.source);
+        context.metrics.count.policy_refusals.inc();
+        let message = format!("the policies at `{}` are refused, the active ones stay: {problem}", self.source);
         let case = DedupKey::PoliciesRefused { source: self.source.to_string(), fingerprint: fingerprint.to_string() };
         self.notify(context, case, ("The policy bundle was refused", message)).await?;
         self.refused = Some(fingerprint);
@@ -319,7 +319,7 @@ fn finding(title: &str, message: String) -> Finding {
         attack: Vec::new(),
         runbook: None,
     };
-    Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null }
+    Finding { rule, message, resource: None, propose: Vec::new(), evidence: Value::Null, approved: None }
 }
 
 /// What a refresh works on.
@@ -339,13 +339,14 @@ pub struct RefreshContext<'a, L> {
 }
 
 impl<L: Ledger> RefreshContext<'_, L> {
-    /// The same rules, those in shadow that accounts.toml, METADATA and people's word leave there.
+    /// The same rules, those in shadow that accounts.toml, METADATA and promotions leave there.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn shadowing(&self, set: RuleSet) -> Result<RuleSet, LedgerError> {
         let promoted = self.ledger.promoted().await?;
-        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted))
+        let demoted = self.ledger.demoted().await?;
+        Ok(set.shadowing(&self.config.policies.shadow_rules, &promoted, &demoted))
     }
 
     /// Notes in the ledger which bundle evaluates from now on, unless it is noted already.

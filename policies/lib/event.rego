@@ -1,24 +1,37 @@
-# What every rule about an act asks first: did it work, who did it, where.
+# METADATA
+# title: What every event rule asks first
+# description: Did it work, who did it, where. Whether somebody is spared is not asked here, the agent decides that.
 package lib.event
 
 default succeeded := false
 
+# METADATA
+# title: The call went through
+# description: CloudTrail writes no error code, an empty one or `null`.
 succeeded if not _failed
 
 default denied := false
 
+# METADATA
+# title: The call was refused for want of rights
 denied if is_object(input.event.denied)
 
 denied if data.errors.denied[input.event.errorCode]
 
-# CloudTrail logs `null` here for most denied calls, and for calls without parameters.
+# METADATA
+# title: The request parameters as an object
+# description: CloudTrail logs `null` for most denied calls, and for calls without parameters.
 parameters := input.event.requestParameters if {
 	is_object(input.event.requestParameters)
 } else := {}
 
-# CloudTrail leaves out parameters of more than 100 KB and says so.
+# METADATA
+# title: The parameters were too large for CloudTrail
+# description: CloudTrail leaves out parameters of more than 100 KB and says so.
 omitted if parameters.omitted == true
 
+# METADATA
+# title: Who did it, for a sentence
 actor := concat("/", [input.principal.name, input.principal.session]) if {
 	is_string(input.principal.name)
 	is_string(input.principal.session)
@@ -30,37 +43,32 @@ actor := concat("/", [input.principal.name, input.principal.session]) if {
 	is_string(input.principal.kind)
 } else := "unknown"
 
-# The account the act was done to: the record's own word, else the account we watch.
+# METADATA
+# title: An AWS service made the call
+# description: Nobody but AWS can write `invokedBy`.
+by_service if endswith(input.principal.invoked_by, ".amazonaws.com")
+
+# METADATA
+# title: The account it was done to
+# description: What the record says, else the account that is watched.
 account := input.event.recipientAccountId if {
 	is_string(input.event.recipientAccountId)
 } else := input.account.id
 
+# METADATA
+# title: The partition of its Region
 partition := "aws-cn" if {
 	startswith(input.event.awsRegion, "cn-")
 } else := "aws-us-gov" if {
 	startswith(input.event.awsRegion, "us-gov-")
 } else := "aws"
 
-# `arn("backup", "backup-vault:main")` in the Region and account of the event.
+# METADATA
+# title: An ARN in the Region and account of the event
+# description: For example `arn("backup", "backup-vault:main")`.
 arn(service, resource) := concat(":", ["arn", partition, service, input.event.awsRegion, account, resource])
-
-# Answering the agent's own deeds would undo an undo. Break-glass and AWS's own
-# roles are watched and put right, but never contained.
-proposable(verbs) := [] if {
-	input.principal.flags.agent == true
-} else := [verb | some verb in verbs; not _spared(verb)]
-
-# `not approved("may_change_trails")` holds for an unknown principal too. Written
-# out, `not input.principal.arn in data...` would be undefined and silence the rule.
-approved(capability) if input.principal.arn in data.approved[capability]
 
 _failed if {
 	code := input.event.errorCode
 	not code in {null, ""}
 }
-
-_spared("contain") if input.principal.flags.break_glass == true
-
-_spared("contain") if input.principal.flags.service_linked == true
-
-_spared("contain") if input.principal.kind in {"service", "service_linked_role"}

@@ -1,8 +1,10 @@
-# What an IAM or key policy document says, however it is written down.
+# METADATA
+# title: What an IAM or key policy document says, however it is written down
 package lib.iam_policy
 
-# The statements of a document, as an array. Undefined when it cannot be read:
-# a rule must then speak up, for what it cannot read it cannot clear.
+# METADATA
+# title: The statements of a document
+# description: Undefined when it cannot be read. A rule must then fire, because what it cannot read it cannot clear.
 statements(raw) := found if {
 	found := as_array(_document(raw).Statement)
 	count(found) > 0
@@ -11,8 +13,9 @@ statements(raw) := found if {
 	}
 }
 
-# The destructive actions of `data.destructive.actions` that the statements allow.
-# A deny without condition on every resource wins over any allow beside it.
+# METADATA
+# title: The destructive actions that statements allow
+# description: Those of `data.destructive.actions`. A deny without condition on every resource wins over any allow beside it.
 destructive(found) := allowed - denied if {
 	allowed := {action |
 		some statement in found
@@ -28,6 +31,9 @@ destructive(found) := allowed - denied if {
 	}
 }
 
+# METADATA
+# title: One or many as an array
+# description: Where IAM takes one or many, it takes one without a list. Undefined for what is neither text, object nor list.
 as_array(value) := value if is_array(value)
 
 as_array(value) := [value] if is_string(value)
@@ -45,14 +51,7 @@ _document(raw) := json.unmarshal(text) if {
 # Some responses and older records carry the document URL-encoded.
 _plain(raw) := raw if not startswith(raw, "%")
 
-_plain(raw) := concat("", array.concat([""], [piece | some part in array.slice(parts, 1, count(parts)); piece := _piece(part)])) if {
-	startswith(raw, "%")
-	parts := split(raw, "%")
-}
-
-_piece(part) := concat("", [character, substring(part, 2, -1)]) if {
-	character := data.percent[upper(substring(part, 0, 2))]
-} else := concat("", ["?", substring(part, 2, -1)])
+_plain(raw) := urlquery.decode(raw) if startswith(raw, "%")
 
 _well_formed(statement) if {
 	statement.Effect in {"Allow", "Deny"}

@@ -1,10 +1,13 @@
-# Who outside the accounts we trust a key's policy or grant lets in.
+# METADATA
+# title: Who outside the accounts we trust a key's policy or grant lets in
 package lib.key_policy
 
 import data.lib.event
 import data.lib.iam_policy
 
-# `"*"` and principals of untrusted accounts in the allow statements of a policy.
+# METADATA
+# title: Whom the statements let in from outside
+# description: '`"*"` and principals of accounts that are not trusted, in statements that allow.'
 foreign_principals(statements) := {principal |
 	some statement in statements
 	statement.Effect == "Allow"
@@ -12,10 +15,15 @@ foreign_principals(statements) := {principal |
 	_foreign(principal, statement)
 }
 
+# METADATA
+# title: An account is ours
+# description: The account that the event is about, and those in `data.approved.accounts`.
 trusted(account) if account == event.account
 
 trusted(account) if account in data.approved.accounts
 
+# METADATA
+# title: A principal belongs to an account of ours
 trusted_principal(principal) if trusted(_account_of(principal))
 
 # The account of `arn:aws:iam::111122223333:role/x` or of a bare account id.

@@ -1,13 +1,35 @@
-# What lifecycle rules do, whatever their number, order and names.
+# METADATA
+# title: What lifecycle rules do, whatever their number, order and names
 package lib.lifecycle
 
-# One entry for each thing that an enabled rule does.
+# METADATA
+# title: The effects of the rules that a bucket has
+live := effects(object.get(input.resource.live, "lifecycle", []))
+
+# METADATA
+# title: The strategy declares each rule
+# description: What is declared is exact and goes before the class, which speaks for buckets that declare none.
+declared if is_array(input.desired.lifecycle)
+
+# METADATA
+# title: What the bucket's class asks for
+# description: Undefined where rules are declared, and for a class that `data.lifecycle` does not have.
+class := data.lifecycle[input.desired.class] if {
+	input.resource.kind == "bucket"
+	not declared
+}
+
+# METADATA
+# title: The effects of rules
+# description: One entry for each thing that an enabled rule does.
 effects(rules) := {effect |
 	some rule in rules
 	rule.status == "Enabled"
 	some effect in _does(rule)
 }
 
+# METADATA
+# title: An effect, for a sentence
 sentence(effect) := $"{effect.does} {effect.when} {_under(effect.prefix)}{_only(effect.filter)}"
 
 _does(rule) := array.concat(array.concat(_after_days(rule), _on_date(rule)), _moves(rule))

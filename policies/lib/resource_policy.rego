@@ -1,15 +1,19 @@
-# What a resource policy means, whatever the order and spelling of its parts.
+# METADATA
+# title: What a resource policy means, whatever the order and spelling of its parts
 package lib.resource_policy
 
 import data.lib.iam_policy
 
-# A set of statements in one spelling; equal sets mean equal policies. A policy
-# whose statements cannot be found is a set of itself, equal to nothing else.
+# METADATA
+# title: The statements in one spelling
+# description: >-
+#   Equal sets mean equal policies. A policy whose statements cannot be found is a set of itself, equal to nothing else.
 meaning(policy) := {_canonical(statement, policy) | some statement in iam_policy.as_array(policy.Statement)} if {
 	iam_policy.as_array(policy.Statement)
 } else := {policy}
 
-# Sentences short enough for an alert.
+# METADATA
+# title: Statements, short enough for an alert
 names(statements) := sort([_name(statement) | some statement in statements])
 
 # `Sid` is a label. `Version` decides only how variables are read, so it belongs to each statement.

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from . import bars, engines, stage
+from . import bars, engines, stage, start
 from .engines import Replay
 from .process import Failed, Run, measured
 from .stage import Corpus, Tools
@@ -40,12 +40,16 @@ def main() -> int:
     results = in_rounds(rows, rounds)
     print("peak memory", flush=True)
     memory = {name: replay().peak_mb for name, replay in peaks.items()}
+    print("starts", flush=True)
+    starts = start.starts(tools, Path(os.environ["LAB"])).measured(rounds)
+    outcomes = bars.outcomes(results, memory) + bars.outcomes_of_starts(starts)
     report = {
         "records": records,
         "rounds": rounds,
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "load_before": load, "load_after": os.getloadavg()[0]},
         "rows": bars.rows(results),
-        "bars": [asdict(outcome) for outcome in bars.outcomes(results, memory)],
+        "starts": starts,
+        "bars": [asdict(outcome) for outcome in outcomes],
     }
     (tools.work / "result.json").write_text(json.dumps(report, indent=1) + "\n")
     show(report)
@@ -137,7 +141,7 @@ def show(report: dict) -> None:
     for bar in report["bars"]:
         shown = (bar["other_clock"], bar["one_unpacks"], bar["both_unpack"])
         other = "".join(" " * 13 if value is None else f"{value:>13.2f}" for value in shown)
-        sign = "<" if bar["unit"] == "MB" else ">="
+        sign = ">=" if bar["unit"] == "x" else "<"
         must = f"{sign} {bar['bar']:g}"
         print(f"{bar['title']:<46}{bar['value']:>10.2f}{must:>10}{other}  {'ok' if bar['passed'] else 'MISSED'}")
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from .process import Run
 
 Rounds = dict[str, list[Run]]
+# What a start took in each round: seconds, or megabytes.
+Starts = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,18 @@ class Bar:
     clock: str = "cpu"
     # What `slow` is spared and `fast` does in the same round: it is taken off.
     spared: str | None = None
+
+
+@dataclass(frozen=True)
+class Most:
+    """`row` must stay below so much, by the median of the rounds."""
+
+    title: str
+    row: str
+    most: float
+    unit: str
+    # The same start by the other clock.
+    other_clock: str | None = None
 
 
 @dataclass
@@ -46,6 +60,16 @@ BARS = [
     Bar("two workers of one", "replay 2 workers", "replay 3 %", 1.8, clock="wall"),
 ]
 MOST_MB = 150
+
+# Of a command the processor's clock counts, over all its threads: other work on the machine does not change it.
+STARTS = [
+    Most("60 rules: a command's first start", "command, first start, processor", 1.5, "s", "command, first start, wall"),
+    Most("60 rules: its later starts", "command, later start, processor", 0.3, "s", "command, later start, wall"),
+    Most("60 rules: the agent polls, first start", "agent, first start, wall", 1, "s"),
+    Most("60 rules: the agent polls, later starts", "agent, later start, wall", 1, "s"),
+    Most("60 rules: the agent idles, first start", "agent, idle after its first start", 70, "MB"),
+    Most("60 rules: the agent idles, later starts", "agent, idle after its later start", 70, "MB"),
+]
 
 
 def speed(run: Run, clock: str) -> float:
@@ -77,6 +101,16 @@ def outcomes(rounds: Rounds, peaks: dict[str, float]) -> list[Outcome]:
         found.append(outcome)
     for name, peak in peaks.items():
         found.append(Outcome(f"peak memory, {name}", peak, MOST_MB, peak < MOST_MB, "MB"))
+    return found
+
+
+def outcomes_of_starts(starts: Starts) -> list[Outcome]:
+    found = []
+    for most in STARTS:
+        value = statistics.median(starts[most.row])
+        outcome = Outcome(most.title, value, most.most, value < most.most, most.unit)
+        outcome.other_clock = statistics.median(starts[most.other_clock]) if most.other_clock else None
+        found.append(outcome)
     return found
 
 

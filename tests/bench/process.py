@@ -1,6 +1,7 @@
 """Running a program to its end, and what it used."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -34,13 +35,13 @@ class Failed(Exception):
     """A program did not do what it should; the text says which and why."""
 
 
-def run(command: list[str | Path], work: Path) -> Ended:
-    """Runs a program. Its output goes through files: a pipe that fills up would stop it."""
+def run(command: list[str | Path], work: Path, variables: dict[str, str] | None = None) -> Ended:
+    """Runs a program, with some variables of its own. Its output goes through files: a pipe that fills up would stop it."""
     out, err, usage = work / "stdout", work / "stderr", work / "usage"
     words = [str(word) for word in command]
     with out.open("wb") as stdout, err.open("wb") as stderr:
         launch = [sys.executable, "-I", "-S", str(LAUNCH), str(usage), *words]
-        code = subprocess.run(launch, stdout=stdout, stderr=stderr).returncode
+        code = subprocess.run(launch, stdout=stdout, stderr=stderr, env=os.environ | (variables or {})).returncode
     ended = (out.read_text(), err.read_text())
     if code:
         raise Failed(f"`{' '.join(words)}` ended with {code}\n{(ended[1] or ended[0])[-2000:]}")

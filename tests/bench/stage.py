@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,30 @@ def rules(tools: Tools, first: int, end: int) -> Path:
     folder = tools.work / f"rules-{first}-{end}"
     run([tools.bench, "rules", folder, "--from", str(first), "--to", str(end)], tools.work)
     return folder
+
+
+def copies(tools: Tools, policies: Path, count: int) -> Path:
+    """So many rules of the size of those in a folder: its own, and copies of them under other names and ids."""
+    target = tools.work / f"copies-{count}"
+    shutil.rmtree(target, ignore_errors=True)
+    for shared in ("lib", "data"):
+        shutil.copytree(policies / shared, target / shared)
+    shutil.copy(policies / "capabilities.json", target)
+    rules = sorted(path for part in ("events", "resources") for path in (policies / part).rglob("*.rego"))
+    rules = [path for path in rules if not path.name.endswith("_test.rego")]
+    for number in range(count):
+        turn, place = divmod(number, len(rules))
+        rule = rules[place].relative_to(policies)
+        suffix = f"_{turn}" if turn else ""
+        made = target / f"{rule.parent}{suffix}" / f"{rule.stem}{suffix}.rego"
+        made.parent.mkdir(parents=True)
+        made.write_text(renamed(rules[place].read_text(), ".".join(rule.parent.parts), suffix))
+    return target
+
+
+def renamed(rule: str, package: str, suffix: str) -> str:
+    rule = re.sub(rf"\b{re.escape(package)}\b", package + suffix, rule)
+    return re.sub(r"(?m)^(#\s+id: \S+)$", rf"\g<1>{suffix.replace('_', '-')}", rule)
 
 
 def wasm(tools: Tools, folder: Path) -> Path:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from .bars import Bar, ratio, rows
+from .bars import STARTS, Bar, outcomes_of_starts, ratio, rows
 from .process import Run
+from .stage import renamed
 
 RECORDS = 1000
 
@@ -33,3 +34,17 @@ def test_what_one_side_is_spared_is_taken_off_or_put_onto() -> None:
 def test_a_row_says_what_a_record_takes() -> None:
     row = rows(rounds(fast=[300, 100, 200]))[0]
     assert (row["cpu_ns_min"], row["cpu_ns_median"], row["wall_ns_median"]) == pytest.approx((100, 200, 400))
+
+
+def test_a_start_passes_by_its_median_below_the_bar() -> None:
+    starts = {row: [most.most] * 2 + [0.0] for most in STARTS for row in (most.row, most.other_clock) if row}
+    assert not any(outcome.passed for outcome in outcomes_of_starts(starts))
+    starts = {row: [each[0], 0.0, 0.0] for row, each in starts.items()}
+    assert all(outcome.passed for outcome in outcomes_of_starts(starts))
+
+
+def test_a_copy_of_a_rule_is_another_rule() -> None:
+    rule = "package events.iam.grant\n# custom:\n#   id: IAM-02\n_x if data.events.iam.grant.y\n_z if data.events.iam.grants\n"
+    copy = "package events.iam.grant_1\n# custom:\n#   id: IAM-02-1\n_x if data.events.iam.grant_1.y\n_z if data.events.iam.grants\n"
+    assert renamed(rule, "events.iam.grant", "_1") == copy
+    assert renamed(rule, "events.iam.grant", "") == rule

@@ -103,7 +103,7 @@ def undo(stage: Stage, incident: str) -> None:
     stage.press("U0BOB", "Undo", incident)
     stage.eventually("the user has its rights back", lambda: not stage.quarantined("ci-deployer"))
     both = "slack:U0ALICE and slack:U0BOB"
-    stage.eventually("the thread tells of the undo", lambda: stage.thread_mentions("undone", both))
+    stage.eventually("the thread reports the undo", lambda: stage.thread_mentions("undone", both))
     stage.eventually("the trail is stopped, as it was before the repair", lambda: not stage.logging(world["trail"]))
     stage.eventually("the legal hold is cancelled", lambda: not stage.held(world["vault"]))
     stage.eventually(

@@ -154,7 +154,7 @@ class Stage:
             cwd=self._root,
         )
         threading.Thread(target=self._relay, args=(self._agent.stderr,), daemon=True).start()
-        self.eventually("the agent polls its queue", lambda: self.metrics().get("keepwatch_ready_milliseconds", 0) > 0)
+        self.eventually("the agent polls its queue", lambda: self.metrics().get("keepwatch_startup_seconds", 0) > 0)
         self.eventually("it has looked at every resource", lambda: self.metrics().get("keepwatch_sweeps_total", 0) > 0)
 
     def _relay(self, log) -> None:

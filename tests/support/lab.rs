@@ -240,6 +240,7 @@ impl Lab {
             .env("KEEPWATCH_POLICIES", root().join("target/policies/bundle.tar.gz"))
             .env("KEEPWATCH_STORE", self.store())
             .env("KEEPWATCH_LISTEN", "127.0.0.1:0")
+            .env("KEEPWATCH_CACHE_DIR", "")
             .stdin(Stdio::null());
         command
     }

@@ -7,6 +7,8 @@ use clap::Args;
 use super::trust::SigningArguments;
 use crate::cli::{Verdict, say};
 use crate::policy::bundle::build;
+use crate::policy::error::PolicyError;
+use crate::rules::active::RuleSet;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -21,7 +23,11 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
-    build::build_signed(&arguments.folder, &arguments.output, arguments.signing.signing().as_ref())?;
+    let accept = |policies| match RuleSet::new(policies) {
+        Ok(_) => Ok(()),
+        Err(refused) => Err(PolicyError::Refused(refused.chain())),
+    };
+    build::build_accepted(&arguments.folder, &arguments.output, arguments.signing.signing().as_ref(), accept)?;
     say(arguments.output.display())?;
     Ok(Verdict::Well)
 }

@@ -3,16 +3,15 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::documents;
 use crate::cli::{Verdict, load_policies, say, say_json};
-use crate::policy::author::Work;
 use crate::policy::author::explain;
 use crate::policy::author::explain::{Explanation, Reason};
+use crate::policy::author::{Work, documents};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -50,12 +49,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
         let ids: Vec<_> = policies.rules().iter().map(|entry| entry.rule.id.as_str()).collect();
         bail!("no rule has the id `{}`; there are {}", arguments.rule.as_deref().unwrap_or_default(), ids.join(", "));
     }
+    explanations.sort_by_key(Explanation::rank);
     if arguments.json {
         say_json(&explanations)?;
     } else {
-        explanations.iter().try_for_each(print)?;
+        print(&explanations)?;
     }
-    Ok(if explanations.iter().all(|one| one.agrees) { Verdict::Well } else { Verdict::Wrong })
+    Ok(if explanations.iter().all(|one| one.agrees && one.failure.is_none()) { Verdict::Well } else { Verdict::Wrong })
 }
 
 /// The document that the rules evaluate.
@@ -66,7 +66,9 @@ fn document(path: &Path) -> anyhow::Result<Value> {
     } else {
         read = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     }
-    let mut found = documents::read(&read).with_context(|| format!("cannot use `{}`", path.display()))?;
+    let mut found = documents::read(&read)
+        .map_err(|problem| anyhow!(problem))
+        .with_context(|| format!("cannot use `{}`", path.display()))?;
     match (found.pop(), found.len()) {
         (Some(document), 0) => Ok(document),
         (None, _) => bail!("`{}` holds no event", path.display()),
@@ -82,17 +84,39 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn print(one: &Explanation) -> anyhow::Result<()> {
-    let Explanation { rule, wanted, asks_for, findings, agrees, bodies } = one;
-    let Some(findings) = findings else {
-        return say(format!("{rule} did not ask for it: it asks for {asks_for}"));
-    };
+/// What fired first, then what was asked and did not fire; whoever was not asked in one line.
+fn print(all: &[Explanation]) -> anyhow::Result<()> {
+    let (asked, others): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.findings.is_some() || one.failure.is_some());
+    asked.iter().try_for_each(|one| print_one(one))?;
+    match others.as_slice() {
+        [] => Ok(()),
+        [one] => say(format!("{} did not ask for it: it asks for {}", one.rule, one.asks_for)),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|one| one.rule.as_str()).collect();
+            say(format!("{} rules did not ask for it: {}", ids.len(), ids.join(", ")))
+        }
+    }
+}
+
+fn print_one(one: &Explanation) -> anyhow::Result<()> {
+    let Explanation { rule, wanted, findings, failure, agrees, bodies, .. } = one;
+    let findings = findings.as_deref().unwrap_or_default();
     let wanted = if *wanted { "asked for it" } else { "did not ask for it" };
-    let verdict = if findings.is_empty() { "did not fire" } else { "fired" };
-    let agrees = if *agrees { "`opa` agrees" } else { "BUT `opa` FINDS SOMETHING ELSE" };
-    say(format!("{rule} {wanted} and {verdict}; {agrees}"))?;
+    let verdict = match (failure, findings.is_empty()) {
+        (Some(failure), _) => format!("FAILED: {failure}"),
+        (None, true) => "did not fire".to_owned(),
+        (None, false) => "fired".to_owned(),
+    };
+    let agrees = if *agrees { "" } else { "; BUT `opa` FINDS SOMETHING ELSE" };
+    say(format!("{rule} {wanted} and {verdict}{agrees}"))?;
     for finding in findings {
         say(format!("  finding: {}", text(finding, "/message")))?;
+        let propose: Vec<&str> =
+            finding["propose"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let resource = finding["resource"].as_str().map(|arn| format!(" on {arn}")).unwrap_or_default();
+        if !propose.is_empty() {
+            say(format!("    proposes: {}{resource}", propose.join(", ")))?;
+        }
     }
     for body in bodies {
         match &body.failed {
@@ -104,7 +128,7 @@ fn print(one: &Explanation) -> anyhow::Result<()> {
 }
 
 fn print_reason(reason: &Reason, depth: usize) -> anyhow::Result<()> {
-    let Reason { at, values, because } = reason;
+    let Reason { at, values, because, .. } = reason;
     let indent = "  ".repeat(depth);
     say(format!("{indent}{}:{}: does not hold: {}", at.file, at.line, at.text))?;
     for (name, value) in values {

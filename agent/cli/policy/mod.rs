@@ -2,11 +2,12 @@
 
 mod build;
 mod check;
-mod documents;
 mod explain;
 mod new;
+mod report;
 mod schema;
 mod shadow;
+mod stored;
 mod test;
 mod trust;
 mod watch;
@@ -29,6 +30,8 @@ pub(super) enum Command {
     Shadow(shadow::ShadowArguments),
     /// Take a rule out of shadow: from then on it acts.
     Promote(shadow::PromoteArguments),
+    /// Put a rule into shadow: from then on it is evaluated and never acts.
+    Demote(shadow::DemoteArguments),
     /// Run the rules' tests: Rego's own by `opa test` and in the agent's engine, which must
     /// agree, and every `fires.json` and `silent.json` in the agent's engine.
     Test(test::Arguments),
@@ -68,6 +71,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<Verdict> {
         Command::Verify(arguments) => trust::verify(arguments),
         Command::Shadow(arguments) => on_runtime(shadow::list(arguments)),
         Command::Promote(arguments) => on_runtime(shadow::promote(arguments)),
+        Command::Demote(arguments) => on_runtime(shadow::demote(arguments)),
         Command::Test(arguments) => test::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),

@@ -32,9 +32,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     fs::create_dir_all(&place).with_context(|| format!("cannot make `{}`", place.display()))?;
     // An id of its own, or the second rule that is started would be a twin of the first.
     let id = format!("NEW-{}", name.to_uppercase().replace('_', "-"));
-    let fill = |text: &str| text.replace("NEW-ID", &id).replace("SERVICE", service).replace("RULE", name);
+    let event = event(folder, service);
+    let fill = |text: &str| {
+        text.replace("NEW-ID", &id).replace("SERVICE", service).replace("RULE", name).replace("EVENT", &event)
+    };
     for (file, text) in files(kind, name) {
-        write(&place.join(file), &fill(text).replace("KIND", kind))?;
+        write(&place.join(file), &fill(text))?;
     }
     runbook(folder, name, &id)?;
     say(format!(
@@ -47,18 +50,32 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
 
 /// The files of a new rule, with names still to be filled in.
 fn files(kind: &str, name: &str) -> [(String, &'static str); 4] {
-    let (text, input) = match kind {
-        "events" => {
-            (include_str!("../../policy/template/event.rego"), include_str!("../../policy/template/event.json"))
-        }
-        _ => (include_str!("../../policy/template/resource.rego"), include_str!("../../policy/template/resource.json")),
+    let [text, tests, input] = match kind {
+        "events" => [
+            include_str!("../../policy/template/event.rego"),
+            include_str!("../../policy/template/event_test.rego"),
+            include_str!("../../policy/template/event.json"),
+        ],
+        _ => [
+            include_str!("../../policy/template/resource.rego"),
+            include_str!("../../policy/template/resource_test.rego"),
+            include_str!("../../policy/template/resource.json"),
+        ],
     };
     [
         (format!("{name}.rego"), text),
-        (format!("{name}_test.rego"), include_str!("../../policy/template/test.rego")),
+        (format!("{name}_test.rego"), tests),
         ("fires.json".to_owned(), input),
         ("silent.json".to_owned(), "[]\n"),
     ]
+}
+
+/// An event that the service has, to begin with: one that deletes, if there is one.
+fn event(folder: &Path, service: &str) -> String {
+    let text = fs::read(folder.join(format!("schema/calls/{service}.json"))).unwrap_or_default();
+    let calls: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();
+    let deletes = calls.keys().find(|name| name.starts_with("Delete"));
+    deletes.or_else(|| calls.keys().next()).map_or_else(|| "EventName".to_owned(), Clone::clone)
 }
 
 fn recorded(kind: &str) -> &'static str {

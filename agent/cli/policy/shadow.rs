@@ -1,12 +1,12 @@
-//! `keepwatch policy shadow` and `keepwatch policy promote`: what rules would have done, and
-//! the promotion that lets one act.
+//! `keepwatch policy shadow`, `promote` and `demote`: what rules would have done, and the decision that
+//! lets one act, or no more.
 
 use anyhow::{bail, ensure};
 use clap::Args;
 
 use crate::cli::{StorePlace, Verdict, look_into_store, open_store, say, say_json};
 use crate::domain::clock::{Clock as _, SystemClock};
-use crate::ledger::shadow::{Promotion, Shadowed, Shadows as _, Standing};
+use crate::ledger::shadow::{Demotion, Promotion, Shadowed, Shadows as _, Standing};
 
 /// Arguments of `keepwatch policy shadow`.
 #[derive(Debug, Args)]
@@ -37,6 +37,21 @@ pub(in crate::cli) struct PromoteArguments {
     /// Why its findings are accepted.
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    store: StorePlace,
+}
+
+/// Arguments of `keepwatch policy demote`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DemoteArguments {
+    /// The rule's id, such as `BKP-09`.
+    rule: String,
+    /// Who puts it into shadow.
+    #[arg(long)]
+    by: String,
+    /// Why it must not act.
+    #[arg(long)]
+    reason: String,
     #[command(flatten)]
     store: StorePlace,
 }
@@ -108,5 +123,18 @@ pub(super) async fn promote(arguments: &PromoteArguments) -> anyhow::Result<Verd
     let promotion = Promotion { rule: rule.clone(), by: by.clone(), reason, days: *days };
     open_store(store)?.promote(&promotion, now).await?;
     say(format!("promoted: `{rule}` is acted on from the agent's next check on, as far as its mode allows"))?;
+    Ok(Verdict::Well)
+}
+
+/// Puts a rule into shadow at once: one that is wrong must not wait for a release.
+pub(super) async fn demote(arguments: &DemoteArguments) -> anyhow::Result<Verdict> {
+    let DemoteArguments { rule, by, reason, store } = arguments;
+    ensure!(!by.trim().is_empty(), "`--by` names who puts the rule into shadow");
+    ensure!(!reason.trim().is_empty(), "`--reason` says why the rule must not act");
+    let demotion = Demotion { rule: rule.clone(), by: by.clone(), reason: reason.clone() };
+    open_store(store)?.demote(&demotion, SystemClock.now()).await?;
+    say(format!(
+        "demoted: `{rule}` acts no more as soon as the agent looks again; `keepwatch policy shadow` then lists it"
+    ))?;
     Ok(Verdict::Well)
 }

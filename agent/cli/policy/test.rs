@@ -39,6 +39,7 @@ pub(super) fn print(trial: &Trial) -> anyhow::Result<()> {
     let wrong: Vec<_> = trial.tests.iter().filter(|test| test.is_wrong()).collect();
     wrong.iter().try_for_each(say)?;
     trial.examples.iter().try_for_each(say)?;
+    trial.untested.iter().try_for_each(|place| say(format!("{place}: no test speaks of it")))?;
     if let Some(why) = &trial.unbuilt {
         say(format!("the agent's engine cannot run these tests: {why}"))?;
     }

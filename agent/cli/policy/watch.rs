@@ -11,16 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Meant, documents, test};
+use super::{Meant, check, stored, test};
 use crate::cli::{Verdict, on_runtime, say};
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::policy::Policies;
-use crate::policy::author::{Work, check, explain, trial};
+use crate::policy::author::check::without_running;
+use crate::policy::author::{Work, documents, explain, trial};
 
 /// The time between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -128,15 +129,16 @@ fn evaluate(work: &Work, events: &mut Events) -> anyhow::Result<()> {
     let started = Instant::now();
     let now = SystemClock.now();
     let (checked, tried) = thread::scope(|scope| {
-        let checked = scope.spawn(|| check::check(work));
+        let checked = scope.spawn(|| without_running(work));
         let tried = trial::uncovered(work, now);
         (checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), tried)
     });
     let mut well = true;
     match checked {
-        Ok(checked) => {
-            well &= checked.flaws.is_empty();
-            checked.flaws.iter().try_for_each(|flaw| say(format!("{}/{flaw}", work.folder.display())))?;
+        Ok(mut checked) => {
+            checked.lints.extend(stored::lints(&work.folder));
+            well &= checked.lints.is_empty();
+            check::named_from_here(work, checked.lints).iter().try_for_each(say)?;
         }
         Err(error) => {
             well = false;
@@ -175,7 +177,7 @@ impl Events {
         let about = file.metadata()?;
         let stamp = (about.modified().ok(), about.len());
         if self.read.get(file).is_none_or(|(known, _)| *known != stamp) {
-            let documents = documents::read(&std::fs::read_to_string(file)?)?;
+            let documents = documents::read(&std::fs::read_to_string(file)?).map_err(|problem| anyhow!(problem))?;
             self.read.insert(file.to_owned(), (stamp, documents));
         }
         Ok(self.read.get(file).map_or(&[], |(_, documents)| documents))

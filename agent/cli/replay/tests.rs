@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::clock::Clock;
-use crate::domain::finding::{ResponseKind, Rule, Severity};
+use crate::domain::finding::{ResponseKind, Severity};
 use crate::event::examples;
 use crate::recorded::replay::Selection;
 use crate::recorded::replay::source::Source;
@@ -31,18 +31,8 @@ impl EventSink for Named {
     }
 
     fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<FindingLine> {
-        let rule = Rule {
-            id: "BKP-01".into(),
-            title: "No deletion of recovery points".into(),
-            severity: Severity::Critical,
-            mode: crate::domain::account::Mode::Enforce,
-            controls: Vec::new(),
-            attack: Vec::new(),
-            runbook: None,
-        };
         let message = format!("in {}", account.name);
-        let finding =
-            Finding { rule, message, resource: None, propose: vec![ResponseKind::Contain], evidence: json!(null) };
+        let finding = Finding { message, ..crate::domain::examples::finding("BKP-01", &[ResponseKind::Contain]) };
         (event.name == self.0).then(|| line(location, event, &finding)).into_iter().collect()
     }
 }

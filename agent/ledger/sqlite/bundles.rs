@@ -1,4 +1,4 @@
-//! Which policy bundle judged when, in the chain.
+//! Which policy bundle evaluated when, in the chain.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction};

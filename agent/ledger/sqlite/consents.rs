@@ -1,4 +1,4 @@
-//! People's words on what takes two of them: kept until a second one comes, or too long.
+//! People's approvals of what takes two of them: kept until a second one comes, or too long.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, params};
@@ -9,7 +9,7 @@ use super::rows::{SqliteError, append, micros, to_json};
 use crate::domain::case::CaseRecord;
 use crate::ledger::{Consent, Incident};
 
-/// How long a word holds.
+/// How long an approval holds.
 const HOLDS: SignedDuration = SignedDuration::from_mins(30);
 
 /// See [`crate::ledger::Ledger::consent`].

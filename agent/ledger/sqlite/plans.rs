@@ -67,7 +67,7 @@ pub(super) fn claim(db: &Transaction<'_>, claim: &Claim, now: Timestamp) -> Resu
     Ok(by_id(db, &id)?.map(|stored| PlanRecord { resumed: false, ..stored }))
 }
 
-/// Names in an entry whoever asked for what it tells of.
+/// Names in an entry whoever asked for what it records.
 fn name(body: &mut Value, case: Option<&CaseRecord>) {
     if let (Some(body), Some(people)) = (body.as_object_mut(), case.map(|case| &case.people))
         && !people.is_empty()

@@ -32,7 +32,7 @@ impl From<rusqlite::Error> for SqliteError {
 }
 
 impl SqliteError {
-    /// The store's error for this deed.
+    /// The store's error for this operation.
     pub(super) fn at(self, operation: &'static str) -> LedgerError {
         match self {
             Self::Sql(error) => store(operation, error),
@@ -99,7 +99,7 @@ pub(super) fn incident(row: &Row<'_>) -> Result<Incident, SqliteError> {
     })
 }
 
-/// Adds an entry to the chain, in the transaction whose deed it tells of.
+/// Adds an entry to the chain, in the transaction that it records.
 pub(super) fn append(db: &Transaction<'_>, at: Timestamp, kind: &str, body: Value) -> Result<(), SqliteError> {
     let newest = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1";
     let last: Option<(i64, String)> =

@@ -10,7 +10,7 @@ use super::Sqlite;
 use super::rows::{SqliteError, append, from_json, micros, moment, to_json};
 use crate::domain::case::Recurrence;
 use crate::ledger::LedgerError;
-use crate::ledger::shadow::{Promotion, Shadowed, Shadows, Standing, Watched};
+use crate::ledger::shadow::{Demotion, Promotion, Shadowed, Shadows, Standing, Watched};
 
 /// How many findings of one rule are kept; what they add up to is kept for ever.
 const KEPT: u32 = 500;
@@ -40,12 +40,21 @@ impl Shadows for Sqlite {
     }
 
     async fn promoted(&self) -> Result<BTreeSet<String>, LedgerError> {
-        self.read("look up promoted rules", promoted).await
+        self.read("look up promoted rules", |db| ids(db, "SELECT rule FROM promotions")).await
     }
 
     async fn promote(&self, promotion: &Promotion, now: Timestamp) -> Result<(), LedgerError> {
         let promotion = promotion.clone();
         self.write("promote a rule", move |db| promote(db, &promotion, now)).await
+    }
+
+    async fn demoted(&self) -> Result<BTreeSet<String>, LedgerError> {
+        self.read("look up demoted rules", |db| ids(db, "SELECT rule FROM demotions")).await
+    }
+
+    async fn demote(&self, demotion: &Demotion, now: Timestamp) -> Result<(), LedgerError> {
+        let demotion = demotion.clone();
+        self.write("demote a rule", move |db| demote(db, &demotion, now)).await
     }
 }
 
@@ -172,8 +181,8 @@ fn shadowed(db: &Connection, rule: &str) -> Result<Vec<Shadowed>, SqliteError> {
     Ok(found)
 }
 
-fn promoted(db: &Connection) -> Result<BTreeSet<String>, SqliteError> {
-    let mut statement = db.prepare_cached("SELECT rule FROM promotions")?;
+fn ids(db: &Connection, query: &str) -> Result<BTreeSet<String>, SqliteError> {
+    let mut statement = db.prepare_cached(query)?;
     let rules = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(rules)
 }
@@ -190,9 +199,21 @@ fn promote(db: &Transaction<'_>, promotion: &Promotion, now: Timestamp) -> Resul
          ON CONFLICT (rule) DO UPDATE SET by = excluded.by, reason = excluded.reason, at = excluded.at",
     )?
     .execute(params![rule, by, reason, micros(now)])?;
+    db.prepare_cached("DELETE FROM demotions WHERE rule = ?")?.execute([rule])?;
     db.prepare_cached("UPDATE shadow_rules SET ended = ? WHERE rule = ? AND candidate = 0")?
         .execute(params![micros(now), rule])?;
     let body = json!({ "rule": rule, "by": by, "reason": reason, "days": days, "since": moment(since)?,
         "findings": findings, "bundle": bundle });
     append(db, now, "promoted", body)
+}
+
+fn demote(db: &Transaction<'_>, demotion: &Demotion, now: Timestamp) -> Result<(), SqliteError> {
+    let Demotion { rule, by, reason } = demotion;
+    db.prepare_cached(
+        "INSERT INTO demotions (rule, by, reason, at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (rule) DO UPDATE SET by = excluded.by, reason = excluded.reason, at = excluded.at",
+    )?
+    .execute(params![rule, by, reason, micros(now)])?;
+    db.prepare_cached("DELETE FROM promotions WHERE rule = ?")?.execute([rule])?;
+    append(db, now, "demoted", json!({ "rule": rule, "by": by, "reason": reason }))
 }

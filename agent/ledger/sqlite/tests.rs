@@ -40,26 +40,26 @@ fn incident(id: &str) -> Incident {
     }
 }
 
-struct Case {
+struct KeyedIncident {
     key: DedupKey,
     incident: Incident,
 }
 
-fn case(key: DedupKey) -> Case {
-    Case { key, incident: incident("KW-7F3A2C") }
+fn case(key: DedupKey) -> KeyedIncident {
+    KeyedIncident { key, incident: incident("KW-7F3A2C") }
 }
 
 /// A case that leads to one plan.
-fn once(event: &str) -> Case {
+fn once(event: &str) -> KeyedIncident {
     case(DedupKey::Event { event: event.to_owned(), account: account() })
 }
 
 /// A case that leads to another plan when the last one is finished.
-fn again(arn: &str) -> Case {
+fn again(arn: &str) -> KeyedIncident {
     case(DedupKey::Resource { arn: arn.to_owned() })
 }
 
-fn claim(case: &Case, plan: &Plan) -> Claim {
+fn claim(case: &KeyedIncident, plan: &Plan) -> Claim {
     Claim { key: case.key.clone(), incident: case.incident.clone(), plan: plan.clone(), case: record() }
 }
 
@@ -161,6 +161,7 @@ fn finding(evidence: Value) -> Finding {
         resource: None,
         propose: vec![ResponseKind::Contain],
         evidence,
+        approved: None,
     }
 }
 
@@ -168,12 +169,12 @@ fn memory() -> Sqlite {
     Sqlite::open_in_memory().unwrap()
 }
 
-async fn claimed(ledger: &Sqlite, case: &Case, plan: &Plan) -> PlanRecord {
+async fn claimed(ledger: &Sqlite, case: &KeyedIncident, plan: &Plan) -> PlanRecord {
     ledger.claim(&claim(case, plan), at(1)).await.unwrap().expect("a plan to carry out")
 }
 
 /// Claims and records a plan whose steps were all done.
-async fn finished(ledger: &Sqlite, case: &Case, plan: &Plan) -> PlanRecord {
+async fn finished(ledger: &Sqlite, case: &KeyedIncident, plan: &Plan) -> PlanRecord {
     let stored = claimed(ledger, case, plan).await;
     let done = outcome(&vec![StepOutcome::Done; plan.steps.len()]);
     ledger.record(&stored, &done, State::Done, Some(&record()), at(2)).await.unwrap();
@@ -274,7 +275,7 @@ async fn steps_can_be_added_until_a_plan_is_recorded() {
 }
 
 #[tokio::test]
-async fn recording_twice_tells_nobody_twice() {
+async fn recording_twice_reports_nothing_twice() {
     let ledger = memory();
     let stored = finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let before = ledger.writes();
@@ -309,7 +310,7 @@ async fn cases_of_one_actor_within_an_hour_are_one_incident() {
 async fn two_that_open_an_incident_at_once_end_in_the_same() {
     let ledger = memory();
     claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
-    let late = Case { incident: incident("KW-OTHER"), ..once("act:2") };
+    let late = KeyedIncident { incident: incident("KW-OTHER"), ..once("act:2") };
     assert_eq!(claimed(&ledger, &late, &plan(Vec::new())).await.id, "KW-7F3A2C.2");
 }
 
@@ -318,7 +319,7 @@ async fn an_incident_s_id_never_stands_for_two() {
     let ledger = memory();
     claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let other = Incident { correlation: "somebody else".to_owned(), ..incident("KW-7F3A2C") };
-    let stored = claimed(&ledger, &Case { incident: other, ..once("act:2") }, &plan(Vec::new())).await;
+    let stored = claimed(&ledger, &KeyedIncident { incident: other, ..once("act:2") }, &plan(Vec::new())).await;
     assert_eq!(stored.id, "KW-7F3A2C-2.1");
 }
 
@@ -438,7 +439,7 @@ async fn incidents_are_listed_newest_first_with_their_plans() {
     claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
     claimed(&ledger, &once("act:2"), &plan(Vec::new())).await;
     let newer = Incident { correlation: "x".to_owned(), opened: at(5), ..incident("KW-NEWER") };
-    claimed(&ledger, &Case { incident: newer, ..once("act:3") }, &plan(Vec::new())).await;
+    claimed(&ledger, &KeyedIncident { incident: newer, ..once("act:3") }, &plan(Vec::new())).await;
     let incidents = ledger.incidents().await.unwrap();
     let ids: Vec<(&str, usize)> = incidents.iter().map(|(one, plans)| (one.id.as_str(), plans.len())).collect();
     assert_eq!(ids, [("KW-NEWER", 1), ("KW-7F3A2C", 2)]);
@@ -575,9 +576,9 @@ async fn two_words_within_half_an_hour_are_two_people() {
         store.consent(&word(person, plans), &incident, &record(), at(minute)).await.unwrap()
     };
     assert_eq!(say("alice", &["1"], 1).await, ["alice"]);
-    assert_eq!(say("alice", &["1"], 20).await, ["alice"], "one person is one word, and it does not last longer");
+    assert_eq!(say("alice", &["1"], 20).await, ["alice"], "one person is one approval, and it does not last longer");
     assert_eq!(store.undelivered().await.unwrap().len(), 1, "people hear of it once");
-    assert_eq!(say("bob", &["1"], 32).await, ["bob"], "the first word is too old");
+    assert_eq!(say("bob", &["1"], 32).await, ["bob"], "the first approval is too old");
     assert_eq!(say("alice", &["1"], 33).await, ["bob", "alice"]);
     assert_eq!(say("carol", &["1", "2"], 34).await, ["carol"], "more was done since");
     let kinds: Vec<String> = store.entries().await.unwrap().into_iter().map(|entry| entry.kind).collect();

@@ -143,7 +143,7 @@ pub fn exemption(draft: &str) -> Message {
     Message { text: text.to_owned(), blocks: vec![section(&format!("{text}\n```\n{draft}```"))] }
 }
 
-/// Many notices at once: counted, with every step that was taken.
+/// Many notifications at once: counted, with every step that was taken.
 fn storm(incident: &Incident, cases: &[&CaseRecord], answers: Answers) -> Message {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for case in cases {
@@ -184,7 +184,7 @@ fn brief(finding: &Finding, case: &CaseRecord) -> String {
     format!("{}{}", escape(&finding_line(finding)), resource.unwrap_or_default())
 }
 
-/// How an incident stands: what came of its notices, counted.
+/// How an incident stands: what came of its notifications, counted.
 fn tally(reported: &[&CaseRecord]) -> BTreeMap<&'static str, usize> {
     reported.iter().fold(BTreeMap::new(), |mut counts, case| {
         *counts.entry(heading(case)).or_default() += 1;

@@ -99,6 +99,26 @@ impl Module {
         list(at(&self.tree, "/annotations"))
     }
 
+    /// Whether it holds tests.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.file.ends_with("_test.rego")
+    }
+
+    /// Whether rules share it.
+    #[must_use]
+    pub fn is_library(&self) -> bool {
+        self.file.starts_with("lib/")
+    }
+
+    /// Its text from where a node begins to the end of the line.
+    #[must_use]
+    pub fn text_at(&self, node: &Value) -> &str {
+        let line = usize::try_from(line(node)).unwrap_or(1).saturating_sub(1);
+        let column = usize::try_from(column(node)).unwrap_or(1).saturating_sub(1);
+        self.text.lines().nth(line).and_then(|text| text.get(column..)).unwrap_or_default()
+    }
+
     /// The first line from `start` on that has a text; `start` when none has.
     #[must_use]
     pub fn line_with(&self, text: &str, start: u64) -> u64 {
@@ -124,6 +144,12 @@ pub fn list(value: &Value) -> &[Value] {
 #[must_use]
 pub fn line(node: &Value) -> u64 {
     at(node, "/location/row").as_u64().unwrap_or(1)
+}
+
+/// The column that a node begins at, from 1.
+#[must_use]
+pub fn column(node: &Value) -> u64 {
+    at(node, "/location/col").as_u64().unwrap_or(1)
 }
 
 /// The name of a reference up to its first part that is no plain name: `input.event.eventName`.

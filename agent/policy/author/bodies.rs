@@ -18,14 +18,14 @@ const PATTERNS: [&str; 6] =
 /// Tests that cost next to nothing.
 const CHEAP: [&str; 3] = ["equal", "eq", "internal.member_2"];
 
-/// The flaws in the rules of a file.
-pub(super) fn flaws(module: &Module) -> Vec<Lint> {
-    let mut found = LintCollector { module, parameters: parameters(module), flaws: Vec::new() };
+/// The lints in the rules of a file.
+pub(super) fn lints(module: &Module) -> Vec<Lint> {
+    let mut found = LintCollector { module, parameters: parameters(module), lints: Vec::new() };
     for rule in module.rules() {
         found.literals(rule);
         found.within(rule, &BTreeSet::new());
     }
-    found.flaws
+    found.lints
 }
 
 /// What the file calls `data.lib.event.parameters`.
@@ -38,12 +38,13 @@ fn parameters(module: &Module) -> Option<String> {
 struct LintCollector<'a> {
     module: &'a Module,
     parameters: Option<String>,
-    flaws: Vec<Lint>,
+    lints: Vec<Lint>,
 }
 
 impl<'a> LintCollector<'a> {
     fn push(&mut self, line: u64, lint: &str, [what, why, next]: [String; 3]) {
-        self.flaws.push(Lint { file: self.module.file.clone(), line, lint: lint.to_owned(), what, why, next });
+        let (file, lint) = (self.module.file.clone(), lint.to_owned());
+        self.lints.push(Lint { file, line, column: 1, lint, what, why, next });
     }
 
     fn literals(&mut self, rule: &Value) {

@@ -1,7 +1,6 @@
 //! Whether a rule says what the agent and its readers must know: METADATA, runbook, examples.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize as _;
@@ -9,7 +8,7 @@ use serde_json::Value;
 
 use super::ast;
 use super::ast::Module;
-use super::{Lint, Work};
+use super::{Lint, Work, fixtures};
 use crate::policy::bundle::{Annotation, Entrypoint};
 use crate::policy::catalogue;
 use crate::policy::catalogue::{Entry, EventPattern, Name, Subscription};
@@ -24,28 +23,37 @@ pub(super) struct Described {
     pub events_line: u64,
     /// What it says.
     pub entry: Entry,
+    /// The lines of its METADATA that name an event.
+    events: Vec<(String, u64)>,
+}
+
+impl Described {
+    /// The line on which it declares an event, written as `source:Name`.
+    pub fn line_of_event(&self, event: &str) -> u64 {
+        self.events.iter().find(|(name, _)| name == event).map_or(self.events_line, |(_, line)| *line)
+    }
 }
 
 /// Reads the METADATA of every rule that is meant, and tells what is wrong with it.
 pub(super) fn read(work: &Work, modules: &[Module]) -> (Vec<Described>, Vec<Lint>) {
-    let (mut described, mut flaws) = (Vec::new(), Vec::new());
+    let (mut described, mut lints) = (Vec::new(), Vec::new());
     for place in work.places() {
         let own: Vec<&Module> = modules.iter().filter(|module| module.package() == place).collect();
         let entrypoint = own.iter().find_map(|module| Some((*module, entrypoint(module)?)));
         match (entrypoint, own.first()) {
             (Some((module, annotation)), _) => match entry(&place, module, annotation) {
                 Ok(rule) => {
-                    flaws.extend(completeness(&work.folder, module, annotation, &rule));
+                    lints.extend(completeness(&work.folder, module, annotation, &rule));
                     described.push(rule);
                 }
-                Err(flaw) => flaws.push(*flaw),
+                Err(lint) => lints.push(*lint),
             },
-            (None, Some(module)) => flaws.push(unmarked(module)),
-            (None, None) => flaws.extend(misplaced(&place, modules)),
+            (None, Some(module)) => lints.push(unmarked(module)),
+            (None, None) => lints.extend(misplaced(&place, modules)),
         }
     }
-    flaws.extend(duplicate_ids(&described));
-    (described, flaws)
+    lints.extend(duplicate_ids(&described));
+    (described, lints)
 }
 
 fn entrypoint(module: &Module) -> Option<&Value> {
@@ -54,7 +62,8 @@ fn entrypoint(module: &Module) -> Option<&Value> {
 
 fn metadata(file: &str, line: u64, what: String, next: &str) -> Lint {
     let why = "what is not said here the agent does not know: the bundle is refused, or a responder reads nothing";
-    Lint { file: file.to_owned(), line, lint: "metadata".to_owned(), what, why: why.to_owned(), next: next.to_owned() }
+    let (file, lint) = (file.to_owned(), "metadata".to_owned());
+    Lint { file, line, column: 1, lint, what, why: why.to_owned(), next: next.to_owned() }
 }
 
 fn unmarked(module: &Module) -> Lint {
@@ -84,7 +93,9 @@ fn entry(place: &str, module: &Module, annotation: &Value) -> Result<Described, 
     let entrypoint = Entrypoint { path: format!("{place}/findings"), annotations: vec![read] };
     let entry = catalogue::entry(&entrypoint, Some(0)).map_err(flawed)?;
     let events_line = module.line_with("events:", line);
-    Ok(Described { file: module.file.clone(), line, events_line, entry })
+    let declared = ast::list(ast::at(annotation, "/custom/events")).iter().filter_map(Value::as_str);
+    let events = declared.map(|event| (event.to_owned(), module.line_with(event, events_line))).collect();
+    Ok(Described { file: module.file.clone(), line, events_line, entry, events })
 }
 
 fn is_name(text: &str) -> bool {
@@ -93,10 +104,10 @@ fn is_name(text: &str) -> bool {
 
 /// What the agent could do without, but its readers and `opa check` could not.
 fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Described) -> Vec<Lint> {
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     let mut miss = |field: &str, what: String, next: &str| {
         let line = module.line_with(&format!("{field}:"), rule.line);
-        flaws.push(metadata(&module.file, line, what, next));
+        lints.push(metadata(&module.file, line, what, next));
     };
     if rule.entry.description.trim().is_empty() {
         miss("description", "no `description`".to_owned(), "say in a sentence what is wrong and why it matters");
@@ -120,7 +131,7 @@ fn completeness(folder: &Path, module: &Module, annotation: &Value, rule: &Descr
         }
         Some(_) => {}
     }
-    flaws
+    lints
 }
 
 /// The schema of a rule's input.
@@ -134,13 +145,14 @@ pub(super) fn schema(subscription: &Subscription) -> String {
 /// Rules that share an id with an earlier one.
 fn duplicate_ids(described: &[Described]) -> Vec<Lint> {
     let mut first: BTreeMap<&str, &Described> = BTreeMap::new();
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     for rule in described {
         let id = rule.entry.rule.id.as_str();
         match first.get(id) {
-            Some(other) => flaws.push(Lint {
+            Some(other) => lints.push(Lint {
                 file: rule.file.clone(),
                 line: rule.line,
+                column: 1,
                 lint: "same-id".to_owned(),
                 what: format!("id `{id}` is that of `{}` too", other.file),
                 why: "ids name rules in exemptions, incidents and the ledger".to_owned(),
@@ -149,53 +161,23 @@ fn duplicate_ids(described: &[Described]) -> Vec<Lint> {
             None => drop(first.insert(id, rule)),
         }
     }
-    flaws
+    lints
 }
 
-/// Whether a rule's examples can be read and touch every event that it asks for.
-pub(super) fn examples(folder: &Path, rule: &Described) -> Vec<Lint> {
+/// The events of a rule that none of its examples is of. What is wrong with an example itself is
+/// reported by whoever tries it.
+pub(super) fn examples(folder: &Path, rule: &Described) -> Option<Lint> {
     let place = rule.entry.entrypoint.trim_end_matches("/findings");
-    let mut flaws = Vec::new();
-    let mut documents = Vec::new();
-    for name in ["fires.json", "silent.json"] {
-        let file = format!("{place}/{name}");
-        match read_examples(&folder.join(&file)) {
-            Ok(found) if found.is_empty() && name == "fires.json" => {
-                flaws.push(example(&file, "no document".to_owned(), "add one on which the rule must fire"));
-            }
-            Ok(found) => documents.extend(found),
-            Err(detail) => flaws.push(example(&file, detail, "make it a JSON array of documents, `[]` for none")),
-        }
-    }
-    if let (Subscription::Events(patterns), true) = (&rule.entry.subscription, flaws.is_empty()) {
-        let missing = patterns.iter().filter(|pattern| !documents.iter().any(|document| is_of(document, pattern)));
-        let missing: Vec<String> = missing.map(ToString::to_string).collect();
-        if !missing.is_empty() {
-            let what = format!("events not covered: {}", missing.join(", "));
-            flaws.push(example(
-                &format!("{place}/fires.json"),
-                what,
-                "add a document of each, here or to `silent.json`",
-            ));
-        }
-    }
-    flaws
-}
-
-fn example(file: &str, what: String, next: &str) -> Lint {
-    Lint {
-        file: file.to_owned(),
-        line: 1,
-        lint: "examples".to_owned(),
-        what,
-        why: "a rule that was never tried on an event may never fire on it".to_owned(),
-        next: next.to_owned(),
-    }
-}
-
-fn read_examples(path: &Path) -> Result<Vec<Value>, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
-    serde_json::from_str(&text).map_err(|error| format!("it is no array of documents: {error}"))
+    let Subscription::Events(patterns) = &rule.entry.subscription else { return None };
+    let read = |name| fixtures::read(folder, place, name).unwrap_or_default();
+    let documents = [read(fixtures::FIRES), read(fixtures::SILENT)].concat();
+    let missing = patterns.iter().filter(|pattern| !documents.iter().any(|one| is_of(&one.document, pattern)));
+    let missing: Vec<String> = missing.map(ToString::to_string).collect();
+    (!missing.is_empty()).then(|| {
+        let what = format!("events not covered: {}", missing.join(", "));
+        let next = "add a record of each, here or to `silent.json`".to_owned();
+        Lint { next, ..fixtures::lint(place, fixtures::FIRES, 1, what) }
+    })
 }
 
 fn is_of(document: &Value, pattern: &EventPattern) -> bool {

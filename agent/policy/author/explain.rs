@@ -18,6 +18,9 @@ use crate::policy::bundle::build;
 use crate::policy::catalogue::{Entry, Name, Subscription};
 use crate::policy::error::PolicyError;
 
+/// How long OPA may take to trace a rule.
+const TIMEOUT: &str = "--timeout=10s";
+
 /// How deep reasons have reasons.
 const DEPTH: usize = 4;
 
@@ -32,6 +35,9 @@ pub struct Explanation {
     pub asks_for: String,
     /// Findings in the agent's engine; nothing when it was not asked.
     pub findings: Option<Vec<Value>>,
+    /// Why the agent's engine could make nothing of its answer, or stopped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// Whether `opa` finds the same.
     pub agrees: bool,
     /// Each body of the rule.
@@ -67,6 +73,21 @@ pub struct Reason {
     pub values: BTreeMap<String, Value>,
     /// What did not hold in the rules that it asks.
     pub because: Vec<Reason>,
+    /// How many expressions of its body held before it.
+    pub passed: u64,
+}
+
+impl Explanation {
+    /// Its place among others: what failed or fired, then what was asked, then the rest.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match &self.findings {
+            _ if self.failure.is_some() || !self.agrees => 0,
+            Some(findings) if !findings.is_empty() => 1,
+            Some(_) => 2,
+            None => 3,
+        }
+    }
 }
 
 /// An event of OPA's trace.
@@ -119,6 +140,7 @@ pub fn unasked(entry: &Entry) -> Explanation {
         wanted: false,
         asks_for: asks_for(entry),
         findings: None,
+        failure: None,
         agrees: true,
         bodies: Vec::new(),
     }
@@ -143,16 +165,25 @@ pub fn explain(
     document: &Value,
     now: Timestamp,
 ) -> Result<Explanation, PolicyError> {
+    // A rule that takes too long here would take long there, too, with a trace of all of it.
+    let answer = match policies.evaluate(entry, document, now) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            let failure = Some(failure.to_string());
+            return Ok(Explanation { wanted: is_subscribed(entry, document), failure, ..unasked(entry) });
+        }
+    };
+    let failure = policies.evaluate_strictly(entry, document, now).err().map(|failure| failure.to_string());
     let traced = trace(work, entry, document)?;
     let theirs = in_order(ast::at(&traced.result, "/0/expressions/0/value"));
-    let ours = policies.evaluate(entry, document, now).unwrap_or_default();
-    let ours: Value = serde_json::from_slice(&ours).unwrap_or_default();
+    let ours: Value = serde_json::from_slice(&answer).unwrap_or_default();
     let ours = in_order(ast::at(&ours, "/0/result"));
     let trace = Trace { work, document, steps: traced.explanation };
     Ok(Explanation {
         wanted: is_subscribed(entry, document),
         agrees: ours == theirs,
         findings: Some(ours),
+        failure,
         bodies: trace.bodies(),
         ..unasked(entry)
     })
@@ -177,7 +208,7 @@ fn trace(work: &Work, entry: &Entry, document: &Value) -> Result<Traced, PolicyE
     })?;
     let mut command = build::command(&work.folder, "eval")?;
     // With its index OPA passes over bodies without a trace of them.
-    command.args(["--explain=full", "--format=json", "--disable-indexing", "--disable-early-exit", "--input"]);
+    command.args(["--explain=full", "--format=json", "--disable-indexing", "--disable-early-exit", TIMEOUT, "--input"]);
     command.arg(input.path()).args(build::rules_only());
     let place = entry.entrypoint.trim_end_matches("/findings");
     for part in [place, "lib", "data"].iter().filter(|part| work.folder.join(part).is_dir()) {
@@ -204,7 +235,10 @@ impl Trace<'_> {
             let at = self.place(step)?;
             Some(Body { at, failed: if self.held(step.query) { None } else { self.reason(step.query, DEPTH) } })
         };
-        entered.filter_map(body).collect()
+        let mut bodies: Vec<Body> = entered.filter_map(body).collect();
+        // What led to a finding, then what got furthest.
+        bodies.sort_by_key(|body| std::cmp::Reverse(body.failed.as_ref().map_or(u64::MAX, |reason| reason.passed)));
+        bodies
     }
 
     fn held(&self, query: u64) -> bool {
@@ -216,7 +250,8 @@ impl Trace<'_> {
         let failed = self.steps.iter().enumerate().filter(|(_, step)| step.op == "Fail" && step.query == query);
         let (at, step) = failed.max_by_key(|(_, step)| ast::at(&step.node, "/index").as_u64())?;
         let because = if depth == 0 { Vec::new() } else { self.because(at, step, depth) };
-        Some(Reason { at: self.place(step)?, values: self.values(step), because })
+        let passed = ast::at(&step.node, "/index").as_u64().unwrap_or_default();
+        Some(Reason { at: self.place(step)?, values: self.values(step), because, passed })
     }
 
     /// Why the rules that an expression asked did not hold either.

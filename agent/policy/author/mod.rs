@@ -6,10 +6,16 @@ pub mod ast;
 mod bodies;
 pub mod check;
 mod described;
+pub mod documents;
+mod events;
 pub mod explain;
 pub mod fixtures;
+mod formatted;
 mod parameters;
 mod reach;
+mod returned;
+mod style;
+mod tested;
 pub mod trial;
 mod typed;
 
@@ -17,6 +23,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use super::bundle::build::{names, places};
 
 /// A folder of policies, and which of its rules are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,29 +74,6 @@ impl Work {
     }
 }
 
-/// Where the rules of a folder are: `events/<service>/<rule>`, in order.
-fn places(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for kind in ["events", "resources"] {
-        for service in names(&folder.join(kind)) {
-            for rule in names(&folder.join(kind).join(&service)) {
-                if folder.join(kind).join(&service).join(&rule).is_dir() {
-                    found.push(format!("{kind}/{service}/{rule}"));
-                }
-            }
-        }
-    }
-    found
-}
-
-/// The names in a folder, in order; none of a folder that cannot be read.
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
 /// Something about a rule that its author must fix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Lint {
@@ -96,6 +81,8 @@ pub struct Lint {
     pub file: String,
     /// Its line, from 1.
     pub line: u64,
+    /// Its column, from 1.
+    pub column: u64,
     /// Which of our rules about rules it breaks; OPA's own code for what OPA found.
     pub lint: String,
     /// What is wrong.
@@ -106,10 +93,18 @@ pub struct Lint {
     pub next: String,
 }
 
+impl Lint {
+    /// A lint in what a node of a file stands for: what is wrong, why that matters, what to do.
+    fn of(module: &ast::Module, node: &serde_json::Value, lint: &str, [what, why, next]: [String; 3]) -> Self {
+        let (file, line, column) = (module.file.clone(), ast::line(node), ast::column(node));
+        Self { file, line, column, lint: lint.to_owned(), what, why, next }
+    }
+}
+
 impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, lint, what, why, next } = self;
-        write!(f, "{file}:{line}: {what} [{lint}]")?;
+        let Self { file, line, column, lint, what, why, next } = self;
+        write!(f, "{file}:{line}:{column}: {what} [{lint}]")?;
         if !why.is_empty() {
             write!(f, "\n  why:  {why}")?;
         }
@@ -120,27 +115,25 @@ impl fmt::Display for Lint {
     }
 }
 
+/// The names of the builtins that rules in a folder may call.
+fn allowed(folder: &Path) -> Vec<String> {
+    let text = std::fs::read(folder.join("capabilities.json")).unwrap_or_default();
+    builtins_in(&serde_json::from_slice(&text).unwrap_or_default())
+}
+
+/// The names of the builtins in OPA's list of capabilities.
+fn builtins_in(capabilities: &serde_json::Value) -> Vec<String> {
+    let builtins = ast::list(&capabilities["builtins"]);
+    builtins.iter().filter_map(|builtin| Some(builtin["name"].as_str()?.to_owned())).collect()
+}
+
 /// The name that a misspelt one most likely means.
 #[must_use]
 pub fn nearest<'a>(misspelt: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = misspelt.to_lowercase();
     let far = (misspelt.chars().count() / 3).max(2);
-    let near = names.map(|name| (distance(&lower, &name.to_lowercase()), name));
+    let near = names.map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), name));
     near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
-}
-
-/// How many letters must be put in, taken out or changed to make one word of another.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (deleted, letter) in from.chars().enumerate() {
-        let mut next = vec![deleted + 1];
-        for ((wanted, above), diagonal) in to.chars().zip(row.iter().skip(1)).zip(&row) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((above + 1).min(left + 1).min(diagonal + usize::from(wanted != letter)));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// Does a piece of work on every item, as many at once as the machine has cores; the answers

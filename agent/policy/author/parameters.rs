@@ -19,8 +19,13 @@ use crate::policy::catalogue::{EventPattern, Name, Subscription};
 /// What CloudTrail writes instead of parameters of more than 100 KB.
 const OMITTED: [&str; 3] = ["omitted", "originalSize", "reason"];
 
-/// The parameters of every call of the services that rules declare, by event source.
-pub(super) struct Calls(BTreeMap<String, Map<String, Value>>);
+/// What is known of the calls of services.
+pub(super) struct Calls {
+    /// The parameters of every call of the services that rules declare, by event source.
+    calls: BTreeMap<String, Map<String, Value>>,
+    /// Every source that is known, declared or not.
+    sources: Vec<String>,
+}
 
 impl Calls {
     /// Reads the services that these rules declare.
@@ -36,7 +41,19 @@ impl Calls {
                 calls.insert(source.clone(), serde_json::from_slice(&text).unwrap_or_default());
             }
         }
-        Self(calls)
+        let services = super::names(&folder.join("schema/calls"));
+        let sources = services.iter().filter_map(|file| Some(format!("{}.amazonaws.com", file.strip_suffix(".json")?)));
+        Self { calls, sources: sources.collect() }
+    }
+
+    /// The names of a source's calls; nothing when they are not known.
+    pub(super) fn names(&self, source: &str) -> Option<impl Iterator<Item = &str>> {
+        self.calls.get(source).filter(|calls| !calls.is_empty()).map(|calls| calls.keys().map(String::as_str))
+    }
+
+    /// The sources whose calls are known.
+    pub(super) fn sources(&self) -> &[String] {
+        &self.sources
     }
 
     /// The parameters that any of a rule's events has; nothing when they may have any.
@@ -44,7 +61,7 @@ impl Calls {
         let Subscription::Events(patterns) = &rule.entry.subscription else { return None };
         let mut union = json!({});
         for pattern in patterns {
-            let calls = self.0.get(&pattern.source)?;
+            let calls = self.calls.get(&pattern.source)?;
             let mut known = calls.iter().filter(|(name, _)| pattern.name.covers(&Name::Is((*name).clone()))).peekable();
             known.peek()?;
             known.for_each(|(_, parameters)| union = merged(&union, parameters));
@@ -90,20 +107,20 @@ pub(super) fn schema(parameters: &Value) -> Value {
 }
 
 /// References in a file to parameters that none of the rule's events has.
-pub(super) fn flaws(module: &Module, rule: &Described, parameters: &Value) -> Vec<Lint> {
+pub(super) fn lints(module: &Module, rule: &Described, parameters: &Value) -> Vec<Lint> {
     let imports = module.imports();
     let act = imports.iter().find(|(_, path)| *path == "lib.event").map(|(name, _)| name.as_str());
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     for body in module.rules() {
         ast::walk(body, &mut |node| {
             let below = if node["type"] == "ref" { below_parameters(list(&node["value"]), act) } else { None };
             if let Some((misspelt, known)) = below.and_then(|parts| first_unknown(parts, parameters)) {
-                flaws.push(flaw(module, rule, ast::line(node), misspelt, known));
+                lints.push(lint(module, rule, ast::line(node), misspelt, known));
             }
             true
         });
     }
-    flaws
+    lints
 }
 
 /// What stands behind `input.event.requestParameters` or `event.parameters` in a reference.
@@ -133,7 +150,7 @@ fn first_unknown<'a>(parts: &'a [Value], known: &'a Value) -> Option<(&'a str, &
     }
 }
 
-fn flaw(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
+fn lint(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Map<String, Value>) -> Lint {
     let names = || known.keys().map(String::as_str).filter(|name| !OMITTED.contains(name));
     let next = match nearest(misspelt, names()) {
         Some(meant) => format!("did you mean `{meant}`?"),
@@ -142,6 +159,7 @@ fn flaw(module: &Module, rule: &Described, line: u64, misspelt: &str, known: &Ma
     Lint {
         file: module.file.clone(),
         line,
+        column: 1,
         lint: "parameter".to_owned(),
         what: format!("no event of `{}` has the parameter `{misspelt}`", rule.entry.rule.id),
         why: "CloudTrail spells parameters in its own way, and a name that it never writes is always undefined"

@@ -18,6 +18,9 @@ use crate::policy::bundle::build;
 use crate::policy::catalogue::{EventPattern, Name, Subscription};
 use crate::policy::error::PolicyError;
 
+/// How long OPA may take to work a rule out: one that takes longer is checked by its examples.
+const TIMEOUT: &str = "--timeout=10s";
+
 #[derive(Deserialize, Default)]
 struct Output {
     #[serde(default)]
@@ -50,12 +53,13 @@ struct Conjunction {
 ///
 /// # Errors
 /// When `opa` is missing.
-pub(super) fn flaws(work: &Work, rule: &Described) -> Result<Vec<Lint>, PolicyError> {
+pub(super) fn lints(work: &Work, rule: &Described) -> Result<Vec<Lint>, PolicyError> {
     let Subscription::Events(declared) = &rule.entry.subscription else { return Ok(Vec::new()) };
     let Some(conjunctions) = conjunctions(work, &rule.entry.entrypoint)? else { return Ok(Vec::new()) };
-    let flaw = |lint: &str, what: String, why: &str, next: String| Lint {
+    let lint = |lint: &str, what: String, why: &str, next: String| Lint {
         file: rule.file.clone(),
         line: rule.events_line,
+        column: 1,
         lint: lint.to_owned(),
         what,
         why: why.to_owned(),
@@ -64,20 +68,20 @@ pub(super) fn flaws(work: &Work, rule: &Described) -> Result<Vec<Lint>, PolicyEr
     if conjunctions.is_empty() {
         let next = "look for tests that contradict each other, and for names that `data` does not have";
         let why = "OPA finds no input for which it would return a finding";
-        return Ok(vec![flaw("never-fires", "the rule cannot fire".to_owned(), why, next.to_owned())]);
+        return Ok(vec![lint("never-fires", "the rule cannot fire".to_owned(), why, next.to_owned())]);
     }
-    let mut flaws = Vec::new();
+    let mut lints = Vec::new();
     for undeclared in undeclared(&conjunctions, declared) {
         let what = format!("the rule looks at `{undeclared}`, which `events` does not declare");
         let why = "the agent shows a rule only the events that it declares: this part never runs";
-        flaws.push(flaw("undeclared-event", what, why, format!("add `{undeclared}` to `events`, or drop the test")));
+        lints.push(lint("undeclared-event", what, why, format!("add `{undeclared}` to `events`, or drop the test")));
     }
     for idle in declared.iter().filter(|pattern| !conjunctions.iter().any(|one| one.admits(pattern))) {
         let what = format!("`{idle}` is declared, and no part of the rule can match it");
         let why = "either the rule misses what it was declared for, or it costs an evaluation for nothing";
-        flaws.push(flaw("idle-event", what, why, format!("test for it, or drop `{idle}` from `events`")));
+        lints.push(lint("idle-event", what, why, format!("test for it, or drop `{idle}` from `events`")));
     }
-    Ok(flaws)
+    Ok(lints)
 }
 
 /// The conjunctions of a rule; nothing when it does not compile, which `opa check` tells.
@@ -87,7 +91,7 @@ fn conjunctions(work: &Work, entrypoint: &str) -> Result<Option<Vec<Conjunction>
     let query = format!("data.{}[x]", entrypoint.replace('/', "."));
     // INVARIANT: all of the input is unknown. With only its names unknown, rules that read
     // other fields would vanish.
-    command.args(["--partial", &query, "--unknowns=input", "--format=json"]).args(build::rules_only());
+    command.args(["--partial", &query, "--unknowns=input", "--format=json", TIMEOUT]).args(build::rules_only());
     for part in [place, "lib", "data"].iter().filter(|part| work.folder.join(part).is_dir()) {
         command.args(["--data", part]);
     }

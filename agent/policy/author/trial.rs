@@ -5,16 +5,17 @@
 //! test said. So a test counts only when both agree.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use super::ast;
-use super::ast::list;
+use super::ast::{self, Module, list};
 use super::fixtures;
-use super::{Work, joined};
+use super::{Lint, Work, joined};
 use crate::policy::Policies;
 use crate::policy::bundle::Bundle;
 use crate::policy::bundle::build;
@@ -28,8 +29,10 @@ pub struct Trial {
     /// Every test, in the order of the files.
     pub tests: Vec<Test>,
     /// What is wrong with the rules' examples.
-    pub examples: Vec<String>,
-    /// Percent of the lines that the tests reach, by file.
+    pub examples: Vec<Lint>,
+    /// The rules and libraries that have no test.
+    pub untested: Vec<String>,
+    /// Percent of the lines that tests and examples reach, by file.
     pub coverage: BTreeMap<String, f64>,
     /// Why the agent's engine cannot run them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +111,8 @@ impl Trial {
     /// Whether all is well, and every rule is reached by at least this many percent.
     #[must_use]
     pub fn passed(&self, threshold: Option<f64>) -> bool {
-        let well = self.unbuilt.is_none() && self.examples.is_empty() && !self.tests.iter().any(Test::is_wrong);
+        let well = self.unbuilt.is_none() && self.examples.is_empty() && self.untested.is_empty();
+        let well = well && !self.tests.iter().any(Test::is_wrong);
         well && threshold.is_none_or(|threshold| self.below(threshold).is_empty())
     }
 
@@ -142,10 +146,12 @@ pub fn uncovered(work: &Work, now: Timestamp) -> Result<(Trial, Option<Policies>
         let built = built(work);
         (joined(tested), built)
     });
-    let mut trial = Trial { tests: tests?, examples: Vec::new(), coverage: BTreeMap::new(), unbuilt: None };
+    let tests = tests?;
+    let untested = untested(work, &tests);
+    let mut trial = Trial { tests, examples: Vec::new(), untested, coverage: BTreeMap::new(), unbuilt: None };
     match built {
         Ok(policies) => {
-            trial.examples = fixtures::check(&work.folder, &policies)?;
+            trial.examples = fixtures::check(&work.folder, &policies);
             trial.tests.iter_mut().for_each(|test| test.ours = ours(&policies, test, now));
             Ok((trial, Some(policies)))
         }
@@ -157,6 +163,17 @@ pub fn uncovered(work: &Work, now: Timestamp) -> Result<(Trial, Option<Policies>
     }
 }
 
+/// The rules, and the libraries where all are meant, of which no test speaks.
+fn untested(work: &Work, tests: &[Test]) -> Vec<String> {
+    let libraries = match work.rule {
+        Some(_) => Vec::new(),
+        None => ast::files(&work.folder, "lib"),
+    };
+    let libraries = libraries.iter().map(|file| file.trim_end_matches(".rego").to_owned());
+    let is_tested = |place: &String| tests.iter().any(|test| test.name.starts_with(&format!("{place}_test/")));
+    work.places().into_iter().chain(libraries).filter(|place| !is_tested(place)).collect()
+}
+
 /// The folders that a rule is tested with.
 pub(super) fn parts(work: &Work) -> Vec<String> {
     let shared = ["lib", "data"].map(str::to_owned).into_iter().filter(|part| work.folder.join(part).is_dir());
@@ -166,9 +183,9 @@ pub(super) fn parts(work: &Work) -> Vec<String> {
     }
 }
 
-fn ask_opa(work: &Work, options: &[&str]) -> Result<Value, PolicyError> {
+fn ask_opa(work: &Work, more: &[&OsStr]) -> Result<Value, PolicyError> {
     let mut command = build::command(&work.folder, "test")?;
-    command.args(options).arg("--format=json").args(build::EXAMPLES.map(build::ignore)).args(parts(work));
+    command.args(more).arg("--format=json").args(build::EXAMPLES.map(build::ignore)).args(parts(work));
     let output = build::output(&work.folder, command)?;
     let text = String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).trim().to_owned();
     serde_json::from_slice(&output.stdout)
@@ -200,9 +217,16 @@ fn test(result: &Value) -> Test {
     Test { file: text("/location/file"), line: ast::line(result), name: format!("{package}/{name}"), opa, ours: None }
 }
 
-/// Coverage of the rules and of `lib`, tests left out. Tests that fail leave none.
+/// Coverage of the rules and of `lib` by tests and examples. Tests that fail leave none.
 fn coverage(work: &Work) -> Result<BTreeMap<String, f64>, PolicyError> {
-    let report = match ask_opa(work, &["--coverage"]) {
+    let workshop = workshop()?;
+    let examples = workshop.path().join("examples_test.rego");
+    std::fs::write(&examples, as_tests(work)).map_err(|source| PolicyError::Io {
+        operation: "write",
+        path: examples.clone(),
+        source,
+    })?;
+    let report = match ask_opa(work, &[OsStr::new("--coverage"), examples.as_os_str()]) {
         Err(PolicyError::Compile { .. }) => return Ok(BTreeMap::new()),
         answer => answer?,
     };
@@ -213,25 +237,54 @@ fn coverage(work: &Work) -> Result<BTreeMap<String, f64>, PolicyError> {
     Ok(files.into_iter().flatten().filter(|(file, _)| meant(file)).map(percent).collect())
 }
 
-/// Rules and tests in one module, each an entry point.
-fn built(work: &Work) -> Result<Policies, PolicyError> {
-    let files: Vec<String> = work.places().iter().flat_map(|place| ast::tests(&work.folder, place)).collect();
-    let modules = ast::parse(&work.folder, &files)?;
-    let workshop = tempfile::tempdir().map_err(|source| PolicyError::Io {
+/// The examples as tests that always hold: OPA counts the lines that they reach.
+fn as_tests(work: &Work) -> String {
+    let mut text = "package examples_test\n".to_owned();
+    for (place, rule) in work.places().into_iter().zip(1..) {
+        let read = |name| fixtures::read(&work.folder, &place, name).unwrap_or_default();
+        for (example, number) in [read(fixtures::FIRES), read(fixtures::SILENT)].concat().iter().zip(1..) {
+            let (findings, document) = (place.replace('/', "."), &example.document);
+            text +=
+                &format!("\ntest_{rule}_{number} if count(data.{findings}.findings) >= 0 with input as {document}\n");
+        }
+    }
+    text
+}
+
+fn workshop() -> Result<TempDir, PolicyError> {
+    tempfile::tempdir().map_err(|source| PolicyError::Io {
         operation: "write a bundle in",
         path: std::env::temp_dir(),
         source,
-    })?;
+    })
+}
+
+/// The rules that are meant, as the agent would load them.
+pub(super) fn rules(work: &Work) -> Result<Policies, PolicyError> {
+    compiled(work, &[], &build::rules_only())
+}
+
+/// Rules and tests in one module, each an entry point.
+fn built(work: &Work) -> Result<Policies, PolicyError> {
+    let libraries = if work.rule.is_none() { ast::tests(&work.folder, "lib") } else { Vec::new() };
+    let own = work.places().iter().flat_map(|place| ast::tests(&work.folder, place)).collect();
+    let modules = ast::parse(&work.folder, &[libraries, own].concat())?;
+    compiled(work, &modules, &build::EXAMPLES.map(build::ignore))
+}
+
+/// Rules and these tests in one module, without the files that an option leaves out.
+fn compiled(work: &Work, tests: &[Module], without: &[String]) -> Result<Policies, PolicyError> {
+    let workshop = workshop()?;
     let bundle = workshop.path().join("tests.tar.gz");
     let mut command = build::command(&work.folder, "build")?;
     command.args(["--target=wasm", "--prune-unused", build::CAPABILITIES, "--output"]).arg(&bundle);
-    for module in &modules {
+    for module in tests {
         let names = module.rules().filter_map(|rule| rule.pointer("/head/ref/0/value")?.as_str());
         let tests: std::collections::BTreeSet<&str> = names.filter(|name| name.starts_with("test_")).collect();
         let package = module.package();
         command.args(tests.iter().map(|test| format!("--entrypoint={package}/{test}")));
     }
-    command.args(build::EXAMPLES.map(build::ignore)).args(parts(work));
+    command.args(without).args(parts(work));
     let output = build::output(&work.folder, command)?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
@@ -241,7 +294,7 @@ fn built(work: &Work) -> Result<Policies, PolicyError> {
     let mut bundle = Bundle::read(&bundle)?;
     // Tests are no rules: they have no METADATA and want no events.
     bundle.manifest.entrypoints.retain(|entrypoint| entrypoint.path.ends_with("/findings"));
-    Policies::of(bundle, Limits::default(), Compiler::Here)
+    Policies::of(bundle, Limits::default(), &Compiler::here())
 }
 
 /// What the agent's engine says of a test. Its input is empty, as in `opa test`.

@@ -19,9 +19,10 @@ use super::parameters::Calls;
 use super::{Lint, Work};
 use crate::policy::bundle::build;
 use crate::policy::error::PolicyError;
+use crate::policy::refused;
 
 /// What `opa check` refuses in the rules that are meant.
-pub(super) fn flaws(
+pub(super) fn lints(
     work: &Work,
     rules: &[Described],
     modules: &[Module],
@@ -34,7 +35,7 @@ pub(super) fn flaws(
     })?;
     let mut command = build::command(&work.folder, "check")?;
     command.args(["--strict", "--format=json", build::CAPABILITIES, "--schema"]).arg(workshop.path().join("schema"));
-    command.args(build::rules_only()).arg(workshop.path().join("types"));
+    command.args(build::EXAMPLES.map(build::ignore)).arg(workshop.path().join("types"));
     match &work.rule {
         Some(rule) => {
             command.args([rule.as_str(), "lib", "data"].iter().filter(|part| work.folder.join(part).is_dir()))
@@ -54,7 +55,7 @@ pub(super) fn flaws(
         let detail = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned();
         return Err(PolicyError::Compile { folder: work.folder.clone(), detail });
     }
-    Ok(errors.iter().map(refused).collect())
+    Ok(errors.iter().map(|error| mistake(error, &work.folder)).collect())
 }
 
 /// The schemas, and a block for each package that has none of its own.
@@ -93,7 +94,7 @@ fn speaks_for_package(module: &Module) -> bool {
     module.annotations().iter().any(|annotation| annotation["scope"] == "package")
 }
 
-fn refused(error: &Value) -> Lint {
+fn mistake(error: &Value, folder: &Path) -> Lint {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let names = ast::list(ast::at(error, "/details/oneOf")).iter().filter_map(Value::as_str);
     let position = ast::at(error, "/details/pos").as_u64();
@@ -106,13 +107,46 @@ fn refused(error: &Value) -> Lint {
         }
         None => String::new(),
     };
+    if let Some(builtin) = refused::undefined(at_message(error)) {
+        return builtin_refused(error, builtin, folder);
+    }
     let why = if misspelt.is_some() { "nothing that a rule sees has it, so it is always undefined" } else { "" };
     Lint {
         file: text(ast::at(error, "/location/file")),
         line: ast::line(error),
+        column: ast::column(error),
         lint: text(ast::at(error, "/code")),
         what: text(ast::at(error, "/message")),
         why: why.to_owned(),
         next,
     }
+}
+
+fn at_message(error: &Value) -> &str {
+    ast::at(error, "/message").as_str().unwrap_or_default()
+}
+
+/// A builtin that OPA has and rules may not call, or a name that nothing has.
+fn builtin_refused(error: &Value, builtin: &str, folder: &Path) -> Lint {
+    let text = |pointer: &str| ast::at(error, pointer).as_str().unwrap_or_default().to_owned();
+    let is_opa_s = builtins(folder).iter().any(|name| name == builtin);
+    let allowed = super::allowed(folder);
+    let meant = super::nearest(builtin, allowed.iter().map(String::as_str));
+    let [what, why, next] = if is_opa_s {
+        let [why, next] = refused::refusal(builtin);
+        [format!("rules may not call the builtin `{builtin}`"), why.to_owned(), next.to_owned()]
+    } else {
+        let next = meant.map(|meant| format!("did you mean `{meant}`?")).unwrap_or_default();
+        [text("/message"), String::new(), next]
+    };
+    let (line, column) = (ast::line(error), ast::column(error));
+    Lint { file: text("/location/file"), line, column, lint: text("/code"), what, why, next }
+}
+
+/// The names of all builtins that OPA has.
+fn builtins(folder: &Path) -> Vec<String> {
+    let said =
+        std::process::Command::new(build::opa()).args(["capabilities", "--current"]).current_dir(folder).output();
+    let listed: Value = said.ok().and_then(|said| serde_json::from_slice(&said.stdout).ok()).unwrap_or_default();
+    super::builtins_in(&listed)
 }

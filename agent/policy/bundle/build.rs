@@ -13,6 +13,9 @@ use super::Bundle;
 use super::archive;
 use super::revision;
 use super::signing::Signing;
+use crate::policy::Policies;
+use crate::policy::engine::Limits;
+use crate::policy::engine::compiler::Compiler;
 use crate::policy::engine::reads;
 use crate::policy::engine::reads::Reads;
 use crate::policy::error::PolicyError;
@@ -45,14 +48,67 @@ pub fn build(folder: &Path, output: &Path) -> Result<(), PolicyError> {
 /// # Errors
 /// As [`build`], and when it cannot be signed.
 pub fn build_signed(folder: &Path, output: &Path, signing: Option<&Signing>) -> Result<(), PolicyError> {
+    build_accepted(folder, output, signing, |_| Ok(()))
+}
+
+/// As [`build_signed`], and writes nothing that `accept` refuses.
+///
+/// # Errors
+/// As [`build_signed`], and when it is not accepted.
+pub fn build_accepted(
+    folder: &Path,
+    output: &Path,
+    signing: Option<&Signing>,
+    accept: impl FnOnce(Policies) -> Result<(), PolicyError>,
+) -> Result<(), PolicyError> {
     let write = |source| PolicyError::Io { operation: "write", path: output.to_owned(), source };
     // In the folder of the output, so that the last step is a rename.
     let candidate = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let workshop = tempfile::tempdir_in(candidate).map_err(write)?;
     let made = workshop.path().join("bundle.tar.gz");
     compile(folder, &made)?;
+    accept(loaded(folder, &made)?)?;
     signing.map_or(Ok(()), |signing| signing.sign(&made, workshop.path()))?;
     fs::rename(&made, output).map_err(write)
+}
+
+/// What was built, as the agent would load it. Every folder of a rule is a rule in it: `opa` passes
+/// over one without METADATA.
+fn loaded(folder: &Path, bundle: &Path) -> Result<Policies, PolicyError> {
+    let policies = Policies::of(Bundle::read(bundle)?, Limits::default(), &Compiler::here())?;
+    for place in
+        places(folder).into_iter().filter(|place| names(&folder.join(place)).iter().any(|name| name.ends_with(".rego")))
+    {
+        let entrypoint = format!("{place}/findings");
+        if !policies.rules().iter().any(|entry| entry.entrypoint == entrypoint) {
+            let detail = "it has no METADATA with `entrypoint: true` on `findings`, so it is no rule".to_owned();
+            return Err(PolicyError::Rule { entrypoint: place, detail });
+        }
+    }
+    Ok(policies)
+}
+
+/// Where the rules of a folder are: `events/<service>/<rule>`, in order.
+pub(crate) fn places(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for kind in ["events", "resources"] {
+        for service in names(&folder.join(kind)) {
+            for rule in names(&folder.join(kind).join(&service)) {
+                if folder.join(kind).join(&service).join(&rule).is_dir() {
+                    found.push(format!("{kind}/{service}/{rule}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The names in a folder, in order; none of a folder that cannot be read.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// Compiles a policies folder and reads the bundle, leaving nothing behind.

@@ -108,7 +108,7 @@ impl Bundle {
                 Some(bytes) => json(reads::FILE, Some(bytes)).map_err(damaged)?,
                 None => Reads::default(),
             },
-            digest: hex(&Sha256::digest(packed)),
+            digest: hex::encode(Sha256::digest(packed)),
         })
     }
 }
@@ -117,10 +117,6 @@ impl Bundle {
 fn json<T: serde::de::DeserializeOwned>(name: &str, bytes: Option<Vec<u8>>) -> Result<T, String> {
     let bytes = bytes.ok_or_else(|| format!("it has no `{name}`"))?;
     serde_json::from_slice(&bytes).map_err(|error| format!("its `{name}` is not what it should be ({error})"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl PolicyContent {
     ///
     /// # Errors
     /// When it is not trusted, cannot be read, or cannot be run.
-    pub fn compile(self, source: &Source, trust: Option<&Trust>, compiler: Compiler) -> Result<Policies, PolicyError> {
+    pub fn compile(self, source: &Source, trust: Option<&Trust>, compiler: &Compiler) -> Result<Policies, PolicyError> {
         let place = source.place();
         let bundle = match self {
             Self::Path(path) if path.is_dir() && trust.is_some() => return Err(PolicyError::UnsignedFolder(path)),

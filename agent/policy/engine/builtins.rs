@@ -22,6 +22,8 @@ pub(super) enum Builtin {
     AnyPrefixMatch,
     /// `strings.any_suffix_match(search, base)`.
     AnySuffixMatch,
+    /// `urlquery.decode(text)`.
+    UrlqueryDecode,
 }
 
 impl Builtin {
@@ -33,6 +35,7 @@ impl Builtin {
             "time.now_ns" => Some(Self::NowNs),
             "strings.any_prefix_match" => Some(Self::AnyPrefixMatch),
             "strings.any_suffix_match" => Some(Self::AnySuffixMatch),
+            "urlquery.decode" => Some(Self::UrlqueryDecode),
             _ => None,
         }
     }
@@ -47,11 +50,35 @@ impl Builtin {
             (Self::NowNs, []) => Some(Value::from(now_ns)),
             (Self::AnyPrefixMatch, [search, base]) => any_match(search, base, |text, affix| text.starts_with(affix)),
             (Self::AnySuffixMatch, [search, base]) => any_match(search, base, |text, affix| text.ends_with(affix)),
-            (Self::Sprintf | Self::ParseRfc3339Ns | Self::NowNs | Self::AnyPrefixMatch | Self::AnySuffixMatch, _) => {
-                None
-            }
+            (Self::UrlqueryDecode, [Value::String(text)]) => urlquery_decode(text).map(Value::from),
+            (Self::Sprintf | Self::ParseRfc3339Ns | Self::NowNs | Self::UrlqueryDecode, _) => None,
+            (Self::AnyPrefixMatch | Self::AnySuffixMatch, _) => None,
         }
     }
+}
+
+/// A text whose `%XX` are bytes and whose `+` are spaces; `None` where `%` begins no such thing.
+/// Go keeps bytes that are no UTF-8, and writes U+FFFD for each of them.
+fn urlquery_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => 16 * hex_digit(rest.next()?)? + hex_digit(rest.next()?)?,
+            b'+' => b' ',
+            other => other,
+        });
+    }
+    let mut decoded = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        decoded.push_str(chunk.valid());
+        decoded.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Some(decoded)
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    u8::try_from(char::from(byte).to_digit(16)?).ok()
 }
 
 /// Nanoseconds since 1970 of a moment as RFC 3339 writes it. Jiff reads more than that, so
@@ -136,6 +163,18 @@ mod tests {
         for text in refused {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn escapes_are_bytes_and_a_broken_one_is_undefined() {
+        let decode = |text: &str| ask("urlquery.decode", json!([text]));
+        assert_eq!(decode("%7B%22a%22%3a+%c3%A9%7d"), Some(json!("{\"a\": é}")));
+        assert_eq!(decode("é%2B"), Some(json!("é+")));
+        assert_eq!(decode("%ff%E2%82x"), Some(json!("\u{fffd}\u{fffd}\u{fffd}x")));
+        for broken in ["%", "%7", "%zz", "a%2", "%+1", "%é1"] {
+            assert_eq!(decode(broken), None, "{broken}");
+        }
+        assert_eq!(ask("urlquery.decode", json!([7])), None);
     }
 
     #[test]

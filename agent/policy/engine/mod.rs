@@ -8,6 +8,7 @@ mod builtins;
 pub mod compiler;
 mod instance;
 mod module;
+pub mod private;
 pub mod reads;
 mod sprintf;
 mod values;
@@ -15,7 +16,7 @@ mod values;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -88,7 +89,7 @@ pub struct Engine {
     template: Template,
     entrypoints: Vec<(String, EntrypointId)>,
     idle: Mutex<Vec<Instance>>,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Engine {
@@ -96,7 +97,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it is no module of OPA's, has another ABI, or calls a builtin that is not here.
-    pub fn new(bundle: &Bundle, limits: Limits, compiler: Compiler) -> Result<Self, PolicyError> {
+    pub fn new(bundle: &Bundle, limits: Limits, compiler: &Compiler) -> Result<Self, PolicyError> {
         let wasm = module::localize_memory(&bundle.wasm)?;
         let module = compiler.compile(&wasm).map_err(unusable)?;
         let engine = module.engine();
@@ -111,7 +112,7 @@ impl Engine {
         let entrypoints = entrypoints(&probe.ask("entrypoints").map_err(unusable)?);
         template.known_layout = probe.proves_layout().unwrap_or(false);
         let first = Instance::new(&template).map_err(unusable)?;
-        Ok(Self { template, entrypoints, idle: Mutex::new(vec![first]), _ticker: ticker })
+        Ok(Self { template, entrypoints, idle: Mutex::new(vec![first]), ticker })
     }
 
     /// The number of an entry point.
@@ -124,6 +125,12 @@ impl Engine {
     #[must_use]
     pub const fn lays_out(&self) -> bool {
         self.template.known_layout
+    }
+
+    /// Whether the thread is alive that makes deadlines pass.
+    #[must_use]
+    pub fn keeps_deadlines(&self) -> bool {
+        self.ticker.runs()
     }
 
     /// Begins to evaluate a document. It must be valid JSON: of anything else OPA's parser makes
@@ -163,6 +170,12 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
+    /// The document.
+    #[must_use]
+    pub fn document(&self) -> &[u8] {
+        &self.document
+    }
+
     /// Evaluates a rule: OPA's result set as JSON, `[]` when the rule is undefined.
     ///
     /// # Errors
@@ -240,6 +253,7 @@ fn unusable(error: impl std::fmt::Display) -> PolicyError {
 /// The thread that makes deadlines pass; it ends with the engine.
 struct Ticker {
     _stop: Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Ticker {
@@ -250,8 +264,12 @@ impl Ticker {
                 engine.increment_epoch();
             }
         };
-        thread::Builder::new().name("policy-ticker".to_owned()).spawn(tick)?;
-        Ok(Self { _stop: stop })
+        let thread = thread::Builder::new().name("policy-ticker".to_owned()).spawn(tick)?;
+        Ok(Self { _stop: stop, thread })
+    }
+
+    fn runs(&self) -> bool {
+        !self.thread.is_finished()
     }
 }
 
@@ -287,8 +305,18 @@ mod tests {
             reads: Default::default(),
             digest: String::new(),
         };
-        let error = Engine::new(&bundle, Limits::default(), Compiler::Here).err().unwrap().to_string();
+        let error = Engine::new(&bundle, Limits::default(), &Compiler::here()).err().unwrap().to_string();
         assert_eq!(error, "the bundle's `policy.wasm` cannot be run: it is not a module that `opa build` made");
+    }
+
+    #[test]
+    fn the_ticker_s_end_is_seen() {
+        let mut ticker = Ticker::start(Wasmtime::default()).unwrap();
+        assert!(ticker.runs());
+        ticker._stop = mpsc::channel().0;
+        while ticker.runs() {
+            thread::yield_now();
+        }
     }
 
     #[test]

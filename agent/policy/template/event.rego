@@ -12,15 +12,32 @@ import data.lib.event
 #   id: NEW-ID
 #   severity: medium
 #   mode: observe
-#   events: ["SERVICE.amazonaws.com:EventName"]
+#   events: ["SERVICE.amazonaws.com:EVENT"]
 #   controls: []
 #   attack: []
 #   runbook: docs/runbooks/RULE.md
 findings contains finding if {
-	input.event.eventName == "EventName"
+	_concerns_us
 	event.succeeded
 	finding := {
-		"message": concat("", ["`", event.actor, "` did it"]),
+		"message": $"`{event.actor}` called `{input.event.eventName}`",
 		"propose": [],
+		"evidence": {"denied": false},
 	}
+}
+
+# Most services log no parameters of a denied call. What was refused is reported and answered by nothing.
+findings contains finding if {
+	_concerns_us
+	event.denied
+	finding := {
+		"message": $"`{event.actor}` tried `{input.event.eventName}` and was refused",
+		"propose": [],
+		"evidence": {"denied": true},
+	}
+}
+
+_concerns_us if {
+	input.event.eventSource == "SERVICE.amazonaws.com"
+	input.event.eventName == "EVENT"
 }

@@ -15,10 +15,13 @@ package resources.SERVICE.RULE
 #   attack: []
 #   runbook: docs/runbooks/RULE.md
 findings contains finding if {
+	input.resource.kind == "bucket"
+	input.desired.versioning == "Enabled"
 	input.resource.live.versioning != "Enabled"
 	finding := {
-		"message": concat("", ["`", input.resource.arn, "` keeps no old versions"]),
+		"message": $"`{input.resource.arn}` keeps no old versions",
 		"resource": input.resource.arn,
 		"propose": [],
+		"evidence": {"versioning": input.resource.live.versioning},
 	}
 }

@@ -4,61 +4,26 @@ use jiff::SignedDuration;
 
 use super::report::{About, Basis, Report, Trend};
 use super::*;
-use crate::domain::account::{AccountClass, Mode};
+use crate::domain::examples;
+use crate::domain::examples::ACCOUNT;
 use crate::domain::finding::{ResponseKind, Severity};
-use crate::domain::principal::{Flags, PrincipalKind};
 use crate::recorded::replay::Counts;
 
-const ACCOUNT: &str = "111122223333";
-
 pub(super) fn finding(rule: &str, resource: Option<&str>, propose: &[ResponseKind]) -> Finding {
-    let rule = Rule {
-        id: rule.to_owned(),
-        title: "A rule".to_owned(),
-        severity: Severity::High,
-        mode: Mode::Enforce,
-        controls: Vec::new(),
-        attack: Vec::new(),
-        runbook: None,
-    };
-    let resource = resource.map(str::to_owned);
-    Finding { rule, message: "it happened".to_owned(), resource, propose: propose.to_vec(), evidence: Value::Null }
-}
-
-fn account() -> Account {
-    Account {
-        id: ACCOUNT.parse().unwrap(),
-        name: "prod".to_owned(),
-        class: AccountClass::Production,
-        regions: Vec::new(),
-        mode: Mode::Observe,
-        ou: None,
-        tags: BTreeMap::new(),
-    }
+    let rule = Rule { severity: Severity::High, ..examples::rule(rule) };
+    Finding { rule, resource: resource.map(str::to_owned), ..examples::finding("", propose) }
 }
 
 pub(super) fn enforcing() -> Config {
-    Config::of_accounts(vec![account()])
+    Config::of_accounts(vec![examples::account()])
 }
 
 /// What a user did so many minutes after noon, without findings.
 pub(super) fn case(minute: i64, user: &str) -> EventComparison {
     let noon: Timestamp = "2026-03-04T12:00:00Z".parse().unwrap();
-    let arn = format!("arn:aws:iam::{ACCOUNT}:user/{user}");
     let id = format!("{user}-{minute}");
-    let principal = Principal {
-        kind: PrincipalKind::IamUser,
-        account: Some(ACCOUNT.to_owned()),
-        name: Some(user.to_owned()),
-        arn: Some(arn.clone()),
-        session: None,
-        unique_id: Some("AIDAEXAMPLE".to_owned()),
-        access_key: None,
-        issued_at: None,
-        source_identity: None,
-        invoked_by: None,
-        flags: Flags::default(),
-    };
+    let principal = examples::user(user);
+    let correlation = format!("{ACCOUNT}/{}", principal.arn.clone().unwrap());
     EventComparison {
         file: "a.json".to_owned(),
         line: 1,
@@ -67,9 +32,9 @@ pub(super) fn case(minute: i64, user: &str) -> EventComparison {
         name: "DeleteRecoveryPoint".to_owned(),
         time: noon.checked_add(SignedDuration::from_mins(minute)).unwrap(),
         region: "eu-west-1".to_owned(),
-        account: ACCOUNT.parse().unwrap(),
+        account: examples::account_id(),
         principal,
-        correlation: format!("{ACCOUNT}/{arn}"),
+        correlation,
         old: Vec::new(),
         new: Vec::new(),
     }

@@ -107,6 +107,12 @@ impl DecisionContext<'_> {
             let Exemption { owner, expires, reason, .. } = exemption.clone();
             return (Mode::Observe, Because::Exempt { expires, owner, reason });
         }
+        if let Some(list) = &finding.approved {
+            return (Mode::Observe, Because::Approved { list: list.clone() });
+        }
+        if self.principal.is_some_and(|principal| principal.flags.agent) {
+            return (Mode::Observe, Because::OwnCall);
+        }
         let (account, rule) = (self.account, &finding.rule);
         let mode = self.config.mode.min(account.mode).min(rule.mode);
         let because = if mode == Mode::Enforce {
@@ -153,7 +159,7 @@ impl DecisionContext<'_> {
         }
     }
 
-    /// The deed that a proposal means here.
+    /// The response that a proposal means here.
     fn response(&self, finding: &Finding, verb: ResponseKind) -> Result<Response, Because> {
         let contain = |strength| {
             let principal = self.principal.ok_or(Because::NoActor)?;
@@ -190,7 +196,7 @@ impl DecisionContext<'_> {
         }
     }
 
-    /// Why a resource is not repaired again without a person's word.
+    /// Why a resource is not repaired again without approval.
     fn contested(&self, target: &Target) -> Option<Because> {
         let arn = target.arn();
         let RecentRepairs { repairs, taken_back } = self.past.get(&arn).copied().unwrap_or_default();
@@ -200,7 +206,7 @@ impl DecisionContext<'_> {
         (repairs >= self.config.budgets.repairs_of_one_resource).then_some(Because::Contested { arn, repairs })
     }
 
-    /// Which allowance a deed would go over.
+    /// Which allowance a response would go over.
     fn over_budget(&self, response: &Response) -> Option<Because> {
         let budgets = &self.config.budgets;
         let (used, everywhere, allowed, class) = match response {
@@ -246,7 +252,7 @@ const MACHINERY: &[&str] = &[
     "s3crr_role_for_*",
 ];
 
-/// Why a principal is never contained without a person's word.
+/// Why a principal is never contained without approval.
 fn never(principal: &Principal, config: &Config) -> Option<Because> {
     let name = principal.name.as_deref().unwrap_or_default();
     let arn = principal.arn.as_deref().unwrap_or_default();

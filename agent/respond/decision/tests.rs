@@ -1,45 +1,19 @@
 //! What is decided, for each mode, actor and budget.
 
 use super::*;
-use crate::domain::finding::{Rule, Severity};
+use crate::domain::examples;
 use crate::domain::principal::Flags;
 
 const ACCOUNTS: &str = include_str!("../../../accounts.toml");
 const BUCKET: &str = "arn:aws:s3:::securecart-invoices";
 
 fn finding(propose: &[ResponseKind]) -> Finding {
-    Finding {
-        rule: Rule {
-            id: "BKT-01".to_owned(),
-            title: "Versioning is off".to_owned(),
-            severity: Severity::Critical,
-            mode: Mode::Enforce,
-            controls: Vec::new(),
-            attack: Vec::new(),
-            runbook: None,
-        },
-        message: "versioning is off".to_owned(),
-        resource: Some(BUCKET.to_owned()),
-        propose: propose.to_vec(),
-        evidence: serde_json::Value::Null,
-    }
+    Finding { resource: Some(BUCKET.to_owned()), ..examples::finding("BKT-01", propose) }
 }
 
 fn principal(kind: PrincipalKind, name: &str) -> Principal {
-    let word = if kind == PrincipalKind::AssumedRole { "role" } else { "user" };
-    Principal {
-        kind,
-        account: Some("111122223333".to_owned()),
-        name: Some(name.to_owned()),
-        arn: Some(format!("arn:aws:iam::111122223333:{word}/{name}")),
-        session: None,
-        unique_id: Some("AROAX:session".to_owned()),
-        access_key: None,
-        issued_at: None,
-        source_identity: None,
-        invoked_by: None,
-        flags: Flags::default(),
-    }
+    let named = if kind == PrincipalKind::AssumedRole { examples::role(name) } else { examples::user(name) };
+    Principal { kind, ..named }
 }
 
 /// What findings lead to, when everything but `change` is as in accounts.toml.
@@ -213,4 +187,25 @@ fn the_stronger_of_two_containments_wins_and_nothing_is_done_twice() {
 /// A test's past outlives the test.
 fn leaked(past: BTreeMap<String, RecentRepairs>) -> &'static BTreeMap<String, RecentRepairs> {
     Box::leak(Box::new(past))
+}
+
+#[test]
+fn what_an_approved_principal_does_is_recorded_and_nothing_else() {
+    let approved = Finding { approved: Some("may_change".to_owned()), ..finding(&[ResponseKind::Contain]) };
+    let decision = decided(&[approved], Some(principal(PrincipalKind::IamUser, "ops")), |_, _| {});
+    assert!(decision.act.is_empty() && decision.ask.is_empty(), "{decision:?}");
+    assert!(says(&decision, "approved by `data.approved.may_change`"), "{decision:?}");
+    assert_eq!(decision.reasons[0].mode, Mode::Observe);
+}
+
+#[test]
+fn what_keepwatch_itself_did_is_recorded_and_nothing_else() {
+    let own = Principal {
+        flags: Flags { agent: true, ..Flags::default() },
+        ..principal(PrincipalKind::AssumedRole, "KeepwatchRespond")
+    };
+    let both = [finding(&[ResponseKind::Contain, ResponseKind::Restore])];
+    let decision = decided(&both, Some(own), |_, _| {});
+    assert!(decision.act.is_empty() && decision.ask.is_empty(), "{decision:?}");
+    assert!(says(&decision, "Keepwatch itself did it"), "{decision:?}");
 }

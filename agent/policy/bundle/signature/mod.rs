@@ -298,15 +298,11 @@ fn digest(name: &str, bytes: &[u8], algorithm: &str) -> Result<String, Refusal> 
     };
     let hashed = meaning.as_deref().unwrap_or(bytes);
     match algorithm {
-        "SHA-256" => Ok(hex(&Sha256::digest(hashed))),
-        "SHA-384" => Ok(hex(&Sha384::digest(hashed))),
-        "SHA-512" => Ok(hex(&Sha512::digest(hashed))),
+        "SHA-256" => Ok(hex::encode(Sha256::digest(hashed))),
+        "SHA-384" => Ok(hex::encode(Sha384::digest(hashed))),
+        "SHA-512" => Ok(hex::encode(Sha512::digest(hashed))),
         other => Err(incomparable(format!("`{other}` is none of SHA-256, SHA-384 and SHA-512"))),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

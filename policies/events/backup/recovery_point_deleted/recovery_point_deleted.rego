@@ -1,6 +1,7 @@
 package events.backup.recovery_point_deleted
 
 import data.lib.event
+import data.lib.recovery_point
 
 # METADATA
 # entrypoint: true
@@ -25,24 +26,25 @@ import data.lib.event
 #     - GDPR 32(1)(b)
 #     - GDPR 32(1)(c)
 #   attack: [T1490, T1485]
+#   approved: may_delete_recovery_points
 #   runbook: docs/runbooks/recovery_point_deleted.md
-findings contains object.union(_vault, finding) if {
+findings contains object.union(recovery_point.target, finding) if {
 	_by_hand
 	event.succeeded
 	finding := {
-		"message": $"`{event.actor}` deleted {_point}",
-		"propose": event.proposable(["contain", "freeze"]),
-		"evidence": {"denied": false, "recovery_point": _point_arn},
+		"message": $"`{event.actor}` deleted {recovery_point.named}",
+		"propose": ["contain", "freeze"],
+		"evidence": {"denied": false, "recovery_point": recovery_point.arn},
 	}
 }
 
-findings contains object.union(_vault, finding) if {
+findings contains object.union(recovery_point.target, finding) if {
 	_by_hand
 	_refused
 	finding := {
-		"message": $"`{event.actor}` tried to delete {_point} and was refused",
+		"message": $"`{event.actor}` tried to delete {recovery_point.named} and was refused",
 		"propose": [],
-		"evidence": {"denied": true, "recovery_point": _point_arn},
+		"evidence": {"denied": true, "recovery_point": recovery_point.arn},
 	}
 }
 
@@ -50,40 +52,15 @@ _by_hand if {
 	input.event.eventSource == "backup.amazonaws.com"
 	input.event.eventName == "DeleteRecoveryPoint"
 	not _lifecycle
-	not event.approved("may_delete_recovery_points")
 }
 
-# Deleting what has expired is AWS Backup's daily work. Nobody else can write
-# `invokedBy`, nor create a role under `/aws-service-role/`.
+# AWS Backup deletes what has expired every day. That spares nobody, it is another
+# event: only AWS can write `invokedBy` and create roles under `/aws-service-role/`.
 _lifecycle if input.principal.invoked_by == "backup.amazonaws.com"
 
 _lifecycle if contains(input.principal.arn, ":role/aws-service-role/backup.amazonaws.com/")
 
 _refused if event.denied
 
-# A legal hold or a vault lock refuses in these words.
+# A legal hold or a vault lock refuses with these codes.
 _refused if input.event.errorCode in {"InvalidParameterValueException", "InvalidRequestException"}
-
-_vault := {"resource": event.arn("backup", $"backup-vault:{_vault_name}")} if {
-	_vault_name
-} else := {"resource": input.event.denied.resource} if {
-	contains(input.event.denied.resource, ":backup-vault:")
-} else := {}
-
-_vault_name := event.parameters.backupVaultName if is_string(event.parameters.backupVaultName)
-
-_point_arn := event.parameters.recoveryPointArn if {
-	is_string(event.parameters.recoveryPointArn)
-} else := input.event.denied.resource if {
-	is_string(input.event.denied.resource)
-	not contains(input.event.denied.resource, ":backup-vault:")
-} else := null
-
-_point := $"recovery point `{_point_arn}` from vault `{_vault_name}`" if {
-	_point_arn != null
-	_vault_name
-} else := $"recovery point `{_point_arn}`" if {
-	_point_arn != null
-} else := $"a recovery point from vault `{_vault_name}`" if {
-	_vault_name
-} else := "a recovery point"

@@ -1,37 +1,26 @@
 package resources.backup.cross_region_copy_test
 
+import data.lib.testing
 import data.resources.backup.cross_region_copy.findings
-
-here := "arn:aws:backup:eu-west-1:111122223333:backup-vault:securecart-vault"
 
 there := "arn:aws:backup:eu-central-1:111122223333:backup-vault:securecart-vault-dr"
 
 wanted := {"region": "eu-central-1", "vault": "securecart-vault-dr", "max_age_hours": 30}
 
-vault(copies) := {
-	"resource": {"kind": "vault", "arn": here, "live": {
-		"name": "securecart-vault",
-		"recovery_points": 7,
-		"newest": "2026-11-20T05:10:00Z",
-		"copies": copies,
-	}},
-	"desired": {"copies": [wanted]},
-	"now": "2026-11-20T10:00:00Z",
-}
+vault(copies) := testing.vault(
+	"securecart-vault",
+	{"recovery_points": 7, "newest": "2026-11-20T05:10:00Z", "copies": copies},
+	{"copies": [wanted]},
+)
 
-copied(time) := {"eu-central-1": {"vault": there, "newest": time}}
+copied(at) := {"eu-central-1": {"vault": there, "newest": at}}
 
 live(change) := object.union(vault(copied("2026-11-18T05:10:00Z")), {"resource": {"live": change}})
 
-only(found) := finding if {
-	count(found) == 1
-	some finding in found
-}
-
 test_a_missing_copy_is_proposed if {
-	finding := only(findings) with input as vault({})
+	finding := testing.only(findings) with input as vault({})
 	finding.propose == ["copy"]
-	finding.resource == here
+	finding.resource == testing.vault_arn("securecart-vault")
 	finding.message == "vault `securecart-vault` has no copy in vault `securecart-vault-dr` of eu-central-1"
 	finding.evidence == {
 		"max_age_hours": 30,
@@ -43,7 +32,7 @@ test_a_missing_copy_is_proposed if {
 }
 
 test_a_stale_copy_is_renewed if {
-	finding := only(findings) with input as vault(copied("2026-11-18T05:10:00Z"))
+	finding := testing.only(findings) with input as vault(copied("2026-11-18T05:10:00Z"))
 	finding.propose == ["copy"]
 	finding.message == "vault `securecart-vault` has no copy in eu-central-1 newer than 30 hours: the newest is 52 hours old"
 }
@@ -59,9 +48,9 @@ test_the_limit_itself_is_fresh_and_a_second_more_is_not if {
 }
 
 test_a_copy_that_is_not_known_to_be_fresh_is_missing if {
-	every time in [null, "", "yesterday", 7] {
-		found := findings with input as vault(copied(time))
-		only(found).propose == ["copy"]
+	every at in [null, "", "yesterday", 7] {
+		found := findings with input as vault(copied(at))
+		testing.only(found).propose == ["copy"]
 	}
 	count(findings) == 1 with input as object.union(vault(copied("2026-11-20T05:30:00Z")), {"now": null})
 }
@@ -72,7 +61,7 @@ test_a_copy_in_another_vault_does_not_count if {
 		"newest": "2026-11-20T05:30:00Z",
 	}}
 	found := findings with input as vault(other)
-	only(found).evidence.newest_copy == null
+	testing.only(found).evidence.newest_copy == null
 }
 
 test_a_copy_in_another_region_does_not_count if {
@@ -89,17 +78,17 @@ test_every_declared_copy_is_judged_on_its_own if {
 	second := {"region": "eu-north-1", "vault": "securecart-vault-north", "max_age_hours": 30}
 	both := object.union(vault(copied("2026-11-20T05:30:00Z")), {"desired": {"copies": [wanted, second]}})
 	found := findings with input as both
-	only(found).evidence.region == "eu-north-1"
+	testing.only(found).evidence.region == "eu-north-1"
 }
 
 test_without_anything_newer_a_backup_is_missing_not_a_copy if {
 	found := findings with input as live({"newest": "2026-11-18T05:10:00Z"})
-	only(found).propose == []
+	testing.only(found).propose == []
 }
 
 test_an_empty_vault_has_nothing_to_copy if {
 	found := findings with input as live({"recovery_points": 0, "newest": null})
-	only(found).propose == []
+	testing.only(found).propose == []
 }
 
 test_a_vault_that_declares_no_copies_is_silent if {

@@ -1,15 +1,9 @@
 package resources.backup.vault_policy_test
 
+import data.lib.testing
 import data.resources.backup.vault_policy.findings
 
-vault(live, desired) := {
-	"resource": {
-		"kind": "vault",
-		"arn": "arn:aws:backup:eu-west-1:111122223333:backup-vault:securecart-vault",
-		"live": {"name": "securecart-vault", "policy": live, "locked": false},
-	},
-	"desired": desired,
-}
+vault(live, desired) := testing.vault("securecart-vault", {"policy": live, "locked": false}, desired)
 
 guard := {
 	"Sid": "KeepPoints",
@@ -28,11 +22,6 @@ copy_in := {
 }
 
 policy(statements) := {"Version": "2012-10-17", "Statement": statements}
-
-only(found) := finding if {
-	count(found) == 1
-	some finding in found
-}
 
 same(live, wanted) if count(findings) == 0 with input as vault(live, {"policy": wanted})
 
@@ -56,7 +45,7 @@ test_spelling_does_not_matter if {
 }
 
 test_a_removed_policy_is_restored if {
-	finding := only(findings) with input as vault(null, {"policy": policy([copy_in])})
+	finding := testing.only(findings) with input as vault(null, {"policy": policy([copy_in])})
 	finding == {
 		"message": "vault `securecart-vault` has no access policy any more",
 		"resource": "arn:aws:backup:eu-west-1:111122223333:backup-vault:securecart-vault",
@@ -67,13 +56,12 @@ test_a_removed_policy_is_restored if {
 
 test_a_policy_that_is_no_document_counts_as_removed if {
 	differs("{}", policy([guard]))
-	absent := {"resource": {"kind": "vault", "arn": "a", "live": {"name": "v"}}, "desired": {"policy": policy([guard])}}
-	count(findings) == 1 with input as absent
+	count(findings) == 1 with input as testing.vault("v", {}, {"policy": policy([guard])})
 }
 
 test_a_changed_policy_names_what_changed if {
 	opened := {"Effect": "Allow", "Principal": "*", "NotAction": "backup:CreateBackupVault", "Resource": "*"}
-	finding := only(findings) with input as vault(policy([guard, opened]), {"policy": policy([guard, copy_in])})
+	finding := testing.only(findings) with input as vault(policy([guard, opened]), {"policy": policy([guard, copy_in])})
 	finding.propose == ["restore"]
 	finding.evidence == {
 		"added": ["Allow all but backup:createbackupvault"],

@@ -1,5 +1,7 @@
 package resources.s3.versioning
 
+import data.lib.bucket
+
 # METADATA
 # entrypoint: true
 # title: Versioning of a protected bucket is off
@@ -29,7 +31,7 @@ findings contains finding if {
 	input.desired.versioning == "Enabled"
 	_live != "Enabled"
 	finding := {
-		"message": $"versioning of bucket `{_name}` is {_found}, not on",
+		"message": $"versioning of bucket `{bucket.name}` is {_found}, not on",
 		"resource": input.resource.arn,
 		"propose": ["restore"],
 		"evidence": {"versioning": _live},
@@ -43,5 +45,3 @@ _found := "suspended" if {
 } else := "off" if {
 	_live == "Unversioned"
 } else := "unknown"
-
-_name := trim_prefix(input.resource.arn, "arn:aws:s3:::")

@@ -1,30 +1,14 @@
 package resources.s3.versioning_test
 
+import data.lib.testing
 import data.resources.s3.versioning.findings
 
-bucket(live, desired) := {
-	"resource": {
-		"kind": "bucket",
-		"arn": "arn:aws:s3:::securecart-invoices",
-		"account": "111122223333",
-		"region": "eu-west-1",
-		"tags": {},
-		"live": live,
-	},
-	"desired": desired,
-	"account": {"id": "111122223333"},
-	"now": "2026-11-20T10:00:00Z",
-}
+bucket(live, desired) := testing.bucket("securecart-invoices", live, desired)
 
 wanted := {"class": "source", "versioning": "Enabled"}
 
-only(found) := finding if {
-	count(found) == 1
-	some finding in found
-}
-
 test_suspended_versioning_is_restored if {
-	finding := only(findings) with input as bucket({"versioning": "Suspended"}, wanted)
+	finding := testing.only(findings) with input as bucket({"versioning": "Suspended"}, wanted)
 	finding == {
 		"message": "versioning of bucket `securecart-invoices` is suspended, not on",
 		"resource": "arn:aws:s3:::securecart-invoices",
@@ -35,13 +19,13 @@ test_suspended_versioning_is_restored if {
 
 test_a_bucket_that_never_had_versions_is_restored if {
 	found := findings with input as bucket({"versioning": "Unversioned"}, wanted)
-	only(found).message == "versioning of bucket `securecart-invoices` is off, not on"
+	testing.only(found).message == "versioning of bucket `securecart-invoices` is off, not on"
 }
 
 test_versioning_that_is_not_known_to_be_on_is_off if {
 	every live in [{}, {"versioning": null}, {"versioning": true}] {
 		found := findings with input as bucket(live, wanted)
-		only(found).message == "versioning of bucket `securecart-invoices` is unknown, not on"
+		testing.only(found).message == "versioning of bucket `securecart-invoices` is unknown, not on"
 	}
 }
 
