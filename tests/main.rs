@@ -14,6 +14,7 @@ mod backtest;
 mod buttons;
 mod crash_recovery;
 mod dead_letters;
+mod dynamodb;
 mod edge;
 mod end_to_end;
 mod engine_agreement;

@@ -7,6 +7,7 @@ use keepwatch::domain::action::{Action, KeyStatus, RoleChange, RoleSession, Stre
 use keepwatch::domain::region::Partition;
 use keepwatch::domain::resource::bucket::{BucketChange, Versioning};
 use keepwatch::domain::resource::key::KeyChange;
+use keepwatch::domain::resource::table::TableChange;
 use keepwatch::domain::resource::trail::{TrailChange, TrailSettings};
 use keepwatch::domain::resource::vault::VaultChange;
 use keepwatch::domain::resource::{Change, Place};
@@ -83,6 +84,8 @@ fn every_change() -> Vec<Change> {
         TrailChange::Update(TrailSettings::default()).into(),
         TrailChange::SetLogging(true).into(),
         TrailChange::SetLogging(false).into(),
+        TableChange::SetRecoveryDays(35).into(),
+        TableChange::SetDeletionProtection(true).into(),
     ]
 }
 

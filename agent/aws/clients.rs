@@ -15,6 +15,7 @@ pub(super) struct Clients {
     session: Arc<Session>,
     backup: OnceLock<ServiceClient<aws_sdk_backup::Client>>,
     cloudtrail: OnceLock<ServiceClient<aws_sdk_cloudtrail::Client>>,
+    dynamodb: OnceLock<ServiceClient<aws_sdk_dynamodb::Client>>,
     iam: OnceLock<ServiceClient<aws_sdk_iam::Client>>,
     kms: OnceLock<ServiceClient<aws_sdk_kms::Client>>,
     s3: OnceLock<ServiceClient<aws_sdk_s3::Client>>,
@@ -27,6 +28,7 @@ impl Clients {
             session: Arc::clone(session),
             backup: OnceLock::new(),
             cloudtrail: OnceLock::new(),
+            dynamodb: OnceLock::new(),
             iam: OnceLock::new(),
             kms: OnceLock::new(),
             s3: OnceLock::new(),
@@ -39,6 +41,10 @@ impl Clients {
 
     pub fn cloudtrail(&self) -> &ServiceClient<aws_sdk_cloudtrail::Client> {
         self.line(&self.cloudtrail, of_sdk(aws_sdk_cloudtrail::Client::new))
+    }
+
+    pub fn dynamodb(&self) -> &ServiceClient<aws_sdk_dynamodb::Client> {
+        self.line(&self.dynamodb, of_sdk(aws_sdk_dynamodb::Client::new))
     }
 
     pub fn iam(&self) -> &ServiceClient<aws_sdk_iam::Client> {

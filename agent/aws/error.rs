@@ -22,6 +22,7 @@ const GONE: &[&str] = &[
     "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue",
     "ResourceNotFoundException",
+    "TableNotFoundException",
     "TrailNotFoundException",
 ];
 
@@ -67,6 +68,7 @@ const EXPIRED: &[&str] = &[
 /// AWS's own trouble, or another change that is not finished yet: it passes.
 const UNAVAILABLE: &[&str] = &[
     "ConcurrentModification",
+    "ContinuousBackupsUnavailableException",
     "DependencyTimeoutException",
     "EntityTemporarilyUnmodifiable",
     "InternalError",
@@ -74,6 +76,7 @@ const UNAVAILABLE: &[&str] = &[
     "KMSInternalException",
     "OperationAborted",
     "RequestTimeout",
+    "ResourceInUseException",
     "ServiceFailure",
     "ServiceUnavailable",
     "ServiceUnavailableException",

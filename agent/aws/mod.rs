@@ -8,6 +8,7 @@ mod backup;
 mod call;
 mod clients;
 mod cloudtrail;
+mod dynamodb;
 mod error;
 mod events;
 mod iam;

@@ -6,7 +6,7 @@ use super::clients::Clients;
 use super::read::Reader;
 use super::sessions::Session;
 use super::settings::SdkSettings;
-use super::{backup, cloudtrail, iam, kms, s3};
+use super::{backup, cloudtrail, dynamodb, iam, kms, s3};
 use crate::domain::action::Action;
 use crate::domain::cloud::{CloudError, CloudWrite};
 use crate::domain::region::Region;
@@ -49,6 +49,7 @@ impl CloudWrite for Writer {
                     Change::Vault(change) => backup::change(at.backup(), place, change, token, &self.reads).await,
                     Change::Bucket(change) => s3::change(at.s3(), place, change).await,
                     Change::Key(change) => kms::change(at.kms(), place, change).await,
+                    Change::Table(change) => dynamodb::change(at.dynamodb(), place, change).await,
                     Change::Trail(change) => cloudtrail::change(at.cloudtrail(), place, change).await,
                 }
             }

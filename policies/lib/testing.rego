@@ -67,6 +67,10 @@ vault(name, live, desired) := _resource("vault", vault_arn(name), object.union({
 # title: The ARN of a vault
 vault_arn(name) := $"arn:aws:backup:{region}:{account}:backup-vault:{name}"
 
+# METADATA
+# title: A table in the state that AWS reports, and what it should be
+table(name, live, desired) := _resource("table", $"arn:aws:dynamodb:{region}:{account}:table/{name}", live, desired)
+
 _resource(kind, arn, live, desired) := {
 	"resource": {"kind": kind, "arn": arn, "account": account, "region": region, "tags": {}, "live": live},
 	"desired": desired,

@@ -13,6 +13,7 @@ use keepwatch::domain::region::{Partition, Region};
 use keepwatch::domain::resource::Change;
 use keepwatch::domain::resource::bucket::{BucketChange, BucketLive, BucketPlace, ReadBuckets, Versioning};
 use keepwatch::domain::resource::key::{KeyChange, KeyLive, ReadKeys};
+use keepwatch::domain::resource::table::{ReadTables, TableChange, TableLive};
 use keepwatch::domain::resource::trail::{ReadTrails, TrailChange, TrailLive};
 use keepwatch::domain::resource::vault::{CopyJob, LegalHold, ReadVaults, RecoveryPoint, VaultChange, VaultState};
 use serde_json::Value;
@@ -28,6 +29,7 @@ pub struct Inside {
     pub holds: Vec<LegalHold>,
     pub keys: BTreeMap<String, KeyLive>,
     pub trails: BTreeMap<String, TrailLive>,
+    pub tables: BTreeMap<String, TableLive>,
     pub jobs: Vec<(String, CopyJob)>,
     pub applied: Vec<Action>,
 }
@@ -128,6 +130,15 @@ impl ReadTrails for FakeCloud {
     }
 }
 
+impl ReadTables for FakeCloud {
+    async fn tables(&self, _: &Region) -> Result<Vec<String>, CloudError> {
+        Ok(self.inside.lock().unwrap().tables.keys().cloned().collect())
+    }
+    async fn table(&self, _: &Region, table: &str) -> Result<TableLive, CloudError> {
+        self.find(table, |inside| inside.tables.get(table))
+    }
+}
+
 impl CloudRead for FakeCloud {
     async fn event_history(&self, _: &Region, _: Timestamp) -> Result<Vec<Value>, CloudError> {
         Ok(Vec::new())
@@ -158,6 +169,7 @@ impl Inside {
                 Change::Bucket(change) => change_bucket(self.buckets.get_mut(&place.name).unwrap(), change),
                 Change::Vault(change) => self.change_vault(&place.name, change),
                 Change::Key(change) => change_key(self.keys.get_mut(&place.name).unwrap(), change),
+                Change::Table(change) => change_table(self.tables.get_mut(&place.name).unwrap(), change),
                 Change::Trail(change) => self.change_trail(&place.name, change),
             },
         }
@@ -224,6 +236,13 @@ fn change_key(key: &mut KeyLive, change: KeyChange) {
 
 fn home() -> Region {
     "eu-west-1".parse().unwrap()
+}
+
+fn change_table(table: &mut TableLive, change: TableChange) {
+    match change {
+        TableChange::SetRecoveryDays(days) => table.recovery_days = Some(days),
+        TableChange::SetDeletionProtection(protection) => table.deletion_protection = protection,
+    }
 }
 
 /// A bucket as its strategy wants it.

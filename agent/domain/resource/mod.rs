@@ -9,6 +9,7 @@ pub mod difference;
 pub mod key;
 pub mod kind;
 pub mod place;
+pub mod table;
 mod target;
 pub mod trail;
 pub mod vault;
@@ -133,6 +134,7 @@ kinds! { $
     Vault in vault, read by ReadVaults;
     Bucket in bucket, read by ReadBuckets;
     Key in key, read by ReadKeys;
+    Table in table, read by ReadTables;
 }
 
 impl Kind {

@@ -20,6 +20,8 @@ pub enum Kind {
     Key,
     /// A CloudTrail trail.
     Trail,
+    /// A DynamoDB table.
+    Table,
 }
 
 impl fmt::Display for Kind {

@@ -136,7 +136,7 @@ fn one_signature_and_no_more() {
     let signer = Signer::new();
     let token = signer.token(&header(), &payload(&files()));
     let twice = verify(&with(files(), &[token.clone(), token.clone()]), &signer.trust()).unwrap_err();
-    assert_eq!(twice.to_string(), "its `.signatures.json` is not what it should be: it holds 2 signatures, not one");
+    assert_eq!(twice.to_string(), "its `.signatures.json` is malformed: it holds 2 signatures, not one");
     let mut plugged = files();
     plugged.insert(SIGNATURES.to_owned(), json!({"signatures": [token], "plugin": "evil"}).to_string().into_bytes());
     let refusal = verify(&plugged, &signer.trust()).unwrap_err();
