@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifecycle_is_told_rule_by_rule_and_what_stays_is_not() {
+    fn a_lifecycle_is_shown_rule_by_rule_and_what_stays_is_not() {
         let rule = |id: &str, noncurrent_days| LifecycleRule {
             id: id.to_owned(),
             status: "Enabled".to_owned(),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_policy_only_what_comes_and_goes_is_told_and_never_whole() {
+    fn of_a_policy_only_what_comes_and_goes_is_shown() {
         let deny = json!({"Sid": "NoDeletion", "Effect": "Deny", "Principal": "*", "Resource": "*",
             "Action": ["backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle", "backup:DeleteBackupVault",
                 "backup:PutBackupVaultAccessPolicy"]});

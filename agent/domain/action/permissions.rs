@@ -56,7 +56,7 @@ impl Action {
         }
     }
 
-    /// ARNs of what it is done to, as IAM judges the calls: all that its session may touch.
+    /// ARNs of what it is done to, as IAM evaluates the calls: all that its session may touch.
     #[must_use]
     pub fn resource_arns(&self, partition: Partition, account: &AccountId) -> Vec<String> {
         let principal = |kind, name| principal(partition, account, kind, name);

@@ -15,7 +15,7 @@ use crate::domain::cloud_error::CloudError;
 use crate::domain::region::Region;
 use crate::domain::undo::{Reversible, by, keep};
 
-/// KMS keys that the customer manages. Event rules tell of them, so no event touches one.
+/// KMS keys that the customer manages. Event rules report them, so no event touches one.
 pub struct Key;
 
 /// What is read of keys.

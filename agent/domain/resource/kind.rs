@@ -130,7 +130,7 @@ pub trait ResourceChange: Debug + Clone + PartialEq + Serialize + DeserializeOwn
     /// The IAM permissions that carrying it out takes.
     fn permissions(&self) -> &'static [&'static str];
 
-    /// ARNs of what it is done to, as IAM judges the calls: all that its session may touch.
+    /// ARNs of what it is done to, as IAM evaluates the calls: all that its session may touch.
     fn arns(&self, place: &Place) -> Vec<String>;
 
     /// Lines of `- before` and `+ after`, where `before` would take it back. Empty where the

@@ -219,7 +219,7 @@ impl Change {
         of_kind!(self, Self(change) => <K as ResourceKind>::Change::permissions(change))
     }
 
-    /// ARNs of what it is done to, as IAM judges the calls: all that its session may touch.
+    /// ARNs of what it is done to, as IAM evaluates the calls: all that its session may touch.
     #[must_use]
     pub fn arns(&self, place: &Place) -> Vec<String> {
         of_kind!(self, Self(change) => <K as ResourceKind>::Change::arns(change, place))

@@ -219,7 +219,7 @@ mod tests {
             Ok(vec!["sessions".to_owned()])
         }
 
-        async fn table(&self, _: &str, _: &Region) -> Result<TableLive, CloudError> {
+        async fn table(&self, _: &Region, _: &str) -> Result<TableLive, CloudError> {
             Ok(self.0.clone())
         }
     }

@@ -14,7 +14,7 @@ use crate::domain::cloud_error::CloudError;
 use crate::domain::region::Region;
 use crate::domain::undo::{Reversible, by, keep};
 
-/// CloudTrail trails. Event rules tell of them, so no event touches one.
+/// CloudTrail trails. Event rules report them, so no event touches one.
 pub struct Trail;
 
 /// What is read of trails.
