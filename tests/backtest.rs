@@ -27,7 +27,7 @@ const TRAIL_RULE: &str = "events/cloudtrail/trail_stopped/trail_stopped.rego";
 /// The shipped rules as a bundle.
 pub static SHIPPED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| bundle(&[], &[]));
 
-/// IAM-02 is gone, LOG-01 fires at every `DescribeTrails` too, KMS-01 is less severe, and a
+/// IAM-21 is gone, LOG-01 fires at every `DescribeTrails` too, KMS-01 is less severe, and a
 /// resource rule only observes.
 static CHANGED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let edits = [
@@ -47,7 +47,7 @@ static CHANGED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
         Edit { file: KEY_RULE, from: "severity: critical", to: "severity: low" },
         Edit { file: "resources/s3/versioning/versioning.rego", from: "mode: enforce", to: "mode: observe" },
     ];
-    bundle(&edits, &["events/iam/destructive_grant"])
+    bundle(&edits, &["events/iam/destructive_policy_attached"])
 });
 
 /// The shipped policies with edits and without these rules, as a folder and the bundle in it.
@@ -145,7 +145,7 @@ fn each_side_finds_what_a_replay_finds() {
     for (side, policies) in [("old", old), ("new", new)] {
         let found = replayed(policies, &events());
         assert_eq!(report["findings"]["all"][side], found.len());
-        for rule in ["BKP-01", "IAM-02", "KMS-01", "LOG-01"] {
+        for rule in ["BKP-01", "IAM-21", "KMS-01", "LOG-01"] {
             let by_rule = found.iter().filter(|finding| finding["rule"]["id"] == rule).count();
             let counted = row(&report["findings"]["by_rule"], rule)[side].as_u64().unwrap_or_default();
             assert_eq!(counted, by_rule as u64, "{rule}, {side}");
@@ -157,7 +157,7 @@ fn each_side_finds_what_a_replay_finds() {
 fn a_removed_a_loosened_and_a_milder_rule_are_distinguished() {
     let report = report(&SHIPPED.1, &CHANGED.1, &events());
     let rules = &report["rules"];
-    assert_eq!(rules["removed"][0]["id"], "IAM-02");
+    assert_eq!(rules["removed"][0]["id"], "IAM-21");
     assert_eq!(rules["added"].as_array().unwrap().len(), 0);
     let changed: Vec<(&str, &str)> = rules["changed"]
         .as_array()
@@ -172,7 +172,7 @@ fn a_removed_a_loosened_and_a_milder_rule_are_distinguished() {
     assert_eq!(rules["not_replayed"], serde_json::json!(["BKT-01"]));
 
     let findings = &report["findings"]["by_rule"];
-    let iam = row(findings, "IAM-02");
+    let iam = row(findings, "IAM-21");
     assert_eq!((&iam["new"], &iam["old"]), (&Value::from(0), &iam["vanished"]));
     let kms = row(findings, "KMS-01");
     assert_ne!(kms["changed"], 0);

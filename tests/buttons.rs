@@ -94,7 +94,7 @@ fn a_proposal_is_put_off_for_an_hour_and_an_exemption_is_worded() {
     let id = awaited(&lab);
     assert_eq!(lab.press(ALICE, "keepwatch_exempt", &id), 200);
     lab.eventually("alice gets a draft", || lab.shown_alone(ALICE, "put into accounts.toml") == 1);
-    assert!(lab.control("slack/whispers", None).to_string().contains("rule = \\\"BKP-07\\\""));
+    assert!(lab.control("slack/ephemerals", None).to_string().contains("rule = \\\"BKP-07\\\""));
     assert_eq!(lab.press(ALICE, "keepwatch_snooze", &id), 200);
     lab.eventually("alice learns when", || lab.shown_alone(ALICE, "you will be reminded") == 1);
     assert!(!lab.slack_text().contains("an hour ago"));

@@ -50,7 +50,10 @@ fn a_stolen_key_deletes_backups_and_is_stopped() {
     assert_eq!(alone.status.code(), Some(1), "releasing takes two people");
     assert!(lab.quarantined("ci-deployer"));
     let actor = lab.run(&["undo", id, "--by", "alice", "--with", "CI-Deployer@example.com"]);
-    assert!(String::from_utf8_lossy(&actor.stderr).contains("somebody else must say"), "nobody answers for themselves");
+    assert!(
+        String::from_utf8_lossy(&actor.stderr).contains("somebody else must approve, deny or undo it"),
+        "nobody answers for themselves"
+    );
     assert!(lab.quarantined("ci-deployer"));
     let both = lab.run(&["undo", id, "--by", "alice", "--with", "bob"]);
     assert!(both.status.success(), "{}", String::from_utf8_lossy(&both.stderr));

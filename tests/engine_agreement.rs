@@ -414,7 +414,7 @@ fn replay_backtest_the_live_agent_and_opa_find_the_same() {
     assert_eq!(fired, event_rules().map(|entry| entry.rule.id.as_str()).collect(), "every event rule has its say");
     let published = stage.records.iter().filter(|record| !id(record).contains(".json ")).count();
     let findings = found.values().flatten().count();
-    assert!(published > 1000, "{published} events are made of what others published");
+    assert!(published > 600, "{published} events are made of what others published");
     println!("{findings} findings about {} events, {published} of them made of published records", stage.records.len());
 }
 

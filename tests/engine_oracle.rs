@@ -126,12 +126,13 @@ impl Oracle {
     }
 }
 
-/// The module with 64 pages of imported memory to start with, instead of the two that OPA
-/// always writes down and that the shipped rules do not fit in.
+/// The module with 64 pages of imported memory to start with, instead of the few that OPA writes
+/// down for its constants and that the shipped rules do not fit in.
 fn roomy(mut wasm: Vec<u8>) -> Vec<u8> {
-    let import = b"\x03env\x06memory\x02\x00\x02";
-    let at = wasm.windows(import.len()).position(|window| window == import).unwrap();
-    wasm[at + import.len() - 1] = 64;
+    let import = b"\x03env\x06memory\x02\x00";
+    let at = wasm.windows(import.len()).position(|window| window == import).unwrap() + import.len();
+    assert!(wasm[at] < 64, "the module asks for {} pages by itself", wasm[at]);
+    wasm[at] = 64;
     wasm
 }
 

@@ -835,7 +835,7 @@ fn an_explanation_begins_with_what_fired() {
     assert!(lines[1].starts_with("  finding: "), "{said}");
     assert!(
         lines.last().unwrap().ends_with(
-            "BKT-21, BKT-22, IAM-02, IAM-21, IAM-22, KMS-01, KMS-12, LOG-01, LOG-11, LOG-12, LOG-13, LOG-14"
+            "BKT-21, BKT-22, DDB-01, DDB-02, IAM-02, IAM-21, IAM-22, KMS-01, KMS-12, LOG-01, LOG-11, LOG-12, LOG-13, LOG-14"
         ),
         "{said}"
     );

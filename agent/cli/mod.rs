@@ -43,9 +43,9 @@ use crate::policy::engine::compiler::Compiler;
 use crate::respond::agent::Agent;
 use crate::respond::execute::WriteDoor;
 use crate::respond::geoip::Origins;
-use crate::respond::shadow::Backlog;
 use crate::rules::active;
 use crate::rules::active::{ActiveRules, Fetched, RuleSet, RulesError};
+use crate::rules::backlog::Backlog;
 
 /// Guards an AWS organisation's backups: contains the attacker, restores the resource,
 /// notifies responders.
@@ -245,7 +245,7 @@ async fn agent_and_look(
         metrics: Metrics::new(started),
         reports: Notify::new(),
         locks: crate::respond::keyed_lock::KeyedLock::default(),
-        lookups: crate::respond::enrichment::LookupThrottle::default(),
+        lookups: crate::respond::lookup_throttle::LookupThrottle::default(),
         origins,
         shadows: Backlog::default(),
     };

@@ -13,12 +13,11 @@ use tracing::{info, warn};
 use super::decision::{Decision, DecisionContext, RecentRepairs, decide};
 use super::detection::Detection;
 use super::dry_run::DryRun;
-use super::enrichment::LookupThrottle;
 use super::execute::{Executor, WriteDoor};
 use super::geoip::Origins;
 use super::keyed_lock::KeyedLock;
+use super::lookup_throttle::LookupThrottle;
 use super::plan::{DesiredStates, Planner};
-use super::shadow::Backlog;
 use crate::config::Config;
 use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
@@ -35,6 +34,7 @@ use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
 use crate::ops::supervise::Panicked;
 use crate::rules::active::{ActiveRules, RuleSet};
+use crate::rules::backlog::Backlog;
 use crate::rules::refresh::RefreshContext;
 
 /// The span in which budgets count and cases join an incident.

@@ -5,13 +5,10 @@
 //! answer that does not come is left out and fails nothing.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 use tracing::info;
 
@@ -31,28 +28,6 @@ use crate::rules::active::RuleSet;
 
 /// How long one answer is waited for.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an incident's principal is not asked about again: AWS allows two looks at the
-/// history a second, and a storm of deletions is one story.
-const LOOKUP_PAUSE: SignedDuration = SignedDuration::from_mins(5);
-
-/// When each incident's principal was last asked about.
-#[derive(Debug, Default)]
-pub struct LookupThrottle(Mutex<HashMap<String, Timestamp>>);
-
-impl LookupThrottle {
-    /// Whether it is time to ask again; if so, it counts as done.
-    fn is_due(&self, incident: &str, now: Timestamp) -> bool {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, at| now.duration_since(*at) < LOOKUP_PAUSE);
-        match asked.entry(incident.to_owned()) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(free) => {
-                free.insert(now);
-                true
-            }
-        }
-    }
-}
 
 impl<C: Readers, L: Ledger> Agent<C, L> {
     /// What can be learnt around a case that is reported.
@@ -146,19 +121,4 @@ fn caller(event: &Event) -> Option<Caller> {
     let principal = &event.principal;
     let name = || principal.session.clone().or_else(|| principal.name.clone()).map(Caller::Name);
     principal.access_key.clone().map(Caller::AccessKey).or_else(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_incident_is_asked_about_once_in_five_minutes() {
-        let asked = LookupThrottle::default();
-        let at = |second| Timestamp::from_second(second).expect("a time");
-        assert!(asked.is_due("KW-1", at(0)));
-        assert!(!asked.is_due("KW-1", at(299)));
-        assert!(asked.is_due("KW-2", at(299)));
-        assert!(asked.is_due("KW-1", at(300)));
-    }
 }

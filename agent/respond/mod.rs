@@ -11,6 +11,7 @@ pub mod enrichment;
 pub mod execute;
 pub mod geoip;
 pub mod keyed_lock;
+pub mod lookup_throttle;
 pub mod pipeline;
 pub mod plan;
 pub mod reconcile;

@@ -5,93 +5,20 @@
 //! that is being handled, and an evaluation that is acted on never waits for it. What waits here
 //! when the process dies is lost: it would have changed nothing.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-
-use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
-use tokio::sync::Notify;
 use tracing::warn;
 
 use super::agent::Agent;
 use super::detection::event_key;
-use crate::domain::account::{Account, AccountId};
+use crate::domain::account::Account;
 use crate::domain::case::DedupKey;
 use crate::domain::cloud::Readers;
 use crate::domain::event::Event;
 use crate::ledger::Ledger;
-use crate::ledger::shadow::Shadowed;
 use crate::ops::supervise::Panicked;
 use crate::policy::input::{EventInput, ResourceInput};
 use crate::rules::active::{RuleSet, Watch};
-
-/// How many documents may wait; beyond it they are skipped and counted.
-const WAITING: usize = 1_000;
-
-/// Documents that rules in shadow still have to evaluate.
-#[derive(Debug, Default)]
-pub struct Backlog {
-    waiting: Mutex<VecDeque<Work>>,
-    more: Notify,
-}
-
-impl Backlog {
-    /// Waits until there is something to evaluate.
-    pub async fn more(&self) {
-        self.more.notified().await;
-    }
-
-    /// Whether there was room.
-    fn push(&self, work: Work) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = waiting.len() < WAITING;
-        if room {
-            waiting.push_back(work);
-            self.more.notify_one();
-        }
-        room
-    }
-
-    fn pop(&self) -> Option<Work> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-}
-
-/// One document, and the rules in shadow that it concerns.
-#[derive(Debug)]
-struct Work {
-    watches: Vec<Watch>,
-    document: Value,
-    sight: Sight,
-}
-
-/// What a shadow looks at.
-#[derive(Debug)]
-struct Sight {
-    subject: DedupKey,
-    account: AccountId,
-    principal: Option<String>,
-    now: Timestamp,
-}
-
-impl Work {
-    fn evaluate(&self) -> Vec<Shadowed> {
-        let Self { watches, document, sight } = self;
-        let found = watches.iter().flat_map(|Watch { policies, entry, candidate }| {
-            let findings = policies.evaluate_rule(entry, document, sight.now);
-            findings.into_iter().map(|finding| Shadowed {
-                candidate: *candidate,
-                bundle: policies.digest().to_owned(),
-                subject: sight.subject.clone(),
-                account: sight.account.clone(),
-                principal: sight.principal.clone(),
-                finding,
-            })
-        });
-        found.collect()
-    }
-}
+use crate::rules::backlog::{Sight, Work};
 
 impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Leaves an event to the rules in shadow.

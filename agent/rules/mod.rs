@@ -4,5 +4,6 @@
 //! Nothing here decides what follows from a finding.
 
 pub mod active;
+pub mod backlog;
 pub mod refresh;
 pub mod strategy;
