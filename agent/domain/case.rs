@@ -89,6 +89,15 @@ impl CaseSubject {
             Self::Policies | Self::Unreadable => None,
         }
     }
+
+    /// The same, to be shortened.
+    pub fn event_mut(&mut self) -> Option<&mut EventFacts> {
+        match self {
+            Self::Event { event } => Some(event),
+            Self::Resource { cause, .. } => cause.as_deref_mut(),
+            Self::Policies | Self::Unreadable => None,
+        }
+    }
 }
 
 /// What came last in a case.
