@@ -85,6 +85,9 @@ pub enum BodyError {
         /// The source it names, shortened.
         origin: String,
     },
+    /// The wrapper names another account than the record in it.
+    #[error("the wrapper's account is not the one that the record in it names")]
+    OtherAccount,
     /// The wrapper lacks a field or has one of another type.
     #[error("the wrapper has no usable `{field}`: it is {found}")]
     Wrapper {
@@ -230,8 +233,14 @@ fn envelope(mut members: Map<String, Value>) -> Result<Part, BodyError> {
 
 /// The record of an envelope, which fills in what the record itself leaves out.
 fn record(members: &Map<String, Value>, source: &str, mut detail: Map<String, Value>) -> Result<Part, BodyError> {
-    if !source.starts_with("aws.") {
+    // A partner's source begins with `aws.partner/`: what it puts on the bus is its own word.
+    if !source.starts_with("aws.") || source.starts_with("aws.partner/") {
         return Err(BodyError::Forged { origin: quoted(source) });
+    }
+    if let (Some(named), Some(account)) = (detail.get("recipientAccountId"), members.get("account"))
+        && named != account
+    {
+        return Err(BodyError::OtherAccount);
     }
     for (field, outside) in [("recipientAccountId", "account"), ("awsRegion", "region"), ("eventTime", "time")] {
         if let (None, Some(value)) = (detail.get(field), members.get(outside)) {
@@ -325,8 +334,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_another_account_than_its_envelope_s_is_refused() {
+        let mut envelope = examples::read("envelope_of_api_call");
+        envelope["account"] = json!("999999999999");
+        assert_eq!(unwrap(&envelope.to_string()), Err(BodyError::OtherAccount));
+    }
+
+    #[test]
     fn an_event_that_somebody_put_on_the_bus_himself_is_refused() {
         let mut envelope = examples::read("envelope_of_api_call");
+        envelope["source"] = json!("aws.partner/shop.example/orders");
+        assert!(matches!(unwrap(&envelope.to_string()), Err(BodyError::Forged { .. })));
         envelope["source"] = json!("shop.orders");
         assert_eq!(unwrap(&envelope.to_string()), Err(BodyError::Forged { origin: "`shop.orders`".into() }));
     }

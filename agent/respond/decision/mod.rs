@@ -262,7 +262,7 @@ fn never(principal: &Principal, config: &Config) -> Option<Because> {
         NeverEntry::OwnRole
     } else if principal.flags.break_glass || config.never.break_glass.contains(arn) {
         NeverEntry::BreakGlass
-    } else if principal.flags.service_linked || arn.contains(":role/aws-service-role/") {
+    } else if principal.flags.service_linked {
         NeverEntry::ServiceLinked
     } else if is_role && MACHINERY.iter().any(|pattern| matches_glob(pattern, name)) {
         NeverEntry::Machinery
