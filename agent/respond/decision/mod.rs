@@ -179,11 +179,16 @@ impl DecisionContext<'_> {
     }
 
     fn answer(&self, response: &Response, mode: Mode) -> Answer {
-        if let Response::Contain { principal, .. } = response
-            && let Err(because) = containable(principal, self.config)
-        {
-            return Answer::Leave(because);
-        }
+        let mode = match response {
+            Response::Contain { principal, .. } => match containable(principal, self.config) {
+                Err(because) => return Answer::Leave(because),
+                Ok(home) if home.mode < Mode::Approve => {
+                    return Answer::Leave(Because::AccountMode { mode: home.mode, account: home.name.clone() });
+                }
+                Ok(home) => mode.min(home.mode),
+            },
+            Response::Freeze(_) | Response::Restore(_) | Response::Copy(_) => mode,
+        };
         if mode == Mode::Approve {
             return Answer::Ask(Because::WaitsForApproval);
         }
@@ -229,14 +234,14 @@ impl DecisionContext<'_> {
     }
 }
 
-/// Whether an IAM policy can limit this principal at all, in an account that we watch.
-fn containable(principal: &Principal, config: &Config) -> Result<(), Because> {
+/// The account of ours in which an IAM policy can limit this principal: its mode counts, too.
+fn containable<'a>(principal: &Principal, config: &'a Config) -> Result<&'a Account, Because> {
     if !matches!(principal.kind, PrincipalKind::IamUser | PrincipalKind::AssumedRole) {
         return Err(Because::NotContainable { principal: principal.kind });
     }
     let watched = principal.account.as_deref().and_then(|id| id.parse().ok()).and_then(|id| config.account(&id));
     match (watched, &principal.name) {
-        (Some(_), Some(_)) => Ok(()),
+        (Some(home), Some(_)) => Ok(home),
         (None, _) => Err(Because::ForeignActor),
         (_, None) => Err(Because::NamelessActor),
     }
