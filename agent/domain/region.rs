@@ -92,6 +92,14 @@ impl fmt::Display for Partition {
 #[serde(transparent)]
 pub struct Region(String);
 
+/// How the names of Regions begin.
+const AREAS: [&str; 11] = ["af", "ap", "ca", "cn", "eu", "eusc", "il", "me", "mx", "sa", "us"];
+/// What some of them say next.
+const PARTS_OF_AREAS: [&str; 6] = ["de", "gov", "iso", "isob", "isoe", "isof"];
+/// How they go on, before a number.
+const DIRECTIONS: [&str; 9] =
+    ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
+
 /// A text that is no Region's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not the name of an AWS Region: it takes one such as `eu-west-1`")]
@@ -102,6 +110,18 @@ impl Region {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether AWS could have it: it is spelt of the words that AWS makes names of Regions of. Asked
+    /// of what people write; what AWS itself writes may be of a Region with a new word.
+    #[must_use]
+    pub fn is_plausible(&self) -> bool {
+        let parts: Vec<&str> = self.0.split('-').collect();
+        let [area, between @ .., direction, number] = parts.as_slice() else { return false };
+        AREAS.contains(area)
+            && between.iter().all(|part| PARTS_OF_AREAS.contains(part))
+            && DIRECTIONS.contains(direction)
+            && number.parse::<u8>().is_ok_and(|number| number > 0)
     }
 
     /// The partition that it lies in.
@@ -166,6 +186,19 @@ mod tests {
             assert_eq!(Partition::named(partition.name()), Some(partition));
         }
         assert_eq!(Partition::named("aws-elsewhere"), None);
+    }
+
+    #[test]
+    fn a_misspelt_region_is_none_that_aws_could_have() {
+        let plausible = |name: &str| name.parse::<Region>().unwrap().is_plausible();
+        let regions =
+            ["eu-west-1", "ap-southeast-7", "us-gov-east-1", "cn-northwest-1", "us-isob-east-1", "eusc-de-east-1"];
+        for region in regions {
+            assert!(plausible(region), "{region}");
+        }
+        for misspelt in ["eu-wset-1", "eu-west", "ue-west-1", "eu-west-1a", "eu-west-0", "us-gvo-east-1", "west-1"] {
+            assert!(!plausible(misspelt), "{misspelt}");
+        }
     }
 
     #[test]
