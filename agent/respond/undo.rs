@@ -152,7 +152,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let claimed = self.ledger.claim(&claim, now).await?;
         let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was taken back already"))?;
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
-        self.finish(&claimed, &outcome).await?;
+        self.record_and_report(&claimed, &outcome).await?;
         if outcome.is_whole() {
             let before = stored.outcome.clone().unwrap_or_default();
             self.ledger.record(stored, &before, State::Undone, None, self.clock.now()).await?;
@@ -174,7 +174,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             .ok_or_else(|| wrong_state(&stored, "somebody else approved it a moment ago"))?;
         taken.case = taken.case.updated(CaseUpdate::Approval, self.clock.now(), &[person.to_owned()]);
         let outcome = self.execute(&taken, &taken.plan, &Stopwatch::idle()).await;
-        self.finish(&taken, &outcome).await?;
+        self.record_and_report(&taken, &outcome).await?;
         Ok((taken, outcome))
     }
 

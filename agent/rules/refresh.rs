@@ -297,7 +297,7 @@ impl Refresher {
             at: context.clock.now(),
             account: self.home.clone(),
             account_name: "keepwatch".to_owned(),
-            region: context.config.intake.region.to_string(),
+            region: Some(context.config.intake.region.clone()),
             bundle: Some(context.rules.now().policies.digest().to_owned()),
             findings: vec![finding],
             reasons: Vec::new(),

@@ -80,7 +80,7 @@ pub fn reply(incident: &Incident, cases: &[&CaseRecord], answers: Answers) -> Me
 
 fn alone(case: &CaseRecord, answers: Answers) -> Message {
     let text = case.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
-    let text = escape(&format!("{}: {text}", heading(case)));
+    let text = cut(&escape(&format!("{}: {text}", heading(case))), TEXT_CHARS);
     let mut blocks =
         vec![section(&format!("*{}*\n{}", heading(case), escape(&join(case.findings.iter().map(finding_line)))))];
     blocks.push(section(&join(facts(case).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));

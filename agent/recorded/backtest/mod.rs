@@ -117,7 +117,7 @@ impl EventComparison {
             id: event.id.clone(),
             name: event.name.clone(),
             time: event.time,
-            region: event.region.clone(),
+            region: event.region.as_deref().unwrap_or("unknown").to_owned(),
             account: event.account.clone(),
             principal: event.principal.clone(),
             correlation: Subject::Event(event).correlation(account),
