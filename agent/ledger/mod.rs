@@ -220,7 +220,7 @@ pub trait Ledger: shadow::Shadows {
         now: Timestamp,
     ) -> impl Future<Output = Result<PlanRecord, LedgerError>> + Send;
 
-    /// Plans that were claimed and never recorded, oldest first. A plan that waits for a
+    /// Plans that were claimed and never recorded, oldest first. A plan that waits for an
     /// approval is not among them, even when an interrupted attempt left it claimed.
     fn unfinished(&self) -> impl Future<Output = Result<Vec<PlanRecord>, LedgerError>> + Send;
 

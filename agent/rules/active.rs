@@ -39,7 +39,7 @@ pub enum RulesError {
     Strategy(#[from] StrategyError),
     /// A rule fails on the simplest document.
     #[error("rule `{rule}` cannot be evaluated at all: {failure}")]
-    NotALogFile {
+    FailsSmokeTest {
         /// The rule's id.
         rule: String,
         /// What happened.
@@ -239,7 +239,7 @@ fn smoke_test(policies: &Policies) -> Result<(), RulesError> {
             Err(Failure::Deadline(_)) => attempt(),
             other @ (Ok(_) | Err(_)) => other,
         });
-        tried.map_err(|failure| RulesError::NotALogFile { rule: entry.rule.id.clone(), failure })?;
+        tried.map_err(|failure| RulesError::FailsSmokeTest { rule: entry.rule.id.clone(), failure })?;
     }
     Ok(())
 }
@@ -297,7 +297,7 @@ pub async fn fetch_if_changed(
     }
 }
 
-/// As [`see`], of a file or a folder.
+/// As [`fetch_if_changed`], of a file or a folder.
 ///
 /// # Errors
 /// When it cannot be looked at.

@@ -20,10 +20,10 @@ const TEXT_CHARS: usize = 2_900;
 /// Two blocks are kept: for a mention, and for saying that there is more.
 const BLOCKS: usize = 48;
 
-/// What is posted: the blocks, and the text for cases.
+/// What is posted: the blocks, and the text for notifications.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// For cases and for clients without blocks.
+    /// For notifications and for clients without blocks.
     pub text: String,
     /// Block Kit.
     pub blocks: Vec<Value>,
