@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::account::AccountId;
 use crate::domain::case::{CaseRecord, DedupKey};
+use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::Usage;
@@ -76,7 +77,7 @@ pub struct Claim {
 /// resource), not long apart. One thread in Slack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Short and speakable, such as `KW-7F3A2C`.
+    /// Short and speakable, such as `KW-7F3A2C01`.
     pub id: String,
     /// What joins cases: account and actor, or the resource's ARN.
     pub correlation: String,
@@ -86,6 +87,15 @@ pub struct Incident {
     pub title: String,
     /// When it began.
     pub opened: Timestamp,
+}
+
+impl Incident {
+    /// Opens an incident. The same seed always makes the same id.
+    #[must_use]
+    pub fn new(seed: &str, correlation: String, account: AccountId, title: String, opened: Timestamp) -> Self {
+        let digits: String = hash::digest(seed).chars().take(8).collect();
+        Self { id: format!("KW-{}", digits.to_uppercase()), correlation, account, title, opened }
+    }
 }
 
 /// How long after its last case an incident still takes another one in.
@@ -116,7 +126,7 @@ pub enum State {
 /// A plan that the store holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanRecord {
-    /// The plan's id: the incident's with a number, such as `KW-7F3A2C.1`.
+    /// The plan's id: the incident's with a number, such as `KW-7F3A2C01.1`.
     pub id: String,
     /// What makes its case the same case again.
     pub key: DedupKey,
@@ -261,8 +271,9 @@ pub trait Ledger: shadow::Shadows {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<PlanRecord>, LedgerError>> + Send;
 
-    /// Notes a person's approval and answers with everybody whose approval of the same plans holds:
-    /// for half an hour. The first one is reported; giving it again changes nothing.
+    /// Notes a person's approval and answers with everybody whose approval of the same plans holds
+    /// ([`APPROVAL_HOLDS`](crate::domain::reason::APPROVAL_HOLDS)). The first one is reported;
+    /// giving it again changes nothing.
     fn consent(
         &self,
         consent: &Consent,

@@ -23,7 +23,6 @@ use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
 use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::finding::Finding;
-use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Capacity, Plan, Step, TooLarge};
 use crate::domain::reason::{Because, Reason};
@@ -37,7 +36,7 @@ use crate::rules::active::{ActiveRules, RuleSet};
 use crate::rules::backlog::Backlog;
 use crate::rules::refresh::RefreshContext;
 
-/// The span in which budgets count and cases join an incident.
+/// The span in which budgets and repairs count.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The span in which a repair that people took back is not repeated without approval.
@@ -313,15 +312,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             .subject
             .event()
             .map_or_else(|| format!("{correlation}@{now}"), |event| format!("{correlation}@{}", event.id));
-        let id: String = hash::digest(&seed).chars().take(8).collect();
         let title = detection.findings.first().map(|finding| finding.rule.title.clone()).unwrap_or_default();
-        Ok(Incident {
-            id: format!("KW-{}", id.to_uppercase()),
-            correlation,
-            account: detection.account.id.clone(),
-            title,
-            opened: now,
-        })
+        Ok(Incident::new(&seed, correlation, detection.account.id.clone(), title, now))
     }
 
     async fn past(&self, findings: &[Finding]) -> Result<BTreeMap<String, RecentRepairs>, LedgerError> {

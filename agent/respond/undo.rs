@@ -114,7 +114,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     }
 
     /// Notes that a person wants to take plans back, for people who do not come together. The
-    /// approval holds for half an hour, after a restart too, and for these plans alone.
+    /// approval holds for [`APPROVAL_HOLDS`](crate::domain::reason::APPROVAL_HOLDS), after a
+    /// restart too, and for these plans alone.
     ///
     /// # Errors
     /// When the person is who it is about, or the store fails.

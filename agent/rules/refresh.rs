@@ -20,7 +20,6 @@ use crate::domain::clock::Clock;
 use crate::domain::cloud::ObjectStore;
 use crate::domain::enrichment::Enrichment;
 use crate::domain::finding::{Finding, Rule, Severity};
-use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::Plan;
 use crate::ledger::shadow::Watched;
@@ -271,14 +270,7 @@ impl Refresher {
     ) -> Result<(), LedgerError> {
         let now = context.clock.now();
         let correlation = key.to_string();
-        let id: String = hash::digest(&correlation).chars().take(8).collect();
-        let incident = Incident {
-            id: format!("KW-{}", id.to_uppercase()),
-            correlation,
-            account: self.home.clone(),
-            title: title.to_owned(),
-            opened: now,
-        };
+        let incident = Incident::new(&correlation, correlation.clone(), self.home.clone(), title.to_owned(), now);
         let plan = Plan { account: self.home.clone(), steps: Vec::new(), proposed: false };
         let case = self.case(context, finding(title, message));
         let claim = Claim { key, incident, plan, case };

@@ -34,7 +34,7 @@ struct KeyedIncident {
 }
 
 fn case(key: DedupKey) -> KeyedIncident {
-    KeyedIncident { key, incident: incident("KW-7F3A2C") }
+    KeyedIncident { key, incident: incident("KW-7F3A2C01") }
 }
 
 /// A case that leads to one plan.
@@ -92,7 +92,7 @@ async fn a_new_case_gets_the_plan_that_was_made_for_it() {
     let ledger = memory();
     let wanted = plan(vec![quarantine(Strength::Soft)]);
     let stored = claimed(&ledger, &once("act:1"), &wanted).await;
-    assert_eq!((stored.id.as_str(), stored.state), ("KW-7F3A2C.1", State::Claimed));
+    assert_eq!((stored.id.as_str(), stored.state), ("KW-7F3A2C01.1", State::Claimed));
     assert_eq!((stored.plan, stored.case, stored.claimed), (wanted, examples::case(), at(1)));
     assert_eq!(kinds(&ledger).await, ["claimed"]);
 }
@@ -127,7 +127,7 @@ async fn drift_that_comes_back_is_repaired_again() {
     let drift = again("bucket");
     finished(&ledger, &drift, &plan(vec![examples::versioning("logs")])).await;
     let second = claimed(&ledger, &drift, &plan(vec![examples::versioning("logs")])).await;
-    assert_eq!(second.id, "KW-7F3A2C.2");
+    assert_eq!(second.id, "KW-7F3A2C01.2");
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn an_undone_plan_stays_undone_and_keeps_what_came_of_it() {
 async fn cases_of_one_actor_within_an_hour_are_one_incident() {
     let ledger = memory();
     finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
-    let mine = incident("KW-7F3A2C");
+    let mine = incident("KW-7F3A2C01");
     assert_eq!(ledger.open_incident(&mine.correlation, at(60)).await.unwrap(), Some(mine.clone()));
     assert_eq!(ledger.open_incident(&mine.correlation, at(61)).await.unwrap(), None);
     assert_eq!(ledger.open_incident("somebody else", at(2)).await.unwrap(), None);
@@ -213,16 +213,16 @@ async fn two_that_open_an_incident_at_once_end_in_the_same() {
     let ledger = memory();
     claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let late = KeyedIncident { incident: incident("KW-OTHER"), ..once("act:2") };
-    assert_eq!(claimed(&ledger, &late, &plan(Vec::new())).await.id, "KW-7F3A2C.2");
+    assert_eq!(claimed(&ledger, &late, &plan(Vec::new())).await.id, "KW-7F3A2C01.2");
 }
 
 #[tokio::test]
 async fn an_incident_s_id_never_stands_for_two() {
     let ledger = memory();
     claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
-    let other = Incident { correlation: "somebody else".to_owned(), ..incident("KW-7F3A2C") };
+    let other = Incident { correlation: "somebody else".to_owned(), ..incident("KW-7F3A2C01") };
     let stored = claimed(&ledger, &KeyedIncident { incident: other, ..once("act:2") }, &plan(Vec::new())).await;
-    assert_eq!(stored.id, "KW-7F3A2C-2.1");
+    assert_eq!(stored.id, "KW-7F3A2C01-2.1");
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn the_budget_counts_what_the_agent_did_by_itself() {
     let ledger = memory();
     let steps = vec![quarantine(Strength::Hard), quarantine(Strength::Soft), examples::versioning("logs")];
     finished(&ledger, &once("act:1"), &plan(steps.clone())).await;
-    finished(&ledger, &case(DedupKey::Undo { plan: "KW-7F3A2C.1".to_owned() }), &plan(steps.clone())).await;
+    finished(&ledger, &case(DedupKey::Undo { plan: "KW-7F3A2C01.1".to_owned() }), &plan(steps.clone())).await;
     finished(&ledger, &once("ask:1"), &proposal(steps)).await;
     let expected = Usage { hard: 1, soft: 1, repairs: 1 };
     assert_eq!(ledger.usage(Some(&account_id()), at(0)).await.unwrap(), expected);
@@ -257,7 +257,7 @@ async fn a_repair_of_many_steps_is_one_repair() {
     finished(&ledger, &once("state:1"), &plan(vec![examples::versioning("logs"), examples::versioning("logs")])).await;
     finished(
         &ledger,
-        &case(DedupKey::Undo { plan: "KW-7F3A2C.1".to_owned() }),
+        &case(DedupKey::Undo { plan: "KW-7F3A2C01.1".to_owned() }),
         &plan(vec![examples::versioning("logs")]),
     )
     .await;
@@ -307,7 +307,7 @@ async fn a_report_waits_until_it_was_delivered() {
 
     ledger.delivered(&[1], at(3)).await.unwrap();
     assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
-    assert_eq!(ledger.reported("KW-7F3A2C").await.unwrap().len(), 2);
+    assert_eq!(ledger.reported("KW-7F3A2C01").await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -315,11 +315,11 @@ async fn a_thread_is_stale_until_it_shows_what_was_delivered() {
     let ledger = memory();
     finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let thread = Thread { channel: "C1".to_owned(), ts: "1.2".to_owned(), shown: 0 };
-    ledger.keep_thread("KW-7F3A2C", &thread).await.unwrap();
+    ledger.keep_thread("KW-7F3A2C01", &thread).await.unwrap();
     assert_eq!(ledger.stale_threads().await.unwrap(), [], "nothing arrived yet");
     ledger.delivered(&[1], at(3)).await.unwrap();
-    assert_eq!(ledger.stale_threads().await.unwrap(), [(incident("KW-7F3A2C"), thread.clone())]);
-    ledger.keep_thread("KW-7F3A2C", &Thread { shown: 1, ..thread }).await.unwrap();
+    assert_eq!(ledger.stale_threads().await.unwrap(), [(incident("KW-7F3A2C01"), thread.clone())]);
+    ledger.keep_thread("KW-7F3A2C01", &Thread { shown: 1, ..thread }).await.unwrap();
     assert_eq!(ledger.stale_threads().await.unwrap(), []);
 }
 
@@ -344,7 +344,7 @@ async fn incidents_are_listed_newest_first_with_their_plans() {
     claimed(&ledger, &KeyedIncident { incident: newer, ..once("act:3") }, &plan(Vec::new())).await;
     let incidents = ledger.incidents().await.unwrap();
     let ids: Vec<(&str, usize)> = incidents.iter().map(|(one, plans)| (one.id.as_str(), plans.len())).collect();
-    assert_eq!(ids, [("KW-NEWER", 1), ("KW-7F3A2C", 2)]);
+    assert_eq!(ids, [("KW-NEWER", 1), ("KW-7F3A2C01", 2)]);
 }
 
 #[tokio::test]
@@ -366,7 +366,7 @@ async fn the_ledger_s_entries_cannot_be_changed_through_the_store() {
 #[tokio::test]
 async fn tampering_with_the_file_is_found() {
     let tampering = [
-        "UPDATE entries SET body = replace(body, 'KW-7F3A2C', 'KW-7F3A2D') WHERE number = 2",
+        "UPDATE entries SET body = replace(body, 'KW-7F3A2C01', 'KW-7F3A2D01') WHERE number = 2",
         "UPDATE entries SET at = '2020-01-01T00:00:00Z' WHERE number = 1",
         "UPDATE entries SET kind = 'undone' WHERE number = 2",
         "DELETE FROM entries WHERE number = 2",
@@ -472,7 +472,7 @@ async fn two_words_within_half_an_hour_are_two_people() {
     let done = store.claim(&claim(&once("e1"), &plan(vec![quarantine(Strength::Soft)])), at(0)).await.unwrap();
     let incident = done.unwrap().incident;
     let word = |person: &str, plans: &[&str]| Consent {
-        target: "KW-7F3A2C".to_owned(),
+        target: "KW-7F3A2C01".to_owned(),
         plans: plans.iter().map(ToString::to_string).collect(),
         person: person.to_owned(),
     };
