@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::account::AccountId;
 use super::action::Action;
 use super::finding::ResponseKind;
+use super::text::one_line;
 use super::undo::Undo;
 
 /// How many lines are shown of what one step changes.
@@ -52,11 +53,6 @@ impl Step {
         }
         lines
     }
-}
-
-/// Names of rules and statements are anybody's to choose: they stay on their line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// How much more a plan may hold: it is stored as one item, whatever an attacker made the
