@@ -25,7 +25,7 @@ fn echo(document: &Value) -> Value {
 
 #[test]
 fn the_pinned_opa_s_values_are_laid_out_by_the_agent() {
-    assert!(ECHO.lay_out());
+    assert!(ECHO.lays_out());
 }
 
 #[test]

@@ -110,7 +110,7 @@ async fn drained(agent: &Agent<Aws, Sqlite>, tasks: &mut Tasks, finish: &watch::
 
 /// Ends when rules that do not end are no longer stopped.
 async fn while_deadlines_pass(agent: Arc<Agent<Aws, Sqlite>>) {
-    while agent.rules.now().keep_deadlines() {
+    while agent.rules.now().keeps_deadlines() {
         sleep(DEADLINES_CHECK_INTERVAL).await;
     }
 }

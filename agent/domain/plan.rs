@@ -111,7 +111,7 @@ fn json_bytes(step: &Step) -> usize {
 pub struct Plan {
     /// The account that the case is about; its budget pays.
     pub account: AccountId,
-    /// The steps: contain, hold, restore, recover.
+    /// The steps: contain, freeze, restore, copy.
     pub steps: Vec<Step>,
     /// Whether the steps wait for approval.
     pub proposed: bool,

@@ -125,7 +125,7 @@ impl Policies {
         catalogue.entries().iter().try_for_each(|entry| approval(entry, &data))?;
         let revision = manifest.revision;
         let policies = Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision }));
-        if !policies.lay_out() {
+        if !policies.lays_out() {
             tracing::warn!(
                 "the rules' module keeps values in a way of its own and has to parse each document itself, which takes longer; was it built by another `opa`?"
             );
@@ -165,14 +165,14 @@ impl Policies {
 
     /// Whether deadlines pass: the thread that makes them pass is alive.
     #[must_use]
-    pub fn keep_deadlines(&self) -> bool {
+    pub fn keeps_deadlines(&self) -> bool {
         self.0.engine.keeps_deadlines()
     }
 
     /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
     /// so with every module of an `opa` that is known.
     #[must_use]
-    pub fn lay_out(&self) -> bool {
+    pub fn lays_out(&self) -> bool {
         self.0.engine.lays_out()
     }
 

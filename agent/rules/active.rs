@@ -183,8 +183,8 @@ impl RuleSet {
 
     /// Whether rules that do not end are stopped.
     #[must_use]
-    pub fn keep_deadlines(&self) -> bool {
-        self.policies.keep_deadlines() && self.candidate.as_ref().is_none_or(Policies::keep_deadlines)
+    pub fn keeps_deadlines(&self) -> bool {
+        self.policies.keeps_deadlines() && self.candidate.as_ref().is_none_or(Policies::keeps_deadlines)
     }
 
     /// The rules in shadow that an act concerns.

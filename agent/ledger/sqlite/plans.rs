@@ -48,7 +48,7 @@ pub(super) fn claim(db: &Transaction<'_>, claim: &Claim, now: Timestamp) -> Resu
         (Some(State::Proposed), _) | (Some(State::Done | State::Undone | State::Denied), Recurrence::Once) => {
             return Ok(None);
         }
-        (Some(State::Denied), Recurrence::WhenFinished) if is_rested(latest.as_ref(), now) => return Ok(None),
+        (Some(State::Denied), Recurrence::WhenFinished) if was_proposed_lately(latest.as_ref(), now) => return Ok(None),
         (Some(State::Done | State::Undone | State::Denied), Recurrence::WhenFinished) | (None, _) => {}
     }
     let incident = settle_incident(db, &claim.incident, now)?;
@@ -75,8 +75,8 @@ fn name(body: &mut Value, case: Option<&CaseRecord>) {
     }
 }
 
-/// Whether a case was asked about so lately that asking again would only nag.
-fn is_rested(latest: Option<&PlanRecord>, now: Timestamp) -> bool {
+/// Whether the latest plan, which people denied, was proposed so lately that asking again would only nag.
+fn was_proposed_lately(latest: Option<&PlanRecord>, now: Timestamp) -> bool {
     latest.is_some_and(|stored| now.duration_since(stored.claimed) < DENIED_FOR)
 }
 
