@@ -1,6 +1,5 @@
 //! `keepwatch backtest` through the real binary and a real `opa`: the shipped policies against
 //! changed copies of them, over our own records and those that others published.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! The policy engine against rules made to break it: each becomes a finding, and neither the
 //! other rules nor the next evaluation are affected.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::fs;

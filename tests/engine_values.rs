@@ -1,5 +1,4 @@
 //! Any document arrives in the rules as it is, whichever way it is brought there.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::LazyLock;
 

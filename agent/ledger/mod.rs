@@ -154,6 +154,17 @@ impl PlanRecord {
     }
 }
 
+/// What is recorded of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// How it stands now.
+    pub state: State,
+    /// What came of its steps.
+    pub outcome: Outcome,
+    /// What must be reported of it.
+    pub report: Option<CaseRecord>,
+}
+
 /// A person's approval of something that takes two people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
@@ -236,13 +247,10 @@ pub trait Ledger: shadow::Shadows {
 
     /// Records what came of a plan and, in the same transaction, what must be reported.
     /// Recording it again changes nothing and reports nothing twice.
-    #[expect(clippy::too_many_arguments, reason = "five, and the store itself")]
     fn record(
         &self,
         stored: &PlanRecord,
-        outcome: &Outcome,
-        state: State,
-        report: Option<&CaseRecord>,
+        record: Record,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 

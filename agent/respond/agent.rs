@@ -28,7 +28,7 @@ use crate::domain::plan::{Capacity, Plan, Step, TooLarge};
 use crate::domain::reason::{Because, Reason};
 use crate::domain::resource::{Desired, Place};
 use crate::domain::response::Response;
-use crate::ledger::{Claim, Incident, Ledger, LedgerError, PlanRecord, State};
+use crate::ledger::{Claim, Incident, Ledger, LedgerError, PlanRecord, Record, State};
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
 use crate::ops::supervise::Panicked;
@@ -199,8 +199,9 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         }
         fault::point("executed");
         let report = stored.report(outcome);
-        let report = report.is_reported().then_some(&report);
-        self.ledger.record(stored, outcome, State::Done, report, self.clock.now()).await?;
+        let report = report.is_reported().then_some(report);
+        let record = Record { state: State::Done, outcome: outcome.clone(), report };
+        self.ledger.record(stored, record, self.clock.now()).await?;
         fault::point("recorded");
         self.reports.notify_one();
         Ok(())
@@ -258,8 +259,9 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let case = CaseRecord { reasons: [case.reasons.clone(), reasons].concat(), ..case.clone() };
         let plan = Plan { account: detection.account.id.clone(), steps, proposed: true };
         if let Some(stored) = self.claim(detection, incident, plan, &case).await? {
-            let (outcome, now) = (Outcome::default(), self.clock.now());
-            self.ledger.record(&stored, &outcome, State::Proposed, Some(&stored.report(&outcome)), now).await?;
+            let outcome = Outcome::default();
+            let record = Record { state: State::Proposed, report: Some(stored.report(&outcome)), outcome };
+            self.ledger.record(&stored, record, self.clock.now()).await?;
             self.reports.notify_one();
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::{Because, Reason};
-use crate::ledger::{Claim, Consent, Ledger, PlanRecord, State};
+use crate::ledger::{Claim, Consent, Ledger, PlanRecord, Record, State};
 use crate::ops::metrics::Stopwatch;
 
 /// Why a plan was not taken back or approved.
@@ -148,7 +148,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
         self.finish(&claimed, &outcome).await?;
         let before = stored.outcome.clone().unwrap_or_default();
-        self.ledger.record(stored, &before, State::Undone, None, self.clock.now()).await?;
+        let record = Record { state: State::Undone, outcome: before, report: None };
+        self.ledger.record(stored, record, self.clock.now()).await?;
         Ok(outcome)
     }
 
@@ -179,8 +180,9 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         not_by_the_actor(&stored, person)?;
         let now = self.clock.now();
         stored.case = stored.case.updated(CaseUpdate::Denial, now, &[person.to_owned()]);
-        let report = stored.report(&Outcome::default());
-        self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&report), now).await?;
+        let outcome = Outcome::default();
+        let record = Record { state: State::Denied, report: Some(stored.report(&outcome)), outcome };
+        self.ledger.record(&stored, record, now).await?;
         self.reports.notify_one();
         let closed = self.stored(id).await?;
         if closed.state == State::Denied { Ok(stored) } else { Err(wrong_state(&closed, "somebody was faster")) }

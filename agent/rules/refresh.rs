@@ -23,7 +23,7 @@ use crate::domain::finding::{Finding, Rule, Severity};
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::Plan;
 use crate::ledger::shadow::Watched;
-use crate::ledger::{Adopted, Claim, Incident, Ledger, LedgerError, State};
+use crate::ledger::{Adopted, Claim, Incident, Ledger, LedgerError, Record, State};
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::bundle::signature::Trust;
@@ -275,8 +275,9 @@ impl Refresher {
         let case = self.case(context, finding(title, message));
         let claim = Claim { key, incident, plan, case };
         if let Some(stored) = context.ledger.claim(&claim, now).await? {
-            let nothing = Outcome::default();
-            context.ledger.record(&stored, &nothing, State::Done, Some(&stored.case), now).await?;
+            let report = Some(stored.case.clone());
+            let record = Record { state: State::Done, outcome: Outcome::default(), report };
+            context.ledger.record(&stored, record, now).await?;
             context.reports.notify_one();
         }
         Ok(())

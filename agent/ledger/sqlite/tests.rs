@@ -7,12 +7,12 @@ use crate::domain::action::Strength;
 use crate::domain::case::DedupKey;
 use crate::domain::examples;
 use crate::domain::examples::account_id;
-use crate::domain::outcome::StepOutcome;
+use crate::domain::outcome::{Outcome, StepOutcome};
 use crate::domain::plan::Plan;
 use crate::domain::reason::Because;
 use crate::domain::resource::Kind;
 use crate::domain::resource::bucket::{BucketDesired, Versioning};
-use crate::ledger::chain;
+use crate::ledger::{State, chain};
 
 fn at(minute: u32) -> Timestamp {
     format!("2026-03-01T{:02}:{:02}:00Z", 10 + minute / 60, minute % 60).parse().unwrap()
@@ -71,6 +71,14 @@ fn memory() -> Sqlite {
     Sqlite::open_in_memory().unwrap()
 }
 
+fn unreported(state: State, outcome: &Outcome) -> Record {
+    Record { state, outcome: outcome.clone(), report: None }
+}
+
+fn reported(state: State, outcome: &Outcome) -> Record {
+    Record { report: Some(examples::case()), ..unreported(state, outcome) }
+}
+
 async fn claimed(ledger: &Sqlite, case: &KeyedIncident, plan: &Plan) -> PlanRecord {
     ledger.claim(&claim(case, plan), at(1)).await.unwrap().expect("a plan to carry out")
 }
@@ -79,7 +87,7 @@ async fn claimed(ledger: &Sqlite, case: &KeyedIncident, plan: &Plan) -> PlanReco
 async fn finished(ledger: &Sqlite, case: &KeyedIncident, plan: &Plan) -> PlanRecord {
     let stored = claimed(ledger, case, plan).await;
     let done = outcome(&vec![StepOutcome::Done; plan.steps.len()]);
-    ledger.record(&stored, &done, State::Done, Some(&examples::case()), at(2)).await.unwrap();
+    ledger.record(&stored, reported(State::Done, &done), at(2)).await.unwrap();
     stored
 }
 
@@ -135,7 +143,7 @@ async fn a_proposal_waits_and_is_taken_by_one_person_only() {
     let ledger = memory();
     let ask = again("bucket");
     let stored = claimed(&ledger, &ask, &proposal(vec![examples::versioning("logs")])).await;
-    ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&examples::case()), at(2)).await.unwrap();
+    ledger.record(&stored, reported(State::Proposed, &Outcome::default()), at(2)).await.unwrap();
     assert_eq!(ledger.claim(&claim(&ask, &plan(Vec::new())), at(3)).await.unwrap(), None);
 
     let taken = ledger.take_proposed(&stored.id, "alice", at(4)).await.unwrap().unwrap();
@@ -149,7 +157,7 @@ async fn only_an_approved_proposal_is_unfinished() {
     let ledger = memory();
     let crashed = claimed(&ledger, &once("ask:1"), &proposal(vec![examples::versioning("logs")])).await;
     assert_eq!(ledger.unfinished().await.unwrap(), [], "nobody said yes to it");
-    ledger.record(&crashed, &Outcome::default(), State::Proposed, None, at(2)).await.unwrap();
+    ledger.record(&crashed, unreported(State::Proposed, &Outcome::default()), at(2)).await.unwrap();
     let taken = ledger.take_proposed(&crashed.id, "alice", at(3)).await.unwrap().unwrap();
     assert_eq!(ledger.unfinished().await.unwrap(), [taken]);
 }
@@ -172,7 +180,7 @@ async fn steps_can_be_added_until_a_plan_is_recorded() {
     assert_eq!(ledger.repairs_of("arn:aws:s3:::logs", at(0)).await.unwrap(), 1);
 
     let done = outcome(&[StepOutcome::Done, StepOutcome::Done]);
-    ledger.record(&extended, &done, State::Done, None, at(3)).await.unwrap();
+    ledger.record(&extended, unreported(State::Done, &done), at(3)).await.unwrap();
     ledger.extend(&extended, &[examples::versioning("logs")], at(4)).await.unwrap_err();
 }
 
@@ -181,7 +189,7 @@ async fn recording_twice_reports_nothing_twice() {
     let ledger = memory();
     let stored = finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let before = ledger.writes();
-    ledger.record(&stored, &Outcome::default(), State::Done, Some(&examples::case()), at(9)).await.unwrap();
+    ledger.record(&stored, reported(State::Done, &Outcome::default()), at(9)).await.unwrap();
     assert_eq!(ledger.writes(), before);
     assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
     assert_eq!(kinds(&ledger).await, ["claimed", "recorded"]);
@@ -192,8 +200,8 @@ async fn an_undone_plan_stays_undone_and_keeps_what_came_of_it() {
     let ledger = memory();
     let stored = finished(&ledger, &once("act:1"), &plan(vec![quarantine(Strength::Soft)])).await;
     let done = outcome(&[StepOutcome::Done]);
-    ledger.record(&stored, &done, State::Undone, None, at(3)).await.unwrap();
-    ledger.record(&stored, &done, State::Done, None, at(4)).await.unwrap();
+    ledger.record(&stored, unreported(State::Undone, &done), at(3)).await.unwrap();
+    ledger.record(&stored, unreported(State::Done, &done), at(4)).await.unwrap();
     let read = ledger.plan(&stored.id).await.unwrap().unwrap();
     assert_eq!((read.state, read.outcome), (State::Undone, Some(done)));
 }
@@ -247,7 +255,7 @@ async fn a_step_that_did_nothing_costs_nothing_once_recorded() {
         claimed(&ledger, &once("act:1"), &plan(vec![quarantine(Strength::Hard), examples::versioning("logs")])).await;
     assert_eq!(ledger.usage(None, at(0)).await.unwrap(), Usage { hard: 1, soft: 0, repairs: 1 });
     let failed = StepOutcome::Failed { error: "denied".to_owned() };
-    ledger.record(&stored, &outcome(&[failed, StepOutcome::Already]), State::Done, None, at(2)).await.unwrap();
+    ledger.record(&stored, unreported(State::Done, &outcome(&[failed, StepOutcome::Already])), at(2)).await.unwrap();
     assert_eq!(ledger.usage(None, at(0)).await.unwrap(), Usage { hard: 0, soft: 0, repairs: 1 });
 }
 
@@ -497,8 +505,8 @@ async fn a_denied_proposal_is_closed_and_not_made_again_for_a_day() {
     let proposal = proposal(vec![examples::versioning("invoices")]);
     let propose = async |now| store.claim(&claim(&case, &proposal), now).await.unwrap();
     let stored = propose(at(0)).await.unwrap();
-    store.record(&stored, &Outcome::default(), State::Proposed, None, at(0)).await.unwrap();
-    store.record(&stored, &Outcome::default(), State::Denied, Some(&examples::case()), at(1)).await.unwrap();
+    store.record(&stored, unreported(State::Proposed, &Outcome::default()), at(0)).await.unwrap();
+    store.record(&stored, reported(State::Denied, &Outcome::default()), at(1)).await.unwrap();
     assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Denied);
     assert!(store.take_proposed(&stored.id, "bob", at(2)).await.unwrap().is_none());
     assert!(propose(at(600)).await.is_none());
@@ -510,7 +518,7 @@ async fn what_has_begun_cannot_be_denied() {
     let store = Sqlite::open_in_memory().unwrap();
     let stored =
         store.claim(&claim(&once("e1"), &plan(vec![examples::versioning("invoices")])), at(0)).await.unwrap().unwrap();
-    store.record(&stored, &Outcome::default(), State::Denied, None, at(1)).await.unwrap();
+    store.record(&stored, unreported(State::Denied, &Outcome::default()), at(1)).await.unwrap();
     assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Claimed);
 }
 
