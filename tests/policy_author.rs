@@ -510,7 +510,7 @@ fn an_explanation_names_the_line_and_what_was_found_there() {
     let entry = shipped().rules().iter().find(|entry| entry.rule.id == "BKP-01").unwrap();
     let event = serde_json::json!({"eventSource": "backup.amazonaws.com", "eventName": "ListBackupVaults"});
     let explained = explain::explain(&work, shipped(), entry, &serde_json::json!({"event": event}), now()).unwrap();
-    assert!(!explained.wanted && explained.bodies.len() == 2);
+    assert!(!explained.asked_for_it && explained.bodies.len() == 2);
     for body in explained.bodies {
         let reason = body.failed.unwrap();
         assert_eq!(reason.at.text, "_by_hand");

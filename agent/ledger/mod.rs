@@ -1,4 +1,4 @@
-//! What the agent remembers: what it claimed, planned, did and still has to tell.
+//! What the agent remembers: what it claimed, planned, did and still has to report.
 //!
 //! A plan is claimed before its first step and recorded after its last, so that an agent
 //! that dies in between finishes what it began and does nothing twice. The ledger proper is

@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod engine;
 pub mod error;
 pub mod input;
+pub mod nearest;
 
 mod findings;
 mod refused;
