@@ -123,7 +123,7 @@ fn brief(lints: &[Lint]) -> Vec<String> {
 }
 
 #[test]
-fn the_shipped_rules_and_a_sound_one_have_no_flaw() {
+fn the_shipped_rules_and_a_sound_one_have_no_lint() {
     let shipped = check::check(&Work::all(&root().join("policies"))).unwrap();
     assert_eq!(brief(&shipped.lints), [""; 0]);
     assert!(shipped.rules >= 8);
@@ -474,7 +474,7 @@ fn a_new_rule_passes_its_check_and_its_test_as_it_is_written() {
 }
 
 #[test]
-fn every_shipped_example_is_explained_as_the_engine_judges_it() {
+fn every_shipped_example_is_explained_as_the_engine_evaluates_it() {
     let work = Work::all(&root().join("policies"));
     for entry in shipped().rules() {
         let place = entry.entrypoint.trim_end_matches("/findings");

@@ -99,8 +99,8 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Ve
 }
 
 fn slack(config: &Config) -> Check {
-    let outlet = crate::notify::notifier::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
-    Check::at("where notifications go", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
+    let notifier = crate::notify::notifier::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
+    Check::at("where notifications go", notifier, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
 }
 
 async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Check> {

@@ -196,9 +196,9 @@ impl Policies {
         Some(subscribers)
     }
 
-    /// The rules that ask for an act.
-    pub fn subscribers_of_event(&self, act: &EventInput<'_>) -> impl Iterator<Item = &Entry> {
-        let (source, name) = act.route();
+    /// The rules that ask for an event.
+    pub fn subscribers_of_event(&self, input: &EventInput<'_>) -> impl Iterator<Item = &Entry> {
+        let (source, name) = input.route();
         self.0.catalogue.subscribers_of_event(source, name)
     }
 
@@ -209,8 +209,8 @@ impl Policies {
 
     /// Evaluates what somebody did by the rules that asked for it.
     #[must_use]
-    pub fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
-        self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
+    pub fn evaluate_event(&self, input: &EventInput<'_>) -> Vec<Finding> {
+        self.evaluate_entries(self.subscribers_of_event(input), input, input.now)
     }
 
     /// Whether the list that a rule names holds the principal of a document.

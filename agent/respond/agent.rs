@@ -127,7 +127,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
 
         let (urgent, rest) = decision.by_urgency();
         let mut case = detection.case(&decision, self.clock.now());
-        let planned = self.plan(detection.rules, &urgent, &incident.id, Capacity::beside(&[])).await?;
+        let planned = self.plan(detection.rules, &urgent, &incident.id, Capacity::after(&[])).await?;
         case.reasons.extend(planned.reasons);
         fault::point("planned");
         let plan = Plan { account: detection.account.id.clone(), steps: planned.steps, proposed: false };
@@ -160,7 +160,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         rest: &[Response],
     ) -> Result<Continued, HandleError> {
         let Planned { steps, reasons } =
-            self.plan(detection.rules, rest, &stored.incident.id, Capacity::beside(&stored.plan.steps)).await?;
+            self.plan(detection.rules, rest, &stored.incident.id, Capacity::after(&stored.plan.steps)).await?;
         if steps.is_empty() {
             return Ok(Continued { extended: None, reasons });
         }
@@ -178,8 +178,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let decision =
             decide(detection.findings, &self.decision_context(detection, &self.past(detection.findings).await?).await?);
         let incident = self.incident(detection, detection.subject.correlation(detection.account)).await?;
-        let act = self.plan(detection.rules, &decision.act, &incident.id, Capacity::beside(&[])).await?;
-        let ask = self.plan(detection.rules, &decision.ask, &incident.id, Capacity::beside(&[])).await?;
+        let act = self.plan(detection.rules, &decision.act, &incident.id, Capacity::after(&[])).await?;
+        let ask = self.plan(detection.rules, &decision.ask, &incident.id, Capacity::after(&[])).await?;
         let plan = |steps, proposed| Plan { account: detection.account.id.clone(), steps, proposed };
         Ok(DryRun {
             findings: detection.findings.to_vec(),
@@ -252,7 +252,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         case: &CaseRecord,
     ) -> Result<(), HandleError> {
         let Planned { steps, reasons } =
-            self.plan(detection.rules, &decision.ask, &incident.id, Capacity::beside(&[])).await?;
+            self.plan(detection.rules, &decision.ask, &incident.id, Capacity::after(&[])).await?;
         if steps.is_empty() {
             return Ok(());
         }

@@ -152,16 +152,16 @@ impl RuleSet {
 
     /// Evaluates what somebody did, by the rules that are acted on.
     #[must_use]
-    pub async fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
-        let entries = self.policies.subscribers_of_event(act).filter(|entry| self.is_active(entry));
-        self.evaluate(self.policies.job(entries, act, act.now)).await
+    pub async fn evaluate_event(&self, input: &EventInput<'_>) -> Vec<Finding> {
+        let entries = self.policies.subscribers_of_event(input).filter(|entry| self.is_active(entry));
+        self.evaluate(self.policies.job(entries, input, input.now)).await
     }
 
     /// Evaluates what is true of a resource, by the rules that are acted on.
     #[must_use]
-    pub async fn evaluate_resource(&self, state: &ResourceInput<'_>) -> Vec<Finding> {
-        let entries = self.policies.rules_of_kind(state.resource.kind).filter(|entry| self.is_active(entry));
-        self.evaluate(self.policies.job(entries, state, state.now)).await
+    pub async fn evaluate_resource(&self, input: &ResourceInput<'_>) -> Vec<Finding> {
+        let entries = self.policies.rules_of_kind(input.resource.kind).filter(|entry| self.is_active(entry));
+        self.evaluate(self.policies.job(entries, input, input.now)).await
     }
 
     /// Evaluates off the runtime's threads, which wait for AWS and must not compute. No more run
@@ -187,11 +187,11 @@ impl RuleSet {
         self.policies.keeps_deadlines() && self.candidate.as_ref().is_none_or(Policies::keeps_deadlines)
     }
 
-    /// The rules in shadow that an act concerns.
+    /// The rules in shadow that an event concerns.
     #[must_use]
-    pub fn watches_of_event(&self, act: &EventInput<'_>) -> Vec<Watch> {
-        let own = self.policies.subscribers_of_event(act).filter(|entry| !self.is_active(entry));
-        let candidate = self.candidate.iter().flat_map(|candidate| candidate.subscribers_of_event(act));
+    pub fn watches_of_event(&self, input: &EventInput<'_>) -> Vec<Watch> {
+        let own = self.policies.subscribers_of_event(input).filter(|entry| !self.is_active(entry));
+        let candidate = self.candidate.iter().flat_map(|candidate| candidate.subscribers_of_event(input));
         self.watches(own, candidate)
     }
 
@@ -281,17 +281,17 @@ pub struct Fetched {
 pub async fn fetch_if_changed(
     source: &Source,
     known: &[&Fingerprint],
-    shelf: &impl ObjectStore,
+    objects: &impl ObjectStore,
 ) -> Result<Fetched, RulesError> {
     match source {
         Source::Path(path) => fetch_path_if_changed(path.clone(), known).await,
         Source::S3 { bucket, key } => {
             let failed = |error| RulesError::Fetch { from: source.clone(), source: Box::new(error) };
-            let fingerprint = Fingerprint::of_object(&shelf.tag(bucket, key).await.map_err(failed)?);
+            let fingerprint = Fingerprint::of_object(&objects.tag(bucket, key).await.map_err(failed)?);
             if known.contains(&&fingerprint) {
                 return Ok(Fetched { fingerprint, content: None });
             }
-            let Object { tag, bytes } = shelf.object(bucket, key).await.map_err(failed)?;
+            let Object { tag, bytes } = objects.object(bucket, key).await.map_err(failed)?;
             Ok(Fetched { fingerprint: Fingerprint::of_object(&tag), content: Some(PolicyContent::Bytes(bytes)) })
         }
     }

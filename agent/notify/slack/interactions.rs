@@ -86,12 +86,12 @@ pub fn open(
         return Ok(None);
     }
     let (sender, waiting) = mpsc::channel(WAITING);
-    let desk = InteractionWorker {
+    let worker = InteractionWorker {
         responders: slack.responders.clone(),
         api: Api::from_environment(slack.token_file.as_deref())?,
         waiting,
     };
-    Ok(Some((InteractionEndpoint { secret, clock, waiting: sender }, desk)))
+    Ok(Some((InteractionEndpoint { secret, clock, waiting: sender }, worker)))
 }
 
 impl InteractionEndpoint {
