@@ -230,6 +230,9 @@ pub enum DedupKey {
         arn: String,
         /// Digest of what was found.
         findings: String,
+        /// Whether it is reported to people.
+        #[serde(default)]
+        reported: bool,
     },
     /// The undo of a plan.
     Undo {
@@ -257,7 +260,7 @@ pub enum DedupKey {
 pub enum Recurrence {
     /// Once: an event is handled one time, however often it is delivered.
     Once,
-    /// Again when the last time is finished: drift may come back.
+    /// Again when the last time is finished: drift may come back, and an undo may have failed.
     WhenFinished,
 }
 
@@ -266,11 +269,10 @@ impl DedupKey {
     #[must_use]
     pub const fn recurrence(&self) -> Recurrence {
         match self {
-            Self::Resource { .. } | Self::ResourceApproval { .. } => Recurrence::WhenFinished,
+            Self::Resource { .. } | Self::ResourceApproval { .. } | Self::Undo { .. } => Recurrence::WhenFinished,
             Self::Event { .. }
             | Self::EventApproval { .. }
             | Self::Drift { .. }
-            | Self::Undo { .. }
             | Self::PoliciesRefused { .. }
             | Self::PoliciesOutdated { .. } => Recurrence::Once,
         }
@@ -291,7 +293,7 @@ impl fmt::Display for DedupKey {
             Self::EventApproval { event, account } => write!(f, "approval for event {event} of account {account}"),
             Self::Resource { arn } => write!(f, "resource {arn}"),
             Self::ResourceApproval { arn } => write!(f, "approval for resource {arn}"),
-            Self::Drift { arn, findings } => write!(f, "drift of {arn} ({findings})"),
+            Self::Drift { arn, findings, .. } => write!(f, "drift of {arn} ({findings})"),
             Self::Undo { plan } => write!(f, "undo of {plan}"),
             Self::PoliciesRefused { source, fingerprint } => write!(f, "policies at {source} refused ({fingerprint})"),
             Self::PoliciesOutdated { source, since } => write!(f, "policies at {source} outdated since {since}"),

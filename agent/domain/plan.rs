@@ -74,9 +74,9 @@ impl Capacity {
     const BYTES: usize = 200_000;
     const STEPS: usize = 90;
 
-    /// What is left after the steps that a plan has.
+    /// What the steps that a plan has leave.
     #[must_use]
-    pub fn after(steps: &[Step]) -> Self {
+    pub fn left_by(steps: &[Step]) -> Self {
         let taken: usize = steps.iter().map(json_bytes).sum();
         Self { bytes: Self::BYTES.saturating_sub(taken), steps: Self::STEPS.saturating_sub(steps.len()) }
     }
@@ -215,17 +215,17 @@ mod tests {
 
     #[test]
     fn what_an_attacker_made_too_large_is_restored_all_the_same() {
-        let kept = Capacity::after(&[]).admit(step(lifecycle(10), lifecycle(300_000))).expect("it fits");
+        let kept = Capacity::left_by(&[]).admit(step(lifecycle(10), lifecycle(300_000))).expect("it fits");
         assert_eq!(kept.action, step(lifecycle(10), lifecycle(0)).action);
         assert!(kept.inverse().is_none());
     }
 
     #[test]
     fn a_plan_takes_no_more_than_can_be_stored() {
-        let mut capacity = Capacity::after(&[step(lifecycle(100_000), lifecycle(0))]);
+        let mut capacity = Capacity::left_by(&[step(lifecycle(100_000), lifecycle(0))]);
         assert!(capacity.admit(step(lifecycle(100_000), lifecycle(0))).is_err());
         assert!(capacity.admit(step(lifecycle(0), lifecycle(0))).is_ok());
         let many = vec![examples::versioning("invoices"); 90];
-        assert!(Capacity::after(&many).admit(examples::versioning("invoices")).is_err());
+        assert!(Capacity::left_by(&many).admit(examples::versioning("invoices")).is_err());
     }
 }

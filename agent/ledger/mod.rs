@@ -50,6 +50,12 @@ pub enum LedgerError {
         /// How large it is.
         bytes: usize,
     },
+    /// There is no file of this name.
+    #[error("there is no such file: `keepwatch run` makes the store; is the name misspelt?")]
+    NoStore,
+    /// Another program's database is there.
+    #[error("the file is another program's database: name another file")]
+    NotAStore,
     /// Another version of keepwatch wrote the store.
     #[error("the store's version is {found}, and {next}")]
     OtherVersion {

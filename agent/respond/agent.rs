@@ -127,12 +127,13 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
 
         let (urgent, rest) = decision.by_urgency();
         let mut case = detection.case(&decision, self.clock.now());
-        let planned = self.plan(detection.rules, &urgent, &incident.id, Capacity::after(&[])).await?;
+        let planned = self.plan(detection.rules, &urgent, &incident.id, Capacity::left_by(&[])).await?;
         case.reasons.extend(planned.reasons);
         fault::point("planned");
         let plan = Plan { account: detection.account.id.clone(), steps: planned.steps, proposed: false };
         let Some(mut stored) = self.claim(&detection, &incident, plan, &case).await? else {
-            return Ok(()); // an earlier delivery finished it
+            // An earlier delivery finished it, or reported it. What takes approval stands by itself.
+            return self.ask(&detection, &incident, &decision, &case).await;
         };
         fault::point("claimed");
         let mut outcome = self.execute(&stored, &stored.plan, detection.stopwatch).await;
@@ -160,7 +161,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         rest: &[Response],
     ) -> Result<Continued, HandleError> {
         let Planned { steps, reasons } =
-            self.plan(detection.rules, rest, &stored.incident.id, Capacity::after(&stored.plan.steps)).await?;
+            self.plan(detection.rules, rest, &stored.incident.id, Capacity::left_by(&stored.plan.steps)).await?;
         if steps.is_empty() {
             return Ok(Continued { extended: None, reasons });
         }
@@ -178,8 +179,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let decision =
             decide(detection.findings, &self.decision_context(detection, &self.past(detection.findings).await?).await?);
         let incident = self.incident(detection, detection.subject.correlation(detection.account)).await?;
-        let act = self.plan(detection.rules, &decision.act, &incident.id, Capacity::after(&[])).await?;
-        let ask = self.plan(detection.rules, &decision.ask, &incident.id, Capacity::after(&[])).await?;
+        let act = self.plan(detection.rules, &decision.act, &incident.id, Capacity::left_by(&[])).await?;
+        let ask = self.plan(detection.rules, &decision.ask, &incident.id, Capacity::left_by(&[])).await?;
         let plan = |steps, proposed| Plan { account: detection.account.id.clone(), steps, proposed };
         Ok(DryRun {
             findings: detection.findings.to_vec(),
@@ -252,7 +253,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         case: &CaseRecord,
     ) -> Result<(), HandleError> {
         let Planned { steps, reasons } =
-            self.plan(detection.rules, &decision.ask, &incident.id, Capacity::after(&[])).await?;
+            self.plan(detection.rules, &decision.ask, &incident.id, Capacity::left_by(&[])).await?;
         if steps.is_empty() {
             return Ok(());
         }
@@ -274,7 +275,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         plan: Plan,
         case: &CaseRecord,
     ) -> Result<Option<PlanRecord>, LedgerError> {
-        let key = detection.subject.dedup_key(&plan, detection.findings);
+        let key = detection.subject.dedup_key(&plan, detection.findings, case.is_reported());
         let claim = Claim { key, incident: incident.clone(), plan, case: case.clone() };
         self.ledger.claim(&claim, self.clock.now()).await
     }
