@@ -35,11 +35,11 @@ use crate::domain::region::Region;
 use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
-use crate::policy::author;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
 use crate::policy::engine::compiler::Compiler;
+use crate::policy::nearest::nearest;
 use crate::respond::agent::Agent;
 use crate::respond::execute::WriteDoor;
 use crate::respond::geoip::Origins;
@@ -260,7 +260,7 @@ async fn agent_and_look(
 fn known_shadows(rules: &RuleSet, ids: &BTreeSet<String>) -> anyhow::Result<()> {
     let Some(unknown) = rules.unknown_ids(ids).next() else { return Ok(()) };
     let known = rules.policies.rules().iter().map(|entry| entry.rule.id.as_str());
-    let meant = author::nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+    let meant = nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
     anyhow::bail!("`shadow_rules` in accounts.toml names `{unknown}`, and the policies have no such rule{meant}")
 }
 

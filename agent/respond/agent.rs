@@ -23,13 +23,12 @@ use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
 use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::finding::Finding;
-use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Capacity, Plan, Step, TooLarge};
 use crate::domain::reason::{Because, Reason};
 use crate::domain::resource::{Desired, Place};
 use crate::domain::response::Response;
-use crate::ledger::{Claim, Incident, Ledger, LedgerError, PlanRecord, State};
+use crate::ledger::{Claim, Incident, Ledger, LedgerError, PlanRecord, Record, State};
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
 use crate::ops::supervise::Panicked;
@@ -37,7 +36,7 @@ use crate::rules::active::{ActiveRules, RuleSet};
 use crate::rules::backlog::Backlog;
 use crate::rules::refresh::RefreshContext;
 
-/// The span in which budgets count and cases join an incident.
+/// The span in which budgets and repairs count.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The span in which a repair that people took back is not repeated without approval.
@@ -203,8 +202,9 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         }
         fault::point("executed");
         let report = stored.report(outcome);
-        let report = report.is_reported().then_some(&report);
-        self.ledger.record(stored, outcome, State::Done, report, self.clock.now()).await?;
+        let report = report.is_reported().then_some(report);
+        let record = Record { state: State::Done, outcome: outcome.clone(), report };
+        self.ledger.record(stored, record, self.clock.now()).await?;
         fault::point("recorded");
         self.reports.notify_one();
         Ok(())
@@ -262,8 +262,9 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let case = CaseRecord { reasons: [case.reasons.clone(), reasons].concat(), ..case.clone() };
         let plan = Plan { account: detection.account.id.clone(), steps, proposed: true };
         if let Some(stored) = self.claim(detection, incident, plan, &case).await? {
-            let (outcome, now) = (Outcome::default(), self.clock.now());
-            self.ledger.record(&stored, &outcome, State::Proposed, Some(&stored.report(&outcome)), now).await?;
+            let outcome = Outcome::default();
+            let record = Record { state: State::Proposed, report: Some(stored.report(&outcome)), outcome };
+            self.ledger.record(&stored, record, self.clock.now()).await?;
             self.reports.notify_one();
         }
         Ok(())
@@ -316,15 +317,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             .subject
             .event()
             .map_or_else(|| format!("{correlation}@{now}"), |event| format!("{correlation}@{}", event.id));
-        let id: String = hash::digest(&seed).chars().take(8).collect();
         let title = detection.findings.first().map(|finding| finding.rule.title.clone()).unwrap_or_default();
-        Ok(Incident {
-            id: format!("KW-{}", id.to_uppercase()),
-            correlation,
-            account: detection.account.id.clone(),
-            title,
-            opened: now,
-        })
+        Ok(Incident::new(&seed, correlation, detection.account.id.clone(), title, now))
     }
 
     async fn recent_repairs(&self, findings: &[Finding]) -> Result<BTreeMap<String, RecentRepairs>, LedgerError> {

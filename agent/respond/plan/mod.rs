@@ -43,7 +43,7 @@ impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
     /// When the account cannot be read.
     pub async fn steps(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
         match self.steps_of(response).await {
-            Err(CloudError::Gone { .. }) => Ok(Vec::new()), // nothing is left to contain, hold or restore
+            Err(CloudError::Gone { .. }) => Ok(Vec::new()), // nothing is left to contain, freeze, restore or copy
             answer => answer,
         }
     }
