@@ -35,7 +35,6 @@ use crate::domain::region::Region;
 use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
-use crate::policy::author;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
@@ -256,12 +255,24 @@ async fn agent_and_look(
     Ok((agent, fingerprint))
 }
 
-/// Whether every rule that accounts.toml wants in shadow is there: one that is misspelt would act.
+/// Whether every rule that accounts.toml wants in shadow is there.
 fn known_shadows(rules: &RuleSet, ids: &BTreeSet<String>) -> anyhow::Result<()> {
-    let Some(unknown) = rules.unknown_ids(ids).next() else { return Ok(()) };
-    let known = rules.policies.rules().iter().map(|entry| entry.rule.id.as_str());
-    let meant = author::nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
-    anyhow::bail!("`shadow_rules` in accounts.toml names `{unknown}`, and the policies have no such rule{meant}")
+    rules.unknown_shadow(ids).map_or(Ok(()), |missing| anyhow::bail!(missing))
+}
+
+/// The rules that the agent would load from a source; what is in S3 takes credentials.
+async fn rules_at(source: &Source, config: &Config, aws: Option<&Aws>) -> anyhow::Result<(RuleSet, Fingerprint)> {
+    let (settings, compiler) = (config.policies.clone(), cache::compiler());
+    match (source, aws) {
+        (Source::Path(path), _) => {
+            let seen = active::fetch_path_if_changed(path.clone(), &[]);
+            rules_of(source.clone(), settings, compiler, seen).await
+        }
+        (Source::S3 { .. }, Some(aws)) => {
+            rules_of(source.clone(), settings, compiler, active::fetch_if_changed(source, &[], aws)).await
+        }
+        (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
+    }
 }
 
 /// The rules that are seen at a source, tried and ready, and how it looked.
