@@ -359,3 +359,62 @@ fn print_chain(error: &anyhow::Error) {
     }
     let _ = std::io::stderr().write_all(text.as_bytes()); // nowhere is left to complain
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    /// The files that people read commands in.
+    fn documents() -> Vec<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = vec![root.join("README.md"), root.join("agent/author/template/runbook.md")];
+        for folder in ["docs", "docs/runbooks", "deploy"] {
+            let entries = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+            files.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+        }
+        files
+    }
+
+    /// The commands on a line: those to be copied, and those that only stand in a sentence.
+    fn commands(line: &str) -> (Option<&str>, impl Iterator<Item = &str>) {
+        let whole = line.starts_with("keepwatch ").then(|| line.split(" #").next().unwrap());
+        (whole, line.split('`').skip(1).step_by(2).filter(|code| code.starts_with("keepwatch ")))
+    }
+
+    /// Why nobody could run a command; in a sentence its arguments may be left out.
+    fn mistake(command: &str, in_sentence: bool) -> Option<String> {
+        let left_out = [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+        let error = Cli::try_parse_from(command.split_whitespace()).err()?;
+        (!in_sentence || !left_out.contains(&error.kind())).then(|| error.to_string())
+    }
+
+    #[test]
+    fn every_command_in_a_document_is_one_that_there_is() {
+        let mut found = 0;
+        for path in documents() {
+            let is_runbook = path.parent().is_some_and(|folder| folder.ends_with("runbooks"));
+            for (line, number) in fs::read_to_string(&path).unwrap().lines().zip(1..) {
+                let (whole, spans) = commands(line);
+                let whole = whole.into_iter().map(|command| (command, false));
+                for (command, in_sentence) in whole.chain(spans.map(|command| (command, !is_runbook))) {
+                    let mistake = mistake(command, in_sentence);
+                    assert_eq!(mistake, None, "{}:{number}: `{command}`", path.display());
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 40, "only {found} commands were found");
+    }
+
+    #[test]
+    fn a_command_that_there_is_not_is_noticed() {
+        for wrong in ["keepwatch policy chekc", "keepwatch sweep --one", "keepwatch incident show"] {
+            assert!(mistake(wrong, false).is_some(), "{wrong}");
+        }
+        assert_eq!(mistake("keepwatch undo", true), None);
+    }
+}
