@@ -255,6 +255,27 @@ fn what_is_approved_by_a_person_is_done() {
     assert_eq!(lab.run(&["approve", &id, "--by", "bob"]).status.code(), Some(1), "approved once");
 }
 
+#[test]
+fn what_was_only_observed_or_approved_before_is_asked_about_when_it_comes_again() {
+    let lab = Lab::start();
+    let bucket = "securecart-invoices";
+    let suspend = || {
+        let params = json!({"Bucket": bucket, "VersioningConfiguration": {"Status": "Suspended"}});
+        lab.done(As::Root(PRODUCTION), "s3", "put_bucket_versioning", params);
+        lab.run(&["sweep", "--once"])
+    };
+    lab.configure(|accounts| accounts.replacen("mode = \"enforce\"", "mode = \"observe\"", 1));
+    suspend();
+    assert_eq!(proposed(&lab), None, "it is only observed");
+    lab.configure(|accounts| accounts.replacen("mode = \"observe\"", "mode = \"approve\"", 1));
+    suspend();
+    let first = proposed(&lab).expect("a proposal");
+    assert!(lab.run(&["approve", &first, "--by", "alice"]).status.success());
+    assert_eq!(versioning(&lab, bucket), "Enabled");
+    suspend();
+    assert!(proposed(&lab).is_some_and(|again| again != first), "it was lost again");
+}
+
 fn proposed(lab: &Lab) -> Option<String> {
     let plans = lab.incidents().into_iter().flat_map(|incident| incident["plans"].as_array().unwrap().clone());
     plans.filter(|plan| plan["state"] == "proposed").find_map(|plan| plan["id"].as_str().map(ToOwned::to_owned))

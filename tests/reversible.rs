@@ -154,6 +154,28 @@ proptest! {
 }
 
 #[test]
+fn a_session_of_the_same_name_that_is_issued_later_is_contained_anew() {
+    run(async {
+        let cloud = FakeCloud::default();
+        cloud.inside.lock().unwrap().roles.insert("deployer".to_owned(), BTreeMap::new());
+        let contain = |issued: &str| {
+            let session = Principal {
+                kind: PrincipalKind::AssumedRole,
+                name: Some("deployer".to_owned()),
+                unique_id: Some("AROAX:build".to_owned()),
+                issued_at: Some(issued.to_owned()),
+                ..*mallory()
+            };
+            Response::Contain { principal: Box::new(session), strength: Strength::Soft }
+        };
+        let (first, later) = (contain("1969-12-31T23:00:00Z"), contain("1970-01-01T00:00:30Z"));
+        execute(plan(&first, &cloud, &nothing(Kind::Key)).await, &cloud).await;
+        assert_eq!(plan(&first, &cloud, &nothing(Kind::Key)).await, []);
+        assert_eq!(plan(&later, &cloud, &nothing(Kind::Key)).await.len(), 1, "the denial is older than the session");
+    });
+}
+
+#[test]
 fn a_stopped_trail_logs_again_and_undo_stops_it() {
     let settings = TrailSettings { bucket: "logs".to_owned(), ..TrailSettings::default() };
     let trail = TrailLive { logging: false, settings, tags: BTreeMap::new() };

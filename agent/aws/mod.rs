@@ -46,9 +46,8 @@ use sessions::{AssumeRoleRequest, Session};
 pub use self::events::Rule;
 pub use self::organisation::Member;
 pub use self::read::Reader;
-pub use self::sessions::SESSION_PREFIX;
 pub use self::settings::{AccessKey, NoCredentials, SdkSettings};
-pub use self::sts::{Identity, SOURCE_IDENTITY};
+pub use self::sts::Identity;
 pub use self::write::Writer;
 
 /// AWS, as the agent reads it: with its own credentials, and through the read roles that it

@@ -17,11 +17,9 @@ use crate::config::Roles;
 use crate::domain::account::AccountId;
 use crate::domain::action::Action;
 use crate::domain::cloud::CloudError;
+use crate::domain::principal::AGENT_SESSION_PREFIX;
 use crate::domain::region::Partition;
 use crate::ops::waited;
-
-/// What every session's name begins with; the agent knows its own calls by it, among others.
-pub const SESSION_PREFIX: &str = "keepwatch-";
 
 /// Longest session name that STS takes.
 const NAME_CHARS: usize = 64;
@@ -82,7 +80,7 @@ fn role_arn(partition: Partition, account: &AccountId, name: &str) -> String {
 fn session_name(purpose: &str) -> String {
     let allowed =
         |letter: char| if letter.is_ascii_alphanumeric() || "_+=,.@-".contains(letter) { letter } else { '-' };
-    SESSION_PREFIX.chars().chain(purpose.chars().map(allowed)).take(NAME_CHARS).collect()
+    AGENT_SESSION_PREFIX.chars().chain(purpose.chars().map(allowed)).take(NAME_CHARS).collect()
 }
 
 /// One role, assumed when first needed.

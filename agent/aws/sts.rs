@@ -7,10 +7,8 @@ use super::error::sort;
 use super::sessions::AssumeRoleRequest;
 use crate::domain::account::AccountId;
 use crate::domain::cloud::CloudError;
+use crate::domain::principal::AGENT_SOURCE_IDENTITY;
 use crate::ops::waited;
-
-/// Set on every session, and kept by AWS through every role assumed from it.
-pub const SOURCE_IDENTITY: &str = "keepwatch";
 
 /// Whom AWS takes the agent for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub(super) async fn assume_role(sts: &Client, pass: &AssumeRoleRequest) -> Resul
         .role_arn(&pass.role_arn)
         .role_session_name(&pass.session_name)
         .external_id(&pass.external_id)
-        .source_identity(SOURCE_IDENTITY)
+        .source_identity(AGENT_SOURCE_IDENTITY)
         .duration_seconds(pass.seconds)
         .set_policy(pass.policy.clone());
     let answer = waited::during(Box::pin(request.send()))

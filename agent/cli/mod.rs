@@ -203,13 +203,14 @@ async fn connect(config: &Config) -> Result<Aws, NoCredentials> {
 }
 
 /// Puts the agent together.
-async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
-    Ok(agent_and_look(places, cache::compiler(), started).await?.0)
+async fn agent(places: &Places, ledger: Sqlite, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
+    Ok(agent_and_look(places, ledger, cache::compiler(), started).await?.0)
 }
 
 /// The agent, and how the source of its rules looked.
 async fn agent_and_look(
     places: &Places,
+    ledger: Sqlite,
     compiler: Compiler,
     started: Instant,
 ) -> anyhow::Result<(Agent<Aws, Sqlite>, Fingerprint)> {
@@ -226,7 +227,6 @@ async fn agent_and_look(
     let origins = Origins::open(&config.notify.ip_database)?;
     let clouds = connect(&config).await?;
     let door = WriteDoor::new(clouds.write_access());
-    let ledger = open_store(&places.store)?;
     let (rules, fingerprint) = match early {
         Some(loading) => loading.await??,
         None => {
@@ -321,6 +321,11 @@ fn cannot_use(source: &Source) -> String {
 
 fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
     Sqlite::open(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
+}
+
+/// Opens the store of an agent that has run; a name that is misspelt makes no store.
+fn open_existing_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
+    Sqlite::open_existing(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
 }
 
 /// Opens the store for looking; a name that is misspelt makes no store.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
-use super::{Places, Verdict, agent_and_look, cache};
+use super::{Places, Verdict, agent_and_look, cache, open_store};
 use crate::aws::Aws;
 use crate::intake;
 use crate::ledger::Ledger as _;
@@ -131,7 +131,7 @@ fn metrics_of(agent: &Arc<Agent<Aws, Sqlite>>) -> Arc<serve::Render> {
 /// The first sweep comes with the first tick, at once: what happened while no agent ran is
 /// found by looking.
 async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
-    let every = Duration::from_secs(60 * u64::from(agent.config.sweep.every_minutes.max(1)));
+    let every = Duration::from_secs(60 * u64::from(agent.config.sweep.every_minutes));
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -145,7 +145,7 @@ async fn sweep_often(agent: Arc<Agent<Aws, Sqlite>>) {
 /// The agent, and what keeps its rules fresh.
 async fn watchful(places: &Places, started: Instant) -> anyhow::Result<(Agent<Aws, Sqlite>, Refresher)> {
     let compiler = cache::compiler_that_stays();
-    let (agent, look) = agent_and_look(places, compiler.clone(), started).await?;
+    let (agent, look) = agent_and_look(places, open_store(&places.store)?, compiler.clone(), started).await?;
     let source = places.policies.source(&agent.config.policies);
     let rules = agent.rules.now();
     let (count, digest) = (rules.policies.rules().len(), rules.policies.digest());

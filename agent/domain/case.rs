@@ -89,6 +89,15 @@ impl CaseSubject {
             Self::Policies | Self::Unreadable => None,
         }
     }
+
+    /// The same, to be shortened.
+    pub fn event_mut(&mut self) -> Option<&mut EventFacts> {
+        match self {
+            Self::Event { event } => Some(event),
+            Self::Resource { cause, .. } => cause.as_deref_mut(),
+            Self::Policies | Self::Unreadable => None,
+        }
+    }
 }
 
 /// What came last in a case.
@@ -221,6 +230,9 @@ pub enum DedupKey {
         arn: String,
         /// Digest of what was found.
         findings: String,
+        /// Whether people were told of it.
+        #[serde(default)]
+        reported: bool,
     },
     /// The undo of a plan.
     Undo {
@@ -253,7 +265,7 @@ pub enum DedupKey {
 pub enum Recurrence {
     /// Once: an event is handled one time, however often it is delivered.
     Once,
-    /// Again when the last time is finished: drift may come back.
+    /// Again when the last time is finished: drift may come back, and an undo may have failed.
     WhenFinished,
 }
 
@@ -262,11 +274,10 @@ impl DedupKey {
     #[must_use]
     pub const fn recurrence(&self) -> Recurrence {
         match self {
-            Self::Resource { .. } | Self::ResourceApproval { .. } => Recurrence::WhenFinished,
+            Self::Resource { .. } | Self::ResourceApproval { .. } | Self::Undo { .. } => Recurrence::WhenFinished,
             Self::Event { .. }
             | Self::EventApproval { .. }
             | Self::Drift { .. }
-            | Self::Undo { .. }
             | Self::PoliciesRefused { .. }
             | Self::ShadowRuleMissing { .. }
             | Self::PoliciesOutdated { .. } => Recurrence::Once,
@@ -288,7 +299,7 @@ impl fmt::Display for DedupKey {
             Self::EventApproval { event, account } => write!(f, "approval for event {event} of account {account}"),
             Self::Resource { arn } => write!(f, "resource {arn}"),
             Self::ResourceApproval { arn } => write!(f, "approval for resource {arn}"),
-            Self::Drift { arn, findings } => write!(f, "drift of {arn} ({findings})"),
+            Self::Drift { arn, findings, .. } => write!(f, "drift of {arn} ({findings})"),
             Self::Undo { plan } => write!(f, "undo of {plan}"),
             Self::PoliciesRefused { source, fingerprint } => write!(f, "policies at {source} refused ({fingerprint})"),
             Self::ShadowRuleMissing { bundle } => write!(f, "policies {bundle} without a rule that is to be in shadow"),

@@ -26,8 +26,6 @@ pub struct Event {
     pub read_only: bool,
     /// `errorCode`, when the call failed; `Failure` for a sign-in that did, which has none.
     pub error_code: Option<String>,
-    /// Joins the records that one call leaves in several accounts.
-    pub shared_id: Option<String>,
     /// Where the call came from: an IP address or a service's name.
     pub source_ip: Option<String>,
     /// The caller's user agent.
@@ -39,12 +37,6 @@ pub struct Event {
 }
 
 impl Event {
-    /// What makes a delivery the same event again: `eventID` and the recipient account.
-    #[must_use]
-    pub fn key(&self) -> String {
-        format!("{}:{}", self.id, self.account)
-    }
-
     /// Whether the call did not succeed.
     #[must_use]
     pub const fn failed(&self) -> bool {

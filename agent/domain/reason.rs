@@ -128,6 +128,18 @@ pub enum Because {
         /// Why not.
         error: String,
     },
+    /// Its step does not fit into the store.
+    TooLarge {
+        /// The response.
+        response: ResponseKind,
+        /// How large the step is, in bytes.
+        bytes: usize,
+    },
+    /// There are more findings than a case keeps.
+    FindingsLeftOut {
+        /// How many.
+        findings: usize,
+    },
     /// One of the two people that an undo takes has asked for it.
     SecondPersonNeeded {
         /// Who asked.
@@ -214,6 +226,10 @@ impl fmt::Display for Because {
             Self::BudgetUsedUp { class, used } => {
                 write!(f, "the budget is used up: {used} {class} in this account within the hour")
             }
+            Self::TooLarge { response, bytes } => {
+                write!(f, "`{response}` is not possible: its step of {bytes} bytes is more than the store keeps")
+            }
+            Self::FindingsLeftOut { findings } => write!(f, "{findings} more findings are not kept here"),
             Self::NotPossible { response, error } => write!(f, "`{response}` is not possible: {error}"),
             Self::SecondPersonNeeded { person, target, plans } => write!(
                 f,

@@ -6,6 +6,7 @@
 
 pub mod chain;
 mod charge;
+mod item;
 pub mod shadow;
 pub mod sqlite;
 
@@ -39,6 +40,28 @@ pub enum LedgerError {
         what: &'static str,
         /// What is wrong with it.
         detail: String,
+    },
+    /// What was to be stored is too large for one item.
+    #[error("a {what} of {bytes} bytes is too large for the store, which takes {max}", max = item::MAX_ITEM_BYTES)]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// How large it is.
+        bytes: usize,
+    },
+    /// There is no file of this name.
+    #[error("there is no such file: `keepwatch run` makes the store; is the name misspelt?")]
+    NoStore,
+    /// Another program's database is there.
+    #[error("the file is another program's database: name another file")]
+    NotAStore,
+    /// Another version of keepwatch wrote the store.
+    #[error("the store's version is {found}, and {next}")]
+    OtherVersion {
+        /// The store's version.
+        found: u32,
+        /// What this keepwatch reads, and what to do.
+        next: String,
     },
 }
 

@@ -25,7 +25,7 @@ use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::finding::Finding;
 use crate::domain::hash;
 use crate::domain::outcome::Outcome;
-use crate::domain::plan::{Plan, Step};
+use crate::domain::plan::{Capacity, Plan, Step, TooLarge};
 use crate::domain::reason::{Because, Reason};
 use crate::domain::resource::{Desired, Place};
 use crate::domain::response::Response;
@@ -128,12 +128,13 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
 
         let (urgent, rest) = decision.by_urgency();
         let mut case = detection.case(&decision, self.clock.now());
-        let planned = self.plan(detection.rules, &urgent, &incident.id).await?;
+        let planned = self.plan(detection.rules, &urgent, &incident.id, Capacity::left_by(&[])).await?;
         case.reasons.extend(planned.reasons);
         fault::point("planned");
         let plan = Plan { account: detection.account.id.clone(), steps: planned.steps, proposed: false };
         let Some(mut stored) = self.claim(&detection, &incident, plan, &case).await? else {
-            return Ok(()); // an earlier delivery finished it
+            // An earlier delivery finished it, or told of it. What takes approval stands by itself.
+            return self.ask(&detection, &incident, &decision, &case).await;
         };
         fault::point("claimed");
         let mut outcome = self.execute(&stored, &stored.plan, detection.stopwatch).await;
@@ -160,7 +161,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         stored: &PlanRecord,
         rest: &[Response],
     ) -> Result<Continued, HandleError> {
-        let Planned { steps, reasons } = self.plan(detection.rules, rest, &stored.incident.id).await?;
+        let Planned { steps, reasons } =
+            self.plan(detection.rules, rest, &stored.incident.id, Capacity::left_by(&stored.plan.steps)).await?;
         if steps.is_empty() {
             return Ok(Continued { extended: None, reasons });
         }
@@ -178,8 +180,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let decision =
             decide(detection.findings, &self.decision_context(detection, &self.past(detection.findings).await?).await?);
         let incident = self.incident(detection, detection.subject.correlation(detection.account)).await?;
-        let act = self.plan(detection.rules, &decision.act, &incident.id).await?;
-        let ask = self.plan(detection.rules, &decision.ask, &incident.id).await?;
+        let act = self.plan(detection.rules, &decision.act, &incident.id, Capacity::left_by(&[])).await?;
+        let ask = self.plan(detection.rules, &decision.ask, &incident.id, Capacity::left_by(&[])).await?;
         let plan = |steps, proposed| Plan { account: detection.account.id.clone(), steps, proposed };
         Ok(DryRun {
             findings: detection.findings.to_vec(),
@@ -250,7 +252,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         decision: &Decision,
         case: &CaseRecord,
     ) -> Result<(), HandleError> {
-        let Planned { steps, reasons } = self.plan(detection.rules, &decision.ask, &incident.id).await?;
+        let Planned { steps, reasons } =
+            self.plan(detection.rules, &decision.ask, &incident.id, Capacity::left_by(&[])).await?;
         if steps.is_empty() {
             return Ok(());
         }
@@ -271,29 +274,34 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         plan: Plan,
         case: &CaseRecord,
     ) -> Result<Option<PlanRecord>, LedgerError> {
-        let key = detection.subject.dedup_key(&plan, detection.findings);
+        let key = detection.subject.dedup_key(&plan, detection.findings, case.is_reported());
         let claim = Claim { key, incident: incident.clone(), plan, case: case.clone() };
         self.ledger.claim(&claim, self.clock.now()).await
     }
 
     /// The steps that responses need. What will never be possible becomes a reason, so that
     /// people hear of it; what may be possible later is an error.
-    async fn plan(&self, rules: &RuleSet, responses: &[Response], incident: &str) -> Result<Planned, CloudError> {
+    async fn plan(
+        &self,
+        rules: &RuleSet,
+        responses: &[Response],
+        incident: &str,
+        mut capacity: Capacity,
+    ) -> Result<Planned, CloudError> {
         let desired_states = &DesiredByRules { agent: self, rules };
         let planner =
             Planner { readers: &self.clouds, config: &self.config, desired_states, incident, now: self.clock.now() };
         let mut planned = Planned::default();
         for response in responses {
             match planner.steps(response).await {
-                Ok(mut steps) => planned.steps.append(&mut steps),
+                Ok(steps) => steps.into_iter().for_each(|step| planned.admit(step, &mut capacity)),
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
-                    let because = Because::NotPossible { response: response.verb(), error: error.to_string() };
-                    warn!(incident, "{because}");
-                    planned.reasons.push(Reason::general(because));
+                    planned.refuse(Because::NotPossible { response: response.verb(), error: error.to_string() });
                 }
             }
         }
+        planned.reasons.iter().for_each(|reason| warn!(incident, "{}", reason.because));
         Ok(planned)
     }
 
@@ -364,6 +372,20 @@ struct Planned {
     steps: Vec<Step>,
     /// Why responses are not possible.
     reasons: Vec<Reason>,
+}
+
+impl Planned {
+    fn admit(&mut self, step: Step, capacity: &mut Capacity) {
+        let response = step.verb;
+        match capacity.admit(step) {
+            Ok(step) => self.steps.push(step),
+            Err(TooLarge { bytes }) => self.refuse(Because::TooLarge { response, bytes }),
+        }
+    }
+
+    fn refuse(&mut self, because: Because) {
+        self.reasons.push(Reason::general(because));
+    }
 }
 
 /// What came of the steps that need not come first.

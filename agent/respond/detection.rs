@@ -43,8 +43,9 @@ impl<'a> Subject<'a> {
         format!("{}/{subject}", account.id)
     }
 
-    /// What makes the case the same case again.
-    pub(super) fn dedup_key(&self, plan: &Plan, findings: &[Finding]) -> DedupKey {
+    /// What makes the case the same case again. What was only observed is another one than what
+    /// people are told.
+    pub(super) fn dedup_key(&self, plan: &Plan, findings: &[Finding], reported: bool) -> DedupKey {
         match (self, plan.proposed, plan.steps.is_empty()) {
             (Self::Event(event), false, _) => event_key(event),
             (Self::Event(Event { id, account, .. }), true, _) => {
@@ -54,7 +55,7 @@ impl<'a> Subject<'a> {
             (Self::Resource(place, _), true, _) => DedupKey::ResourceApproval { arn: place.arn() },
             (Self::Resource(place, _), false, true) => {
                 let said: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
-                DedupKey::Drift { arn: place.arn(), findings: hash::digest(&said.join("\n")) }
+                DedupKey::Drift { arn: place.arn(), findings: hash::digest(&said.join("\n")), reported }
             }
         }
     }
@@ -116,6 +117,7 @@ impl Detection<'_> {
 }
 
 /// What makes an event the same event again.
-pub(super) fn event_key(event: &Event) -> DedupKey {
+#[must_use]
+pub fn event_key(event: &Event) -> DedupKey {
     DedupKey::Event { event: event.id.clone(), account: event.account.clone() }
 }

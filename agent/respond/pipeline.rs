@@ -55,7 +55,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     /// # Errors
     /// As [`Self::handle`].
     pub async fn handle_backup(&self, change: &BackupChange) -> Result<Disposition, HandleError> {
-        let (touched, rules) = (change.touched(), self.rules.now());
+        let (mut touched, rules) = (change.touched(), self.rules.now());
+        touched.retain(|place| self.config.account(&place.account).is_some()); // a copy's other vault may be anybody's
         for place in &touched {
             self.reconcile(place, None, &rules).await?;
         }

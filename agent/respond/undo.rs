@@ -35,6 +35,9 @@ pub enum UndoError {
     /// Releasing takes two people.
     #[error("releasing a quarantine or a hold takes two people: name both, `--by you --with second-person`")]
     OnePerson,
+    /// Somebody must answer for it.
+    #[error("a person is named by nothing: `--by` says who asks for it, `--with` who agrees")]
+    Nobody,
     /// Whoever did it may not say what becomes of it.
     #[error("the plan is about `{0}`: somebody else must approve, deny or undo it")]
     OwnPlan(String),
@@ -136,6 +139,10 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
 
     async fn undo_one(&self, Undoable { stored, plan }: &Undoable, people: &[String]) -> Result<Outcome, UndoError> {
         let now = self.clock.now();
+        let current = self.stored(&stored.id).await?;
+        if current.state != State::Done {
+            return Err(wrong_state(&current, "it was taken back meanwhile"));
+        }
         let claim = Claim {
             key: DedupKey::Undo { plan: stored.id.clone() },
             incident: stored.incident.clone(),
@@ -146,8 +153,10 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was taken back already"))?;
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
         self.finish(&claimed, &outcome).await?;
-        let before = stored.outcome.clone().unwrap_or_default();
-        self.ledger.record(stored, &before, State::Undone, None, self.clock.now()).await?;
+        if outcome.is_whole() {
+            let before = stored.outcome.clone().unwrap_or_default();
+            self.ledger.record(stored, &before, State::Undone, None, self.clock.now()).await?;
+        } // else it can be undone again: what is undone already stays so
         Ok(outcome)
     }
 
@@ -254,11 +263,14 @@ fn second_person_needed(stored: &PlanRecord, consent: &Consent, now: Timestamp) 
 /// # Errors
 /// When the person is.
 pub fn not_by_the_actor(stored: &PlanRecord, person: &str) -> Result<(), UndoError> {
+    if person.trim().is_empty() {
+        return Err(UndoError::Nobody);
+    }
     let Some(principal) = stored.case.principal() else { return Ok(()) };
     let plain = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
     let names = [&principal.name, &principal.session, &principal.source_identity];
     let is_actor = names.into_iter().flatten().any(|name| plain(name) == plain(person));
-    if is_actor && !plain(person).is_empty() { Err(UndoError::OwnPlan(person.to_owned())) } else { Ok(()) }
+    if is_actor { Err(UndoError::OwnPlan(person.to_owned())) } else { Ok(()) }
 }
 
 fn takes_two(undoable: &[Undoable]) -> bool {

@@ -5,9 +5,9 @@ use rusqlite::{Connection, Transaction, params};
 use serde_json::json;
 
 use super::outbox;
-use super::rows::{SqliteError, append, micros, to_json};
+use super::rows::{SqliteError, append, micros};
 use crate::domain::case::CaseRecord;
-use crate::ledger::{Consent, Incident};
+use crate::ledger::{Consent, Incident, item};
 
 /// How long an approval holds.
 const HOLDS: SignedDuration = SignedDuration::from_mins(30);
@@ -20,7 +20,7 @@ pub(super) fn consent(
     now: Timestamp,
 ) -> Result<Vec<String>, SqliteError> {
     let Consent { target, plans, person } = consent;
-    let about = to_json(plans)?;
+    let about = item::json("list of plans", plans)?;
     let since = now.saturating_sub(HOLDS).unwrap_or(Timestamp::MIN);
     db.prepare_cached("DELETE FROM consents WHERE target = ? AND (at < ? OR plans <> ?)")?.execute(params![
         target,

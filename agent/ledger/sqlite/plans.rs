@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 
 use super::outbox;
 use super::rows;
-use super::rows::{SqliteError, append, from_json, micros, moment, to_json, word};
+use super::rows::{SqliteError, append, from_json, micros, moment, word};
 use crate::domain::case::{CaseRecord, DedupKey, Recurrence};
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::Step;
-use crate::ledger::charge;
-use crate::ledger::{Claim, Incident, PlanRecord, State, open_since};
+use crate::ledger::{Claim, Incident, PlanRecord, State, charge, item, open_since};
 
 /// How long after it was proposed a plan that people denied is not proposed again.
 const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -42,7 +41,7 @@ pub(super) fn open_incident(
 /// See [`crate::ledger::Ledger::claim`]. The transaction holds the write lock from its
 /// start, so of two that claim one case the second sees the first one's plan.
 pub(super) fn claim(db: &Transaction<'_>, claim: &Claim, now: Timestamp) -> Result<Option<PlanRecord>, SqliteError> {
-    let key = to_json(&claim.key)?;
+    let key = item::json("dedup key", &claim.key)?;
     let latest = one(db, "WHERE p.dedup_key = ? ORDER BY p.attempt DESC LIMIT 1", [&key])?;
     match (latest.as_ref().map(|stored| stored.state), claim.key.recurrence()) {
         (Some(State::Claimed), _) => return Ok(latest),
@@ -143,8 +142,8 @@ fn insert_plan(
         attempt,
         claim.plan.account.as_str(),
         authority(claim),
-        to_json(&claim.plan)?,
-        outbox::readable(&claim.case)?,
+        item::json("plan", &claim.plan)?,
+        item::case(&claim.case)?,
         micros(now)
     ])?;
     Ok(id)
@@ -197,7 +196,8 @@ pub(super) fn extend(
     }
     let mut extended = PlanRecord { resumed: false, ..stored };
     extended.plan.steps.extend_from_slice(steps);
-    db.prepare_cached("UPDATE plans SET plan = ? WHERE id = ?")?.execute(params![to_json(&extended.plan)?, id])?;
+    db.prepare_cached("UPDATE plans SET plan = ? WHERE id = ?")?
+        .execute(params![item::json("plan", &extended.plan)?, id])?;
     insert_steps(db, id, steps)?;
     append(db, now, "extended", json!({ "plan": id, "steps": steps }))?;
     Ok(extended)
@@ -210,7 +210,7 @@ pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<
         return Ok(()); // somebody recorded it already
     }
     let outcome = (!record.outcome.steps.is_empty()).then_some(&record.outcome);
-    let outcome = outcome.map(to_json).transpose()?;
+    let outcome = outcome.map(|outcome| item::json("outcome", outcome)).transpose()?;
     db.prepare_cached("UPDATE plans SET state = ?, outcome = coalesce(?, outcome) WHERE id = ?")?.execute(params![
         word(record.state),
         outcome,

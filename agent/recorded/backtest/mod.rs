@@ -33,7 +33,7 @@ use crate::domain::finding::{Finding, Rule};
 use crate::domain::principal::Principal;
 use crate::policy::Policies;
 use crate::policy::input::EventInput;
-use crate::respond::detection::Subject;
+use crate::respond::detection::{Subject, event_key};
 
 use compare::{Pair, pairs};
 use count::{Delta, Tallies};
@@ -121,7 +121,7 @@ impl EventComparison {
             account: event.account.clone(),
             principal: event.principal.clone(),
             correlation: Subject::Event(event).correlation(account),
-            key: event.key(),
+            key: event_key(event).to_string(),
             old,
             new,
         }

@@ -147,6 +147,7 @@ impl<E: EventSink> Page<'_, '_, E> {
                 error @ (BodyError::NotJson { .. }
                 | BodyError::TooDeep
                 | BodyError::Forged { .. }
+                | BodyError::OtherAccount
                 | BodyError::Wrapper { .. }
                 | BodyError::Event(_)),
             ) => self.unreadable(number, error.reason()),

@@ -278,9 +278,8 @@ fn open(signatures: &[u8], trust: &Trust) -> Result<Payload, Refusal> {
     };
     fits(&header(token, trust)?, trust)?;
     let opened = jsonwebtoken::decode::<Payload>(token, &trust.decoding_key(), &trust.validation());
-    let TokenData { header, claims } = opened.map_err(|error| {
-        if *error.kind() == ErrorKind::InvalidSignature { Refusal::Forged } else { format(&error) }
-    })?;
+    let TokenData { header, claims } = opened
+        .map_err(|error| if *error.kind() == ErrorKind::InvalidSignature { Refusal::Forged } else { format(&error) })?;
     is_key(header.kid.as_ref().or(claims.keyid.as_ref()), trust)?;
     Ok(claims)
 }
