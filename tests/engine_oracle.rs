@@ -10,9 +10,9 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use keepwatch::author::fixtures;
 use keepwatch::domain::finding::Finding;
 use keepwatch::policy::Policies;
-use keepwatch::policy::author::fixtures;
 use keepwatch::policy::bundle::Bundle;
 use keepwatch::policy::bundle::build::{build, opa};
 use keepwatch::policy::catalogue::Entry;

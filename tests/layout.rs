@@ -107,6 +107,32 @@ fn no_arn_is_written_for_one_partition() {
     }
 }
 
+/// The same of rules; what tests are made of is in one partition.
+#[test]
+fn no_rule_is_written_for_one_partition() {
+    let mut files = Vec::new();
+    rego(Path::new("policies"), &mut files);
+    assert!(files.len() > 20, "the policies are somewhere else now");
+    for (path, text) in files {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        for line in code {
+            assert!(!line.contains("arn:aws"), "`{}` has an ARN of the partition `aws`: {line}", path.display());
+        }
+    }
+}
+
+/// The files of rules and of what they share.
+fn rego(folder: &Path, into: &mut Vec<(PathBuf, String)>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            rego(&path, into);
+        } else if name.ends_with(".rego") && !name.ends_with("_test.rego") && name != "testing.rego" {
+            into.push((path.clone(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
 /// How AWS is reached comes in as a value, made where the program starts.
 #[test]
 fn the_edge_reads_no_environment() {

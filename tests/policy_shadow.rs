@@ -16,6 +16,8 @@ use keepwatch::policy::bundle::source::Source;
 use keepwatch::rules::refresh::Looked;
 use serde_json::json;
 
+use super::engine_oracle::root;
+use super::policy_author::project;
 use super::policy_swap::{Stage, event, version};
 use crate::support::cloud::bucket;
 use crate::support::lab::{As, Lab};
@@ -216,6 +218,48 @@ async fn a_sweep_leaves_a_finding_in_shadow_too() {
         (&findings[0].subject, findings[0].principal.as_deref()),
         (&DedupKey::Resource { arn: "arn:aws:s3:::b".to_owned() }, None)
     );
+}
+
+#[tokio::test]
+async fn a_bundle_without_a_rule_that_is_to_be_in_shadow_is_reported_once_and_stays_active() {
+    let mut stage = Stage::of_file(&version("v1")).await;
+    stage.configure("shadow_rules = [\"TST-AKT\", \"TST-STATE\"]");
+    build(version("v2").path(), &stage.bundle()).unwrap();
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
+    assert_eq!(stage.refresh().await, Looked::Same);
+    let reported = stage.reported().await;
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    let said =
+        "`shadow_rules` in accounts.toml is not right: the policies have no rule `TST-AKT`; did you mean `TST-ACT`?";
+    assert!(reported[0].contains(said), "{reported:?}");
+    stage.configure("shadow_rules = [\"TST-ACT\", \"TST-STATE\"]");
+    build(version("v3").path(), &stage.bundle()).unwrap();
+    assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
+    assert_eq!(stage.reported().await.len(), 1, "a bundle that has them is no news");
+}
+
+#[test]
+fn a_rule_that_does_not_exist_is_neither_demoted_nor_promoted() {
+    let project = project();
+    fs::copy(root().join("accounts.toml"), project.path().join("accounts.toml")).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keepwatch"));
+        command.current_dir(project.path()).args(["policy"]).args(arguments).args(["--by", "alice"]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = run(&["demote", "TST-10", "--reason", "wrong"]);
+    assert!(code == Some(1) && said.contains("no rule `TST-10`; did you mean `TST-01`?"), "{said}");
+    let (code, said) = run(&["demote", "TST-01", "--reason", "wrong"]);
+    assert!(code == Some(0) && said.contains("demoted: `TST-01`"), "{said}");
+    let (code, said) = run(&["promote", "TST-10", "--days", "0"]);
+    assert!(code == Some(1) && said.contains("no rule `TST-10`; did you mean `TST-01`?"), "{said}");
+    let (code, said) = run(&["promote", "TST-01", "--days", "0"]);
+    assert!(code == Some(1) && said.contains("`TST-01` is not in shadow"), "{said}");
+    fs::rename(project.path().join("accounts.toml"), project.path().join("elsewhere.toml")).unwrap();
+    let (code, said) = run(&["demote", "TST-10", "--reason", "wrong"]);
+    assert!(code == Some(0) && said.contains("nobody checked that there is a rule `TST-10`: "), "{said}");
 }
 
 /// An attack on a rule in shadow, the list of what it would have done, and a promotion.

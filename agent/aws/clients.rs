@@ -12,7 +12,7 @@ use crate::domain::region::Region;
 /// The clients of one account and Region, each made when first needed.
 pub(super) struct Clients {
     settings: SdkSettings,
-    session: Arc<Session>,
+    session: Option<Arc<Session>>,
     backup: OnceLock<ServiceClient<aws_sdk_backup::Client>>,
     cloudtrail: OnceLock<ServiceClient<aws_sdk_cloudtrail::Client>>,
     dynamodb: OnceLock<ServiceClient<aws_sdk_dynamodb::Client>>,
@@ -22,10 +22,11 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub fn new(settings: &SdkSettings, region: &Region, session: &Arc<Session>) -> Self {
+    /// Clients that speak with a session, or with the settings' own credentials.
+    pub fn new(settings: &SdkSettings, region: &Region, session: Option<&Arc<Session>>) -> Self {
         Self {
-            settings: settings.entered(region, session),
-            session: Arc::clone(session),
+            settings: session.map_or_else(|| settings.in_region(region), |session| settings.entered(region, session)),
+            session: session.cloned(),
             backup: OnceLock::new(),
             cloudtrail: OnceLock::new(),
             dynamodb: OnceLock::new(),
@@ -64,7 +65,7 @@ impl Clients {
         place: &'a OnceLock<ServiceClient<C>>,
         make: impl FnOnce(&SdkSettings) -> C,
     ) -> &'a ServiceClient<C> {
-        place.get_or_init(|| ServiceClient::with(make(&self.settings), Arc::clone(&self.session)))
+        place.get_or_init(|| ServiceClient::with(make(&self.settings), self.session.clone()))
     }
 }
 

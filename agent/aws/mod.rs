@@ -18,10 +18,12 @@ pub mod objects;
 mod organisation;
 pub mod queue;
 mod read;
+pub mod responses;
 mod s3;
 mod selectors;
 mod sessions;
 mod settings;
+mod shapes;
 mod sts;
 mod write;
 
@@ -146,7 +148,7 @@ impl Shared {
                 self.sts.clone(),
                 AssumeRoleRequest::read(self.settings.partition(), &self.roles, account),
             );
-            Reader::new(account.clone(), self.settings.clone(), Arc::new(session))
+            Reader::new(account.clone(), self.settings.clone(), Some(Arc::new(session)))
         };
         readers.entry(account.clone()).or_insert_with(new).clone()
     }

@@ -3,14 +3,12 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{PolicyPlace, Verdict, cache, connect, known_shadows, load_config, rules_of, say, say_json};
+use super::{PolicyPlace, Verdict, connect, known_shadows, load_config, rules_at, say, say_json};
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::domain::cloud::Readers as _;
 use crate::notify::slack::button::Answers;
-use crate::policy::bundle::source::Source;
-use crate::rules::active;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -74,18 +72,9 @@ fn show(check: &Check) -> anyhow::Result<()> {
 /// The policies as `run` would load them: from the same place, trusted in the same way.
 async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Vec<Check> {
     let source = place.source(&config.policies);
-    let (what, settings) = (format!("policies in `{source}`"), config.policies.clone());
+    let what = format!("policies in `{source}`");
     let next = "run `keepwatch policy check`, or `keepwatch policy verify` on a signed bundle";
-    let usable = match (&source, aws) {
-        (Source::Path(path), _) => {
-            rules_of(source.clone(), settings, cache::compiler(), active::fetch_path_if_changed(path.clone(), &[]))
-                .await
-        }
-        (Source::S3 { .. }, Some(aws)) => {
-            rules_of(source.clone(), settings, cache::compiler(), active::fetch_if_changed(&source, &[], aws)).await
-        }
-        (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
-    };
+    let usable = rules_at(&source, config, aws).await;
     let shadow = usable.as_ref().ok().map(|(rules, _)| {
         let named = known_shadows(rules, &config.policies.shadow_rules);
         Check::at(

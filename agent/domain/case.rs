@@ -247,6 +247,11 @@ pub enum DedupKey {
         /// Which one it is.
         fingerprint: String,
     },
+    /// Policies that became active without a rule that is to be in shadow.
+    ShadowRuleMissing {
+        /// The digest of their bundle.
+        bundle: String,
+    },
     /// Policies that were not brought up to date for too long.
     PoliciesOutdated {
         /// Where they come from.
@@ -275,6 +280,7 @@ impl DedupKey {
             | Self::EventApproval { .. }
             | Self::Drift { .. }
             | Self::PoliciesRefused { .. }
+            | Self::ShadowRuleMissing { .. }
             | Self::PoliciesOutdated { .. } => Recurrence::Once,
         }
     }
@@ -297,6 +303,7 @@ impl fmt::Display for DedupKey {
             Self::Drift { arn, findings, .. } => write!(f, "drift of {arn} ({findings})"),
             Self::Undo { plan } => write!(f, "undo of {plan}"),
             Self::PoliciesRefused { source, fingerprint } => write!(f, "policies at {source} refused ({fingerprint})"),
+            Self::ShadowRuleMissing { bundle } => write!(f, "policies {bundle} without a rule that is to be in shadow"),
             Self::PoliciesOutdated { source, since } => write!(f, "policies at {source} outdated since {since}"),
         }
     }

@@ -185,7 +185,7 @@ impl Catalogue {
 }
 
 /// The catalogue's entry for an entry point, or what is wrong with its METADATA.
-pub(super) fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result<Entry, String> {
+pub(crate) fn entry(entrypoint: &Entrypoint, id: Option<EntrypointId>) -> Result<Entry, String> {
     let id = id.ok_or("the module does not have it")?;
     let [Annotation { title, description, custom }] = entrypoint.annotations.as_slice() else {
         return Err("it has no METADATA block of its own".to_owned());

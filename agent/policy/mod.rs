@@ -3,16 +3,14 @@
 //! A rule is evaluated on one document and can reach nothing else. This module never decides
 //! what happens next: a [`Finding`] proposes, [`crate::respond::decision`] disposes.
 
-pub mod author;
 pub mod bundle;
 pub mod catalogue;
 pub mod engine;
 pub mod error;
 pub mod input;
-pub mod nearest;
 
 mod findings;
-mod refused;
+pub(crate) mod refused;
 
 use std::fmt;
 use std::path::Path;
@@ -247,7 +245,7 @@ impl Policies {
 
     /// The bare answer of any entry point of the module, a rule or not; nothing when it has
     /// none of this path.
-    fn answer(&self, path: &str, document: &Value, now: Timestamp) -> Option<Result<Vec<u8>, Failure>> {
+    pub(crate) fn answer(&self, path: &str, document: &Value, now: Timestamp) -> Option<Result<Vec<u8>, Failure>> {
         let id = self.0.engine.entrypoint(path)?;
         Some(self.0.engine.evaluation(document.to_string().into_bytes(), nanoseconds(now)).evaluate(id))
     }

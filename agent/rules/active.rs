@@ -19,6 +19,7 @@ use super::strategy::{Strategies, StrategyError};
 use crate::domain::cloud::{CloudError, Object, ObjectStore};
 use crate::domain::finding::Finding;
 use crate::domain::resource::Kind;
+use crate::domain::spelling::nearest;
 use crate::ledger::shadow::Watched;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
@@ -129,9 +130,23 @@ impl RuleSet {
         self.candidate.as_ref()
     }
 
-    /// Ids among these that no rule has.
-    pub fn unknown_ids<'a>(&self, ids: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
-        ids.iter().filter(|id| !self.policies.rules().iter().any(|entry| entry.rule.id == **id))
+    /// What is wrong with an id, if no rule has it.
+    #[must_use]
+    pub fn unknown_id(&self, id: &str) -> Option<String> {
+        let mut ids = self.policies.rules().iter().map(|entry| entry.rule.id.as_str());
+        if ids.clone().any(|known| known == id) {
+            return None;
+        }
+        let meant = nearest(id, &mut ids).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+        Some(format!("the policies have no rule `{id}`{meant}"))
+    }
+
+    /// What is wrong with the ids of accounts.toml's `shadow_rules`: the rule that is meant by one
+    /// that no rule has acts.
+    #[must_use]
+    pub fn unknown_shadow(&self, ids: &BTreeSet<String>) -> Option<String> {
+        let unknown = ids.iter().find_map(|id| self.unknown_id(id))?;
+        Some(format!("`shadow_rules` in accounts.toml is not right: {unknown}"))
     }
 
     /// Every rule that is in shadow.

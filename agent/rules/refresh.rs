@@ -218,9 +218,13 @@ impl Refresher {
         }
         let candidate = context.rules.now().candidate().cloned();
         let set = context.shadowing(set).await?.with_candidate(candidate);
+        let missing = set.unknown_shadow(&context.config.policies.shadow_rules);
         // Noted before it evaluates: whatever it leads to, the ledger knows the bundle already.
         context.adopt(&set, &self.source).await?;
         context.rules.swap(set);
+        if let Some(missing) = missing {
+            self.complain_of_shadow(context, &to, &missing).await?;
+        }
         context.metrics.count.policy_swaps.inc();
         info!(from, to, "new policies from `{}` are active", self.source);
         Ok(Looked::Swapped { from, to })
@@ -245,6 +249,25 @@ impl Refresher {
         self.notify(context, case, ("The policy bundle was refused", message)).await?;
         self.refused = Some(fingerprint);
         Ok(Looked::Refused(problem))
+    }
+
+    /// Reports, once for each bundle, that it lacks a rule that is to be in shadow. It stays
+    /// active: a fix must not wait for accounts.toml, and the rule, if it has another name now, is
+    /// no reason to go without all others.
+    async fn complain_of_shadow<L: Ledger>(
+        &self,
+        context: &RefreshContext<'_, L>,
+        bundle: &str,
+        missing: &str,
+    ) -> Result<(), LedgerError> {
+        let message = format!(
+            "the policies of `{}` are active, and {missing}. If the rule has another id now, it acts: `keepwatch policy \
+             demote` stops it. Correct accounts.toml: the agent does not start with it",
+            self.source
+        );
+        warn!("{message}");
+        let case = DedupKey::ShadowRuleMissing { bundle: bundle.to_owned() };
+        self.notify(context, case, ("A rule that is to be in shadow is missing", message)).await
     }
 
     /// Reports, once for each stretch without a successful look, that the rules may be

@@ -8,10 +8,10 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::author::explain;
+use crate::author::explain::{Explanation, Reason};
+use crate::author::{Work, documents};
 use crate::cli::{Verdict, load_policies, say, say_json};
-use crate::policy::author::explain;
-use crate::policy::author::explain::{Explanation, Reason};
-use crate::policy::author::{Work, documents};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {

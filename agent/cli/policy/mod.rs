@@ -18,7 +18,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
 use super::{Verdict, on_runtime};
-use crate::policy::author::Work;
+use crate::author::Work;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

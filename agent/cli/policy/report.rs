@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::policy::author::Lint;
+use crate::author::Lint;
 
 /// One line for each, as GitHub Actions reads it from a job's output.
 pub(super) fn github(lints: &[Lint]) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::policy::author::Lint;
+use crate::author::Lint;
 use crate::rules::strategy::Strategies;
 
 /// What is wrong with the files below `data/`.

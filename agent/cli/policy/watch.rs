@@ -17,11 +17,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Meant, check, stored, test};
+use crate::author::check::without_running;
+use crate::author::{Work, documents, explain, trial};
 use crate::cli::{Verdict, on_runtime, say};
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::policy::Policies;
-use crate::policy::author::check::without_running;
-use crate::policy::author::{Work, documents, explain, trial};
 
 /// The time between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);

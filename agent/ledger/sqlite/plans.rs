@@ -152,6 +152,7 @@ const fn authority(claim: &Claim) -> &'static str {
         | DedupKey::ResourceApproval { .. }
         | DedupKey::Drift { .. }
         | DedupKey::PoliciesRefused { .. }
+        | DedupKey::ShadowRuleMissing { .. }
         | DedupKey::PoliciesOutdated { .. } => {
             if claim.plan.proposed {
                 "approval"

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::bundle::build::{names, places};
-use super::nearest::nearest;
+use crate::domain::spelling::nearest;
+use crate::policy::bundle::build::{names, places};
 
 /// A folder of policies, and which of its rules are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What somebody most likely meant who misspelt a name. Pure.
+//! What somebody meant who misspelt a name. It guesses, and never decides.
 
 /// The name that a misspelt one most likely means.
 #[must_use]
