@@ -116,8 +116,10 @@ check-schema: build $(LAB_READY)
 	rm -rf target/schema
 	$(KEEPWATCH) policy schema target/schema
 	PYTHONPATH=tests $(LAB)/bin/python .ci/schema/calls.py target/schema/calls
-	@diff -ru policies/schema target/schema || { \
-		printf 'error: policies/schema is not what the code says\n\nhint: run `make schema` and commit the difference\n' >&2; exit 1; }
+	$(LAB)/bin/python .ci/schema/sources.py target/schema/sources.txt
+	PYTHONPATH=tests $(LAB)/bin/python .ci/schema/responses.py target/responses.json
+	@diff -ru policies/schema target/schema && diff -u agent/aws/responses.json target/responses.json || { \
+		printf 'error: policies/schema or agent/aws/responses.json is not what the code and the models say\n\nhint: run `make schema` and commit the difference\n' >&2; exit 1; }
 
 .PHONY: check-deploy
 check-deploy: $(LINT_READY)
@@ -140,9 +142,11 @@ $(BUNDLE): $(BUNDLE_SOURCES) | $(OPA)
 	$(KEEPWATCH) policy build policies -o $@
 
 .PHONY: schema
-schema: build $(LAB_READY) ## write the JSON schemas that the policies are checked against
+schema: build $(LAB_READY) ## write the JSON schemas that the policies and their examples are checked against
 	$(KEEPWATCH) policy schema policies/schema
 	PYTHONPATH=tests $(LAB)/bin/python .ci/schema/calls.py policies/schema/calls
+	$(LAB)/bin/python .ci/schema/sources.py policies/schema/sources.txt
+	PYTHONPATH=tests $(LAB)/bin/python .ci/schema/responses.py agent/aws/responses.json
 
 .PHONY: tools
 tools: $(OPA) $(LAB_READY) ## install what is not a compiler

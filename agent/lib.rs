@@ -20,6 +20,8 @@ pub mod rules;
 
 pub mod aws;
 
+pub mod author;
+
 pub mod respond;
 
 pub mod notify;

@@ -8,7 +8,6 @@
 //! A rule that read the clock would differ here, and be named: the agent evaluates at the present
 //! moment, everybody else at the event's. No shipped one does. The agent's own calls are not
 //! among the events: it alone passes them over.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -42,6 +41,11 @@ const DECISIVE: [&str; 5] = ["userIdentity", "requestParameters", "errorCode", "
 const BATCH: usize = 10;
 /// So many are in the queue at once, to be handled within the lab's patience on any machine.
 const PORTION: usize = 100;
+
+/// The rules ask for 22 of the published records, IAM's and CloudTrail's: nobody published one of AWS
+/// Backup or KMS that they ask for. With their variations they are so many events, which no split
+/// of a rule may make fewer.
+const PUBLISHED: usize = 646;
 
 /// The events, and the accounts they happened in.
 struct Stage {
@@ -414,7 +418,7 @@ fn replay_backtest_the_live_agent_and_opa_find_the_same() {
     assert_eq!(fired, event_rules().map(|entry| entry.rule.id.as_str()).collect(), "every event rule has its say");
     let published = stage.records.iter().filter(|record| !id(record).contains(".json ")).count();
     let findings = found.values().flatten().count();
-    assert!(published > 600, "{published} events are made of what others published");
+    assert!(published >= PUBLISHED, "{published} events are made of what others published: a rule asks for less now");
     println!("{findings} findings about {} events, {published} of them made of published records", stage.records.len());
 }
 

@@ -3,7 +3,6 @@
 //! Every shipped rule evaluates every published record, and every example that lies
 //! beside a rule, whole and with each of its fields missing in turn. Both engines must say
 //! the same. It takes an `opa`, found as the agent finds it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,9 +10,9 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use keepwatch::author::fixtures;
 use keepwatch::domain::finding::Finding;
 use keepwatch::policy::Policies;
-use keepwatch::policy::author::fixtures;
 use keepwatch::policy::bundle::Bundle;
 use keepwatch::policy::bundle::build::{build, opa};
 use keepwatch::policy::catalogue::Entry;

@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use keepwatch::policy::author::explain;
-use keepwatch::policy::author::trial;
-use keepwatch::policy::author::trial::{Outcome, Trial};
-use keepwatch::policy::author::{Lint, Work, check, fixtures};
+use keepwatch::author::explain;
+use keepwatch::author::trial;
+use keepwatch::author::trial::{Outcome, Trial};
+use keepwatch::author::{Lint, Work, check, documents, fixtures};
 use tempfile::TempDir;
 
 use super::engine_oracle::{now, root, shipped};
+use crate::support::builders::copy_folder;
+use crate::support::published;
 
 /// A project with one sound rule, shipped schemas and the shipped `lib`.
 pub fn project() -> TempDir {
@@ -19,9 +21,9 @@ pub fn project() -> TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
-    copy(&root().join("policies/lib"), &project.path().join("policies/lib"));
-    copy(&root().join("policies/schema"), &project.path().join("policies/schema"));
-    copy(&root().join("policies/data"), &project.path().join("policies/data"));
+    copy_folder(&root().join("policies/lib"), &project.path().join("policies/lib"));
+    copy_folder(&root().join("policies/schema"), &project.path().join("policies/schema"));
+    copy_folder(&root().join("policies/data"), &project.path().join("policies/data"));
     fs::copy(root().join("policies/capabilities.json"), project.path().join("policies/capabilities.json")).unwrap();
     write("docs/runbooks/vault_deleted.md", "# Vault deleted\n");
     write(&format!("{PLACE}/vault_deleted.rego"), &rule(SOUND));
@@ -49,18 +51,6 @@ test_a_deletion_is_found if {
 	testing.only(findings) with input as testing.call("backup.amazonaws.com:DeleteBackupVault", {})
 }
 "#;
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
 
 /// A rule about `DeleteBackupVault` with this body.
 fn rule(body: &str) -> String {
@@ -134,7 +124,7 @@ fn brief(lints: &[Lint]) -> Vec<String> {
 }
 
 #[test]
-fn the_shipped_rules_and_a_sound_one_have_no_flaw() {
+fn the_shipped_rules_and_a_sound_one_have_no_lint() {
     let shipped = check::check(&Work::all(&root().join("policies"))).unwrap();
     assert_eq!(brief(&shipped.lints), [""; 0]);
     assert!(shipped.rules >= 8);
@@ -240,7 +230,7 @@ fn an_event_without_example_is_found() {
 fn an_id_that_two_rules_have_is_found() {
     let project = project();
     let twin = project.path().join("policies/events/backup/vault_gone");
-    copy(&project.path().join(PLACE), &twin);
+    copy_folder(&project.path().join(PLACE), &twin);
     fs::rename(twin.join("vault_deleted.rego"), twin.join("vault_gone.rego")).unwrap();
     let text = rule(SOUND).replace("package events.backup.vault_deleted", "package events.backup.vault_gone");
     fs::write(twin.join("vault_gone.rego"), text).unwrap();
@@ -366,6 +356,17 @@ fn a_call_of_a_service_that_nobody_described_has_any_parameters() {
     assert_eq!(brief(&lints(project.path())), [""; 0]);
 }
 
+/// A wrong complaint would teach authors to pass over right ones.
+#[test]
+fn every_source_of_a_published_record_is_one_that_aws_has() {
+    let known = fs::read_to_string(root().join("policies/schema/sources.txt")).unwrap();
+    let known: Vec<&str> = known.lines().collect();
+    for (place, record) in published::records() {
+        let source = record["eventSource"].as_str().unwrap_or("signin.amazonaws.com");
+        assert!(known.contains(&source), "{place}: {source}");
+    }
+}
+
 #[test]
 fn an_event_that_aws_does_not_have_says_what_it_could_have_been() {
     let declaring = |events: &str| {
@@ -379,6 +380,14 @@ fn an_event_that_aws_does_not_have_says_what_it_could_have_been() {
     assert_eq!(declaring("[\"backup.amazonaws.com:DeleteBackupValt\"]"), [expected]);
     let expected = "15:AWS has no event source `backups.amazonaws.com` did you mean `backup.amazonaws.com`?";
     assert_eq!(declaring("[\"backups.amazonaws.com:DeleteBackupVault\"]"), [expected]);
+    for (misspelt, next) in [
+        ("ecs2.amazonaws.com", "did you mean `ec2.amazonaws.com`?"),
+        ("backup.amazonaws.con", "did you mean `backup.amazonaws.com`?"),
+        ("corporate-wiki.amazonaws.com", "`schema/sources.txt` lists what there is"),
+    ] {
+        let expected = format!("15:AWS has no event source `{misspelt}` {next}");
+        assert_eq!(declaring(&format!("[\"{misspelt}:DeleteBackupVault\"]")), [expected]);
+    }
     let listed = "\n#     - backup.amazonaws.com:DeleteBackupVault\n#     - s3.amazonaws.com:PutLifecycleConfiguration";
     let found = declaring(listed);
     assert!(
@@ -485,7 +494,7 @@ fn a_new_rule_passes_its_check_and_its_test_as_it_is_written() {
 }
 
 #[test]
-fn every_shipped_example_is_explained_as_the_engine_judges_it() {
+fn every_shipped_example_is_explained_as_the_engine_evaluates_it() {
     let work = Work::all(&root().join("policies"));
     for entry in shipped().rules() {
         let place = entry.entrypoint.trim_end_matches("/findings");
@@ -510,7 +519,7 @@ fn an_explanation_names_the_line_and_what_was_found_there() {
     let entry = shipped().rules().iter().find(|entry| entry.rule.id == "BKP-01").unwrap();
     let event = serde_json::json!({"eventSource": "backup.amazonaws.com", "eventName": "ListBackupVaults"});
     let explained = explain::explain(&work, shipped(), entry, &serde_json::json!({"event": event}), now()).unwrap();
-    assert!(!explained.wanted && explained.bodies.len() == 2);
+    assert!(!explained.asked_for_it && explained.bodies.len() == 2);
     for body in explained.bodies {
         let reason = body.failed.unwrap();
         assert_eq!(reason.at.text, "_by_hand");
@@ -753,18 +762,46 @@ fn an_example_says_what_it_expects_and_only_what_the_agent_cannot_derive() {
         (serde_json::json!({"event": {"eventName": "X"}}), "the record has no usable `event"),
         (serde_json::json!({"name": "x"}), "neither a CloudTrail record"),
         (
-            serde_json::json!({"resource": {"arn": "arn:aws:sqs:eu-west-1:1:q", "live": {}}}),
+            serde_json::json!({"resource": {"arn": "arn:aws:sqs:eu-west-1:1:q", "responses": {}}}),
             "names no resource of a known kind",
         ),
-        (
-            serde_json::json!({"arn": "arn:aws:s3:::b", "live": {"versionning": "Enabled"}}),
-            "`live` has no `versionning`; did you mean `versioning`?",
-        ),
+        (serde_json::json!({"arn": "arn:aws:s3:::b", "live": {}}), "unknown field `live`, expected one of"),
     ];
     for (document, complaint) in wrong {
         let found = with("fires.json", document);
         assert!(found[0].starts_with("document 1: ") && found[0].contains(complaint), "{complaint}: {found:?}");
     }
+}
+
+#[test]
+fn a_resource_s_example_is_what_aws_responds() {
+    let examples = |change: &dyn Fn(&mut serde_json::Value)| {
+        let responses = serde_json::json!({
+            "GetBucketVersioning": {"Status": "Suspended"},
+            "GetBucketLifecycleConfiguration": {"Error": {"Code": "NoSuchLifecycleConfiguration"}},
+            "GetBucketTagging": {"TagSet": [{"Key": "owner", "Value": "shop"}]},
+        });
+        let mut example = serde_json::json!({"resource": {"arn": "arn:aws:s3:::invoices", "responses": responses}});
+        change(&mut example);
+        documents::examples(&serde_json::json!([example]).to_string()).map_err(|(_, problem)| problem)
+    };
+    let document = examples(&|_| {}).unwrap().remove(0).document;
+    assert_eq!(document["resource"]["live"]["versioning"], "Suspended");
+    assert_eq!((&document["resource"]["tags"]["owner"], &document["desired"]), (&"shop".into(), &().into()));
+    let wrong = |change: &dyn Fn(&mut serde_json::Value)| examples(change).unwrap_err();
+    let asked = "the agent asks for what no response is there to: `GetBucketTagging` of invoices in eu-west-1";
+    assert!(wrong(&|one| drop(responses(one).remove("GetBucketTagging"))).ends_with(asked));
+    let misspelt = wrong(&|one| drop(responses(one).insert("GetBucketVersionning".into(), serde_json::json!({}))));
+    assert!(misspelt.ends_with("no call `GetBucketVersionning`; did you mean `GetBucketVersioning`?"), "{misspelt}");
+    let misspelt = wrong(&|one| responses(one)["GetBucketVersioning"] = serde_json::json!({"Statsu": "Enabled"}));
+    assert!(misspelt.ends_with("`the response` has no `Statsu`; did you mean `Status`?"), "{misspelt}");
+    let refused = serde_json::json!({"Error": {"Code": "AccessDenied"}});
+    let refused = wrong(&|one| responses(one)["GetBucketVersioning"] = refused.clone());
+    assert!(refused.ends_with("not allowed to call `s3:GetBucketVersioning` on `invoices`"), "{refused}");
+}
+
+fn responses(example: &mut serde_json::Value) -> &mut serde_json::Map<String, serde_json::Value> {
+    example["resource"]["responses"].as_object_mut().unwrap()
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use keepwatch::author::{Work, check};
 use keepwatch::policy::Policies;
-use keepwatch::policy::author::{Work, check};
 use tempfile::TempDir;
 
 use super::policy_author::{PLACE, keepwatch, project};
@@ -54,7 +54,7 @@ fn a_strategy_that_would_declare_nothing_is_refused_by_check_and_build() {
         ("{\n  \"resorces\": []\n}\n".to_owned(), "2:12", "unknown field `resorces`, expected one of"),
         ("[1, 2]".to_owned(), "1:", "it is no object, so it declares nothing"),
         ("{}".to_owned(), "1:2", "missing field `resources`"),
-        (clause(", \"region\": \"eu-wset-1\""), "3:", "`eu-wset-1` is no Region of AWS"),
+        (clause(", \"region\": \"eu-wset-1\""), "3:", "`eu-wset-1` is not the name of a Region"),
         (clause(", \"acount\": \"111122223333\""), "3:", "unknown field `acount`"),
         (
             clause("").replace("\"desired\": {}", "\"desired\": {\"class\": \"sorce\"}"),
@@ -63,7 +63,7 @@ fn a_strategy_that_would_declare_nothing_is_refused_by_check_and_build() {
         ),
         (
             clause("").replace("{}", "{\"lifecycle\": [{\"noncurent_days\": 3}]}"),
-            "3:",
+            "4:3",
             "unknown field `noncurent_days`",
         ),
     ] {

@@ -28,9 +28,9 @@ impl<C> ServiceClient<C> {
         Self { client, session: None }
     }
 
-    /// A client whose credentials come from a session.
-    pub const fn with(client: C, session: Arc<Session>) -> Self {
-        Self { client, session: Some(session) }
+    /// A client whose credentials come from a session, if there is one.
+    pub const fn with(client: C, session: Option<Arc<Session>>) -> Self {
+        Self { client, session }
     }
 
     /// Makes a call, spelt as IAM spells its action, on a target.

@@ -12,7 +12,7 @@ use crate::domain::region::Region;
 /// The clients of one account and Region, each made when first needed.
 pub(super) struct Clients {
     settings: SdkSettings,
-    session: Arc<Session>,
+    session: Option<Arc<Session>>,
     backup: OnceLock<ServiceClient<aws_sdk_backup::Client>>,
     cloudtrail: OnceLock<ServiceClient<aws_sdk_cloudtrail::Client>>,
     dynamodb: OnceLock<ServiceClient<aws_sdk_dynamodb::Client>>,
@@ -22,10 +22,11 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub fn new(settings: &SdkSettings, region: &Region, session: &Arc<Session>) -> Self {
+    /// Clients that speak with a session, or with the settings' own credentials.
+    pub fn new(settings: &SdkSettings, region: &Region, session: Option<&Arc<Session>>) -> Self {
         Self {
-            settings: settings.entered(region, session),
-            session: Arc::clone(session),
+            settings: session.map_or_else(|| settings.in_region(region), |session| settings.entered(region, session)),
+            session: session.cloned(),
             backup: OnceLock::new(),
             cloudtrail: OnceLock::new(),
             dynamodb: OnceLock::new(),
@@ -36,35 +37,35 @@ impl Clients {
     }
 
     pub fn backup(&self) -> &ServiceClient<aws_sdk_backup::Client> {
-        self.line(&self.backup, of_sdk(aws_sdk_backup::Client::new))
+        self.client(&self.backup, of_sdk(aws_sdk_backup::Client::new))
     }
 
     pub fn cloudtrail(&self) -> &ServiceClient<aws_sdk_cloudtrail::Client> {
-        self.line(&self.cloudtrail, of_sdk(aws_sdk_cloudtrail::Client::new))
+        self.client(&self.cloudtrail, of_sdk(aws_sdk_cloudtrail::Client::new))
     }
 
     pub fn dynamodb(&self) -> &ServiceClient<aws_sdk_dynamodb::Client> {
-        self.line(&self.dynamodb, of_sdk(aws_sdk_dynamodb::Client::new))
+        self.client(&self.dynamodb, of_sdk(aws_sdk_dynamodb::Client::new))
     }
 
     pub fn iam(&self) -> &ServiceClient<aws_sdk_iam::Client> {
-        self.line(&self.iam, of_sdk(aws_sdk_iam::Client::new))
+        self.client(&self.iam, of_sdk(aws_sdk_iam::Client::new))
     }
 
     pub fn kms(&self) -> &ServiceClient<aws_sdk_kms::Client> {
-        self.line(&self.kms, of_sdk(aws_sdk_kms::Client::new))
+        self.client(&self.kms, of_sdk(aws_sdk_kms::Client::new))
     }
 
     pub fn s3(&self) -> &ServiceClient<aws_sdk_s3::Client> {
-        self.line(&self.s3, SdkSettings::s3)
+        self.client(&self.s3, SdkSettings::s3)
     }
 
-    fn line<'a, C>(
+    fn client<'a, C>(
         &self,
         place: &'a OnceLock<ServiceClient<C>>,
         make: impl FnOnce(&SdkSettings) -> C,
     ) -> &'a ServiceClient<C> {
-        place.get_or_init(|| ServiceClient::with(make(&self.settings), Arc::clone(&self.session)))
+        place.get_or_init(|| ServiceClient::with(make(&self.settings), self.session.clone()))
     }
 }
 

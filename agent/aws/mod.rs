@@ -18,10 +18,12 @@ pub mod objects;
 mod organisation;
 pub mod queue;
 mod read;
+pub mod responses;
 mod s3;
 mod selectors;
 mod sessions;
 mod settings;
+mod shapes;
 mod sts;
 mod write;
 
@@ -44,9 +46,8 @@ use sessions::{AssumeRoleRequest, Session};
 pub use self::events::Rule;
 pub use self::organisation::Member;
 pub use self::read::Reader;
-pub use self::sessions::SESSION_PREFIX;
 pub use self::settings::{AccessKey, NoCredentials, SdkSettings};
-pub use self::sts::{Identity, SOURCE_IDENTITY};
+pub use self::sts::Identity;
 pub use self::write::Writer;
 
 /// AWS, as the agent reads it: with its own credentials, and through the read roles that it
@@ -147,7 +148,7 @@ impl Shared {
                 self.sts.clone(),
                 AssumeRoleRequest::read(self.settings.partition(), &self.roles, account),
             );
-            Reader::new(account.clone(), self.settings.clone(), Arc::new(session))
+            Reader::new(account.clone(), self.settings.clone(), Some(Arc::new(session)))
         };
         readers.entry(account.clone()).or_insert_with(new).clone()
     }
@@ -159,8 +160,9 @@ impl Shared {
         incident: &str,
         action: &Action,
     ) -> Result<Arc<Session>, CloudError> {
-        let pass = AssumeRoleRequest::respond(self.settings.partition(), &self.roles, &account.id, (incident, action));
-        let session = Arc::new(Session::new(self.sts.clone(), pass));
+        let request =
+            AssumeRoleRequest::respond(self.settings.partition(), &self.roles, &account.id, (incident, action));
+        let session = Arc::new(Session::new(self.sts.clone(), request));
         session.credentials().await?;
         Ok(session)
     }

@@ -22,18 +22,22 @@ pub struct Reader(Arc<Entered>);
 struct Entered {
     account: AccountId,
     settings: SdkSettings,
-    session: Arc<Session>,
+    /// `None` when the settings' own credentials are those of the account.
+    session: Option<Arc<Session>>,
     regions: Mutex<HashMap<Region, Arc<Clients>>>,
 }
 
 impl Reader {
-    pub(super) fn new(account: AccountId, settings: SdkSettings, session: Arc<Session>) -> Self {
+    pub(super) fn new(account: AccountId, settings: SdkSettings, session: Option<Arc<Session>>) -> Self {
         Self(Arc::new(Entered { account, settings, session, regions: Mutex::default() }))
     }
 
     /// Assumes the read role, if that is not done yet.
     pub(super) async fn enter(&self) -> Result<(), CloudError> {
-        self.0.session.credentials().await.map(drop)
+        match &self.0.session {
+            Some(session) => session.credentials().await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// The account that is read.
@@ -52,7 +56,7 @@ impl Reader {
         if let Some(known) = regions.get(region) {
             return Arc::clone(known);
         }
-        let new = Arc::new(Clients::new(&self.0.settings, region, &self.0.session));
+        let new = Arc::new(Clients::new(&self.0.settings, region, self.0.session.as_ref()));
         regions.insert(region.clone(), Arc::clone(&new));
         new
     }

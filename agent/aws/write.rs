@@ -26,7 +26,7 @@ impl Writer {
     }
 
     fn clients(&self, region: &Region) -> Clients {
-        Clients::new(&self.settings, region, &self.session)
+        Clients::new(&self.settings, region, Some(&self.session))
     }
 }
 

@@ -35,7 +35,6 @@ use crate::domain::region::Region;
 use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
-use crate::policy::author;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine::compiler;
@@ -204,13 +203,14 @@ async fn connect(config: &Config) -> Result<Aws, NoCredentials> {
 }
 
 /// Puts the agent together.
-async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
-    Ok(agent_and_look(places, cache::compiler(), started).await?.0)
+async fn agent(places: &Places, ledger: Sqlite, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
+    Ok(agent_and_look(places, ledger, cache::compiler(), started).await?.0)
 }
 
 /// The agent, and how the source of its rules looked.
 async fn agent_and_look(
     places: &Places,
+    ledger: Sqlite,
     compiler: Compiler,
     started: Instant,
 ) -> anyhow::Result<(Agent<Aws, Sqlite>, Fingerprint)> {
@@ -227,7 +227,6 @@ async fn agent_and_look(
     let origins = Origins::open(&config.notify.ip_database)?;
     let clouds = connect(&config).await?;
     let door = WriteDoor::new(clouds.write_access());
-    let ledger = open_store(&places.store)?;
     let (rules, fingerprint) = match early {
         Some(loading) => loading.await??,
         None => {
@@ -256,12 +255,24 @@ async fn agent_and_look(
     Ok((agent, fingerprint))
 }
 
-/// Whether every rule that accounts.toml wants in shadow is there: one that is misspelt would act.
+/// Whether every rule that accounts.toml wants in shadow is there.
 fn known_shadows(rules: &RuleSet, ids: &BTreeSet<String>) -> anyhow::Result<()> {
-    let Some(unknown) = rules.unknown_ids(ids).next() else { return Ok(()) };
-    let known = rules.policies.rules().iter().map(|entry| entry.rule.id.as_str());
-    let meant = author::nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
-    anyhow::bail!("`shadow_rules` in accounts.toml names `{unknown}`, and the policies have no such rule{meant}")
+    rules.unknown_shadow(ids).map_or(Ok(()), |missing| anyhow::bail!(missing))
+}
+
+/// The rules that the agent would load from a source; what is in S3 takes credentials.
+async fn rules_at(source: &Source, config: &Config, aws: Option<&Aws>) -> anyhow::Result<(RuleSet, Fingerprint)> {
+    let (settings, compiler) = (config.policies.clone(), cache::compiler());
+    match (source, aws) {
+        (Source::Path(path), _) => {
+            let seen = active::fetch_path_if_changed(path.clone(), &[]);
+            rules_of(source.clone(), settings, compiler, seen).await
+        }
+        (Source::S3 { .. }, Some(aws)) => {
+            rules_of(source.clone(), settings, compiler, active::fetch_if_changed(source, &[], aws)).await
+        }
+        (Source::S3 { .. }, None) => Err(anyhow::anyhow!("S3 cannot be asked without credentials")),
+    }
 }
 
 /// The rules that are seen at a source, tried and ready, and how it looked.
@@ -312,6 +323,11 @@ fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
     Sqlite::open(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
 }
 
+/// Opens the store of an agent that has run; a name that is misspelt makes no store.
+fn open_existing_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
+    Sqlite::open_existing(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
+}
+
 /// Opens the store for looking; a name that is misspelt makes no store.
 fn look_into_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
     Sqlite::open_read_only(&place.store).with_context(|| format!("cannot read the store `{}`", place.store.display()))
@@ -347,4 +363,63 @@ fn print_chain(error: &anyhow::Error) {
         text.push_str(&format!("  caused by: {cause}\n"));
     }
     let _ = std::io::stderr().write_all(text.as_bytes()); // nowhere is left to complain
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    /// The files that people read commands in.
+    fn documents() -> Vec<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = vec![root.join("README.md"), root.join("agent/author/template/runbook.md")];
+        for folder in ["docs", "docs/runbooks", "deploy"] {
+            let entries = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+            files.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+        }
+        files
+    }
+
+    /// The commands on a line: those to be copied, and those that only stand in a sentence.
+    fn commands(line: &str) -> (Option<&str>, impl Iterator<Item = &str>) {
+        let whole = line.starts_with("keepwatch ").then(|| line.split(" #").next().unwrap());
+        (whole, line.split('`').skip(1).step_by(2).filter(|code| code.starts_with("keepwatch ")))
+    }
+
+    /// Why nobody could run a command; in a sentence its arguments may be left out.
+    fn mistake(command: &str, in_sentence: bool) -> Option<String> {
+        let left_out = [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+        let error = Cli::try_parse_from(command.split_whitespace()).err()?;
+        (!in_sentence || !left_out.contains(&error.kind())).then(|| error.to_string())
+    }
+
+    #[test]
+    fn every_command_in_a_document_is_one_that_there_is() {
+        let mut found = 0;
+        for path in documents() {
+            let is_runbook = path.parent().is_some_and(|folder| folder.ends_with("runbooks"));
+            for (line, number) in fs::read_to_string(&path).unwrap().lines().zip(1..) {
+                let (whole, spans) = commands(line);
+                let whole = whole.into_iter().map(|command| (command, false));
+                for (command, in_sentence) in whole.chain(spans.map(|command| (command, !is_runbook))) {
+                    let mistake = mistake(command, in_sentence);
+                    assert_eq!(mistake, None, "{}:{number}: `{command}`", path.display());
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 40, "only {found} commands were found");
+    }
+
+    #[test]
+    fn a_command_that_there_is_not_is_noticed() {
+        for wrong in ["keepwatch policy chekc", "keepwatch sweep --one", "keepwatch incident show"] {
+            assert!(mistake(wrong, false).is_some(), "{wrong}");
+        }
+        assert_eq!(mistake("keepwatch undo", true), None);
+    }
 }

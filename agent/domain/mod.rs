@@ -24,4 +24,6 @@ pub mod reason;
 pub mod region;
 pub mod resource;
 pub mod response;
+pub mod spelling;
+pub mod text;
 pub mod undo;

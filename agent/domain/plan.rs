@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::account::AccountId;
 use super::action::Action;
 use super::finding::ResponseKind;
+use super::text::one_line;
 use super::undo::Undo;
 
 /// How many lines are shown of what one step changes.
@@ -54,11 +55,6 @@ impl Step {
     }
 }
 
-/// Names of rules and statements are anybody's to choose: they stay on their line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
-}
-
 /// How much more a plan may hold: it is stored as one item, whatever an attacker made the
 /// account look like.
 #[derive(Debug)]
@@ -78,9 +74,9 @@ impl Capacity {
     const BYTES: usize = 200_000;
     const STEPS: usize = 90;
 
-    /// What is left beside steps that a plan has.
+    /// What the steps that a plan has leave.
     #[must_use]
-    pub fn beside(steps: &[Step]) -> Self {
+    pub fn left_by(steps: &[Step]) -> Self {
         let taken: usize = steps.iter().map(json_bytes).sum();
         Self { bytes: Self::BYTES.saturating_sub(taken), steps: Self::STEPS.saturating_sub(steps.len()) }
     }
@@ -115,7 +111,7 @@ fn json_bytes(step: &Step) -> usize {
 pub struct Plan {
     /// The account that the case is about; its budget pays.
     pub account: AccountId,
-    /// The steps: contain, hold, restore, recover.
+    /// The steps: contain, freeze, restore, copy.
     pub steps: Vec<Step>,
     /// Whether the steps wait for approval.
     pub proposed: bool,
@@ -219,17 +215,17 @@ mod tests {
 
     #[test]
     fn what_an_attacker_made_too_large_is_restored_all_the_same() {
-        let kept = Capacity::beside(&[]).admit(step(lifecycle(10), lifecycle(300_000))).expect("it fits");
+        let kept = Capacity::left_by(&[]).admit(step(lifecycle(10), lifecycle(300_000))).expect("it fits");
         assert_eq!(kept.action, step(lifecycle(10), lifecycle(0)).action);
         assert!(kept.inverse().is_none());
     }
 
     #[test]
     fn a_plan_takes_no_more_than_can_be_stored() {
-        let mut capacity = Capacity::beside(&[step(lifecycle(100_000), lifecycle(0))]);
+        let mut capacity = Capacity::left_by(&[step(lifecycle(100_000), lifecycle(0))]);
         assert!(capacity.admit(step(lifecycle(100_000), lifecycle(0))).is_err());
         assert!(capacity.admit(step(lifecycle(0), lifecycle(0))).is_ok());
         let many = vec![examples::versioning("invoices"); 90];
-        assert!(Capacity::beside(&many).admit(examples::versioning("invoices")).is_err());
+        assert!(Capacity::left_by(&many).admit(examples::versioning("invoices")).is_err());
     }
 }

@@ -10,11 +10,11 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::author::nearest;
 use crate::domain::account::AccountId;
 use crate::domain::arn::Arn;
 use crate::domain::region::Region;
 use crate::domain::resource::{Desired, Kind};
+use crate::domain::spelling::nearest;
 
 /// What the agent reads of `data`.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +85,7 @@ pub struct Match {
     #[serde(default)]
     pub account: Option<AccountId>,
     /// Their Region; any without it.
-    #[serde(default, deserialize_with = "optional_region")]
+    #[serde(default)]
     pub region: Option<Region>,
 }
 
@@ -118,7 +118,6 @@ pub struct Schedule {
 #[serde(deny_unknown_fields, expecting = "a copy, which is an object with `region`, `vault` and `retention_days`")]
 pub struct Copy {
     /// The Region that it is made in.
-    #[serde(deserialize_with = "region")]
     pub region: Region,
     /// The vault there.
     pub vault: String,
@@ -156,7 +155,7 @@ pub struct Excluded {
     #[serde(default)]
     pub account: Option<AccountId>,
     /// Its Region; any without it.
-    #[serde(default, deserialize_with = "optional_region")]
+    #[serde(default)]
     pub region: Option<Region>,
 }
 
@@ -285,29 +284,8 @@ impl TryFrom<WrittenClause> for Clause {
     type Error = serde_json::Error;
 
     fn try_from(WrittenClause { matches, desired, why }: WrittenClause) -> Result<Self, Self::Error> {
-        let desired = Desired::read(matches.kind, desired)?;
-        if let Desired::Vault(vault) = &desired {
-            let copies = vault.copies.iter().flatten();
-            copies.map(|copy| sound(copy.region.clone())).collect::<Result<Vec<_>, _>>()?;
-        }
-        Ok(Self { matches, desired, why })
+        Ok(Self { desired: Desired::read(matches.kind, desired)?, matches, why })
     }
-}
-
-fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Region, D::Error> {
-    sound(Region::deserialize(deserializer)?)
-}
-
-fn optional_region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Region>, D::Error> {
-    Option::<Region>::deserialize(deserializer)?.map(sound).transpose()
-}
-
-/// A Region that AWS could have; a misspelt one matches nothing.
-fn sound<E: serde::de::Error>(region: Region) -> Result<Region, E> {
-    if region.is_plausible() {
-        return Ok(region);
-    }
-    Err(E::custom(format!("`{region}` is no Region of AWS, such as `eu-west-1`")))
 }
 
 /// ARNs of keys: one that is misspelt would be a list that protects none.
@@ -317,7 +295,7 @@ fn key_arns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D
         Arn::read(arn).is_some_and(|arn| {
             let region: Result<Region, _> = arn.region.parse();
             arn.service == "kms"
-                && region.is_ok_and(|region| region.is_plausible() && region.partition().name() == arn.partition)
+                && region.is_ok_and(|region| region.partition().name() == arn.partition)
                 && arn.account.parse::<AccountId>().is_ok()
                 && arn.resource.strip_prefix("key/").is_some_and(|id| !id.is_empty())
         })

@@ -3,7 +3,6 @@
 //! A rule is evaluated on one document and can reach nothing else. This module never decides
 //! what happens next: a [`Finding`] proposes, [`crate::respond::decision`] disposes.
 
-pub mod author;
 pub mod bundle;
 pub mod catalogue;
 pub mod data;
@@ -12,7 +11,7 @@ pub mod error;
 pub mod input;
 
 mod findings;
-mod refused;
+pub(crate) mod refused;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -131,7 +130,7 @@ impl Policies {
         catalogue.entries().iter().try_for_each(|entry| approval(entry, &declared))?;
         let revision = manifest.revision;
         let policies = Self(Arc::new(Loaded { catalogue, engine, data, declared, reads, digest, revision }));
-        if !policies.lay_out() {
+        if !policies.lays_out() {
             tracing::warn!(
                 "the rules' module keeps values in a way of its own and has to parse each document itself, which takes longer; was it built by another `opa`?"
             );
@@ -177,14 +176,14 @@ impl Policies {
 
     /// Whether deadlines pass: the thread that makes them pass is alive.
     #[must_use]
-    pub fn keep_deadlines(&self) -> bool {
+    pub fn keeps_deadlines(&self) -> bool {
         self.0.engine.keeps_deadlines()
     }
 
     /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
     /// so with every module of an `opa` that is known.
     #[must_use]
-    pub fn lay_out(&self) -> bool {
+    pub fn lays_out(&self) -> bool {
         self.0.engine.lays_out()
     }
 
@@ -207,9 +206,9 @@ impl Policies {
         Some(subscribers)
     }
 
-    /// The rules that ask for an act.
-    pub fn subscribers_of_event(&self, act: &EventInput<'_>) -> impl Iterator<Item = &Entry> {
-        let (source, name) = act.route();
+    /// The rules that ask for an event.
+    pub fn subscribers_of_event(&self, input: &EventInput<'_>) -> impl Iterator<Item = &Entry> {
+        let (source, name) = input.route();
         self.0.catalogue.subscribers_of_event(source, name)
     }
 
@@ -220,8 +219,8 @@ impl Policies {
 
     /// Evaluates what somebody did by the rules that asked for it.
     #[must_use]
-    pub fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
-        self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
+    pub fn evaluate_event(&self, input: &EventInput<'_>) -> Vec<Finding> {
+        self.evaluate_entries(self.subscribers_of_event(input), input, input.now)
     }
 
     /// Whether the list that a rule names holds the principal of a document.
@@ -258,7 +257,7 @@ impl Policies {
 
     /// The bare answer of any entry point of the module, a rule or not; nothing when it has
     /// none of this path.
-    fn answer(&self, path: &str, document: &Value, now: Timestamp) -> Option<Result<Vec<u8>, Failure>> {
+    pub(crate) fn answer(&self, path: &str, document: &Value, now: Timestamp) -> Option<Result<Vec<u8>, Failure>> {
         let id = self.0.engine.entrypoint(path)?;
         Some(self.0.engine.evaluation(document.to_string().into_bytes(), nanoseconds(now)).evaluate(id))
     }

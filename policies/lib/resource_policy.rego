@@ -56,16 +56,16 @@ _text(value, false) := json.marshal(value) if {
 	not is_string(value)
 } else := value
 
-# `"*"` is short for `{"AWS": "*"}`, an account's id for its root.
+# `"*"` is short for `{"AWS": "*"}`, and a root, in whichever partition, stands for its account.
 _principals(value) := {"AWS": {"*"}} if {
 	value == "*"
-} else := {kind: {_account_root(item) | some item in _set(who, false)} |
+} else := {kind: {_account(item) | some item in _set(who, false)} |
 	some kind, who in value
 }
 
-_account_root(principal) := $"arn:aws:iam::{principal}:root" if {
-	count(principal) == 12
-	is_number(to_number(principal))
+_account(principal) := parts[4] if {
+	parts := split(principal, ":")
+	[parts[0], parts[2], parts[5]] == ["arn", "iam", "root"]
 } else := principal
 
 _conditions(value) := {operator: _keys(keys) | some operator, keys in value}

@@ -18,7 +18,9 @@ same(change) if resource_policy.meaning(allow(change)) == resource_policy.meanin
 test_spelling_and_labels_mean_the_same if {
 	same({"Sid": "Two"})
 	same({"Action": ["BACKUP:copyintobackupvault"], "Resource": ["*"]})
-	same({"Principal": {"AWS": ["arn:aws:iam::222233334444:root"]}})
+	every partition in ["aws", "aws-cn", "aws-us-gov"] {
+		same({"Principal": {"AWS": [$"arn:{partition}:iam::222233334444:root"]}})
+	}
 	resource_policy.meaning({"Statement": allow({}).Statement[0], "Version": "2012-10-17"}) == resource_policy.meaning(allow({}))
 }
 
@@ -26,6 +28,8 @@ test_every_part_of_a_statement_counts if {
 	every change in [
 		{"Effect": "Deny"},
 		{"Principal": "*"},
+		{"Principal": {"AWS": "arn:aws:iam::222233334444:user/root"}},
+		{"Principal": {"AWS": "arn:aws:iam::555566667777:root"}},
 		{"Action": "backup:DeleteRecoveryPoint"},
 		{"Resource": "arn:aws:backup:eu-west-1:111122223333:recovery-point:1"},
 		{"Condition": {"Bool": {"aws:SecureTransport": "true"}}},

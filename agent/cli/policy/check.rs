@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{Meant, report};
+use crate::author::{Lint, Work, check};
 use crate::cli::{Verdict, load_config, say, say_json};
-use crate::policy::author::{Lint, Work, check, nearest};
+use crate::domain::spelling::nearest;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {

@@ -8,10 +8,10 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::author::explain;
+use crate::author::explain::{Explanation, Reason};
+use crate::author::{Work, documents};
 use crate::cli::{Verdict, load_policies, say, say_json};
-use crate::policy::author::explain;
-use crate::policy::author::explain::{Explanation, Reason};
-use crate::policy::author::{Work, documents};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -99,16 +99,16 @@ fn print(all: &[Explanation]) -> anyhow::Result<()> {
 }
 
 fn print_one(one: &Explanation) -> anyhow::Result<()> {
-    let Explanation { rule, wanted, findings, failure, agrees, bodies, .. } = one;
+    let Explanation { rule, asked_for_it, findings, failure, agrees, bodies, .. } = one;
     let findings = findings.as_deref().unwrap_or_default();
-    let wanted = if *wanted { "asked for it" } else { "did not ask for it" };
+    let asked = if *asked_for_it { "asked for it" } else { "did not ask for it" };
     let verdict = match (failure, findings.is_empty()) {
         (Some(failure), _) => format!("FAILED: {failure}"),
         (None, true) => "did not fire".to_owned(),
         (None, false) => "fired".to_owned(),
     };
     let agrees = if *agrees { "" } else { "; BUT `opa` FINDS SOMETHING ELSE" };
-    say(format!("{rule} {wanted} and {verdict}{agrees}"))?;
+    say(format!("{rule} {asked} and {verdict}{agrees}"))?;
     for finding in findings {
         say(format!("  finding: {}", text(finding, "/message")))?;
         let propose: Vec<&str> =

@@ -17,7 +17,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
 use super::{Verdict, on_runtime};
-use crate::policy::author::Work;
+use crate::author::Work;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -37,7 +37,7 @@ pub(super) enum Command {
     /// Check types down to each call's parameters, builtins, declared events, metadata,
     /// examples, and what makes a rule slow or silent.
     Check(check::Arguments),
-    /// Say which rules wanted an event, whether they fired, and where they stopped.
+    /// Say which rules asked for an event, whether they fired, and where they stopped.
     Explain(explain::Arguments),
     /// Start a rule: its folder with rule, test, fixtures and runbook.
     New(new::Arguments),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
+use crate::author::fixtures::{FIRES, SILENT};
 use crate::cli::{Verdict, say};
 
 #[derive(Debug, Args)]
@@ -41,8 +42,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     }
     runbook(folder, name, &id)?;
     say(format!(
-        "still to be recorded: `fires.json` is made up. Before the rule's mode is raised, put in its place a \
-                 real {}, and one on which the rule must be silent into `silent.json`",
+        "still to be recorded: `{FIRES}` is made up. Before the rule's mode is raised, put in its place a \
+                 real {}, and one on which the rule must be silent into `{SILENT}`",
         recorded(kind)
     ))?;
     Ok(Verdict::Well)
@@ -52,21 +53,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
 fn files(kind: &str, name: &str) -> [(String, &'static str); 4] {
     let [text, tests, input] = match kind {
         "events" => [
-            include_str!("../../policy/template/event.rego"),
-            include_str!("../../policy/template/event_test.rego"),
-            include_str!("../../policy/template/event.json"),
+            include_str!("../../author/template/event.rego"),
+            include_str!("../../author/template/event_test.rego"),
+            include_str!("../../author/template/event.json"),
         ],
         _ => [
-            include_str!("../../policy/template/resource.rego"),
-            include_str!("../../policy/template/resource_test.rego"),
-            include_str!("../../policy/template/resource.json"),
+            include_str!("../../author/template/resource.rego"),
+            include_str!("../../author/template/resource_test.rego"),
+            include_str!("../../author/template/resource.json"),
         ],
     };
     [
         (format!("{name}.rego"), text),
         (format!("{name}_test.rego"), tests),
-        ("fires.json".to_owned(), input),
-        ("silent.json".to_owned(), "[]\n"),
+        (FIRES.to_owned(), input),
+        (SILENT.to_owned(), "[]\n"),
     ]
 }
 
@@ -81,7 +82,7 @@ fn event(folder: &Path, service: &str) -> String {
 fn recorded(kind: &str) -> &'static str {
     match kind {
         "events" => "CloudTrail record of each event that it declares",
-        _ => "resource as `keepwatch sweep` reads it",
+        _ => "resource with AWS's responses, as its command line prints them",
     }
 }
 
@@ -96,7 +97,7 @@ fn runbook(folder: &Path, name: &str, id: &str) -> anyhow::Result<()> {
         return say(format!("{} exists already and is not changed", path.display()));
     }
     fs::create_dir_all(&runbooks).with_context(|| format!("cannot make `{}`", runbooks.display()))?;
-    let text = include_str!("../../policy/template/runbook.md");
+    let text = include_str!("../../author/template/runbook.md");
     write(&path, &text.replace("NEW-ID", id).replace("TITLE", &name.replace('_', " ")))
 }
 

@@ -4,9 +4,13 @@
 use anyhow::{bail, ensure};
 use clap::Args;
 
-use crate::cli::{StorePlace, Verdict, look_into_store, open_store, say, say_json};
+use crate::cli::{
+    Places, StorePlace, Verdict, connect, load_config, look_into_store, open_store, rules_at, say, say_json,
+};
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::ledger::shadow::{Demotion, Promotion, Shadowed, Shadows as _, Standing};
+use crate::policy::bundle::source::Source;
+use crate::rules::active::RuleSet;
 
 /// Arguments of `keepwatch policy shadow`.
 #[derive(Debug, Args)]
@@ -38,7 +42,7 @@ pub(in crate::cli) struct PromoteArguments {
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]
-    store: StorePlace,
+    places: Places,
 }
 
 /// Arguments of `keepwatch policy demote`.
@@ -53,7 +57,7 @@ pub(in crate::cli) struct DemoteArguments {
     #[arg(long)]
     reason: String,
     #[command(flatten)]
-    store: StorePlace,
+    places: Places,
 }
 
 /// Lists rules in shadow, or what one of them found.
@@ -96,15 +100,16 @@ fn show(found: &[Shadowed]) -> anyhow::Result<()> {
 
 /// Takes a rule out of shadow, when it has been there long enough.
 pub(super) async fn promote(arguments: &PromoteArguments) -> anyhow::Result<Verdict> {
-    let PromoteArguments { rule, days, by, accept_findings, reason, store } = arguments;
+    let PromoteArguments { rule, days, by, accept_findings, reason, places } = arguments;
     ensure!(!by.trim().is_empty(), "`--by` names who takes the rule out of shadow");
-    let looked = look_into_store(store)?;
+    let looked = look_into_store(&places.store)?;
     let standings = looked.standings().await?;
     let own = standings.iter().find(|standing| standing.watched.rule == *rule && !standing.watched.candidate);
     let Some(standing) = own else {
         if standings.iter().any(|standing| standing.watched.rule == *rule) {
             bail!("`{rule}` is in shadow with its whole bundle: publish that bundle as the active one instead");
         }
+        check_id(rule, places).await?;
         bail!("`{rule}` is not in shadow: `keepwatch policy shadow` shows what is");
     };
     say(line(standing))?;
@@ -121,20 +126,41 @@ pub(super) async fn promote(arguments: &PromoteArguments) -> anyhow::Result<Verd
     }
     let reason = reason.clone().filter(|_| *accept_findings);
     let promotion = Promotion { rule: rule.clone(), by: by.clone(), reason, days: *days };
-    open_store(store)?.promote(&promotion, now).await?;
+    open_store(&places.store)?.promote(&promotion, now).await?;
     say(format!("promoted: `{rule}` is acted on from the agent's next check on, as far as its mode allows"))?;
     Ok(Verdict::Well)
 }
 
 /// Puts a rule into shadow at once: one that is wrong must not wait for a release.
 pub(super) async fn demote(arguments: &DemoteArguments) -> anyhow::Result<Verdict> {
-    let DemoteArguments { rule, by, reason, store } = arguments;
+    let DemoteArguments { rule, by, reason, places } = arguments;
     ensure!(!by.trim().is_empty(), "`--by` names who puts the rule into shadow");
     ensure!(!reason.trim().is_empty(), "`--reason` says why the rule must not act");
+    check_id(rule, places).await?;
     let demotion = Demotion { rule: rule.clone(), by: by.clone(), reason: reason.clone() };
-    open_store(store)?.demote(&demotion, SystemClock.now()).await?;
+    open_store(&places.store)?.demote(&demotion, SystemClock.now()).await?;
     say(format!(
         "demoted: `{rule}` acts no more as soon as the agent looks again; `keepwatch policy shadow` then lists it"
     ))?;
     Ok(Verdict::Well)
+}
+
+/// Whether there is such a rule. Where the policies cannot be read it goes on, and says so: to stop
+/// a rule must not take more than the store.
+async fn check_id(rule: &str, places: &Places) -> anyhow::Result<()> {
+    match rules(places).await {
+        Ok(rules) => rules.unknown_id(rule).map_or(Ok(()), |unknown| bail!(unknown)),
+        Err(error) => say(format!("nobody checked that there is a rule `{rule}`: {error:#}")),
+    }
+}
+
+/// The rules of the agent whose places these are.
+async fn rules(places: &Places) -> anyhow::Result<RuleSet> {
+    let config = load_config(&places.config)?;
+    let source = places.policies.source(&config.policies);
+    let aws = match &source {
+        Source::Path(_) => None,
+        Source::S3 { .. } => Some(connect(&config).await?),
+    };
+    Ok(rules_at(&source, &config, aws.as_ref()).await?.0)
 }

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::Meant;
+use crate::author::trial;
+use crate::author::trial::Trial;
 use crate::cli::{Verdict, say, say_json};
 use crate::domain::clock::{Clock as _, SystemClock};
-use crate::policy::author::trial;
-use crate::policy::author::trial::Trial;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {

@@ -17,11 +17,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Meant, check, test};
+use crate::author::check::without_running;
+use crate::author::{Work, documents, explain, trial};
 use crate::cli::{Verdict, on_runtime, say};
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::policy::Policies;
-use crate::policy::author::check::without_running;
-use crate::policy::author::{Work, documents, explain, trial};
 
 /// The time between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -43,8 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let events = arguments.events.clone();
     on_runtime(async move {
         let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let watching = tokio::task::spawn_blocking(move || watch(&work, &events, &told));
+        let asked_to_stop = Arc::clone(&stop);
+        let watching = tokio::task::spawn_blocking(move || watch(&work, &events, &asked_to_stop));
         tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
         stop.store(true, Ordering::Relaxed);
         watching.await?

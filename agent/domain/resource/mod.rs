@@ -154,6 +154,12 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         of_kind!(self, Self => K::NAME)
     }
+
+    /// Its service, as ARNs spell it.
+    #[must_use]
+    pub const fn service(self) -> &'static str {
+        of_kind!(self, Self => K::SERVICE)
+    }
 }
 
 impl Place {

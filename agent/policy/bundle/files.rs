@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::build::{EXAMPLES, PARTS, names};
-use crate::policy::author::nearest;
+use crate::domain::spelling::nearest;
 use crate::policy::error::PolicyError;
 
 /// What a file of data is called.

@@ -92,11 +92,16 @@ pub fn decide(findings: &[Finding], decision_context: &DecisionContext<'_>) -> D
     decision
 }
 
-/// Contain, hold, restore, recover; nothing twice, and the stronger containment wins.
+/// Contain, freeze, restore, copy; nothing twice, and the stronger containment wins.
 fn in_order(responses: &mut Vec<Response>) {
     responses.sort_by_key(Response::rank);
-    responses.dedup_by(|later, earlier| {
-        later == earlier || matches!((&later, &earlier), (Response::Contain { .. }, Response::Contain { .. }))
+    responses
+        .dedup_by(|later, earlier| matches!((&later, &earlier), (Response::Contain { .. }, Response::Contain { .. })));
+    let mut seen = Vec::new();
+    responses.retain(|response| {
+        let is_new = !seen.contains(response);
+        seen.push(response.clone());
+        is_new
     });
 }
 
@@ -240,10 +245,13 @@ fn containable<'a>(principal: &Principal, config: &'a Config) -> Result<&'a Acco
         return Err(Because::NotContainable { principal: principal.kind });
     }
     let watched = principal.account.as_deref().and_then(|id| id.parse().ok()).and_then(|id| config.account(&id));
-    match (watched, &principal.name) {
-        (Some(home), Some(_)) => Ok(home),
-        (None, _) => Err(Because::ForeignActor),
-        (_, None) => Err(Because::NamelessActor),
+    // A role's session is denied by its unique id.
+    let is_named =
+        principal.name.is_some() && (principal.kind == PrincipalKind::IamUser || principal.unique_id.is_some());
+    match watched {
+        Some(home) if is_named => Ok(home),
+        Some(_) => Err(Because::NamelessActor),
+        None => Err(Because::ForeignActor),
     }
 }
 

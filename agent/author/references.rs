@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::ast::{self, Module, list};
-use super::{Lint, Work, nearest, style};
+use super::{Lint, Work, style};
+use crate::domain::spelling::nearest;
 
 /// The documents that the agent reads by their names, which a folder need not have.
 const OPTIONAL: [&str; 1] = ["strategies"];

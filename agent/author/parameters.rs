@@ -23,7 +23,7 @@ const OMITTED: [&str; 3] = ["omitted", "originalSize", "reason"];
 pub(super) struct Calls {
     /// The parameters of every call of the services that rules declare, by event source.
     calls: BTreeMap<String, Map<String, Value>>,
-    /// Every source that is known, declared or not.
+    /// Every event source that AWS has; empty when that is not known.
     sources: Vec<String>,
 }
 
@@ -41,9 +41,8 @@ impl Calls {
                 calls.insert(source.clone(), serde_json::from_slice(&text).unwrap_or_default());
             }
         }
-        let services = super::names(&folder.join("schema/calls"));
-        let sources = services.iter().filter_map(|file| Some(format!("{}.amazonaws.com", file.strip_suffix(".json")?)));
-        Self { calls, sources: sources.collect() }
+        let sources = fs::read_to_string(folder.join("schema/sources.txt")).unwrap_or_default();
+        Self { calls, sources: sources.lines().map(str::to_owned).collect() }
     }
 
     /// The names of a source's calls; nothing when they are not known.
@@ -51,7 +50,7 @@ impl Calls {
         self.calls.get(source).filter(|calls| !calls.is_empty()).map(|calls| calls.keys().map(String::as_str))
     }
 
-    /// The sources whose calls are known.
+    /// The event sources that AWS has; empty when that is not known.
     pub(super) fn sources(&self) -> &[String] {
         &self.sources
     }

@@ -1,12 +1,13 @@
 //! Whether AWS has the events that a rule declares.
 //!
-//! AWS has the calls in its service models (`schema/calls/`), and the events that its services
-//! write without a call. Of a service that has no file there nothing is known, and nothing said.
+//! AWS has the sources in `schema/sources.txt`, the calls in its service models
+//! (`schema/calls/`), and the events that its services write without a call. Of the calls of a
+//! service that has no file there nothing is known, and nothing said.
 
-use super::super::catalogue::{EventPattern, Name, Subscription};
 use super::described::Described;
 use super::parameters::Calls;
 use super::{Lint, nearest};
+use crate::policy::catalogue::{EventPattern, Name, Subscription};
 
 /// Events that services write into a trail without anybody's call.
 const WITHOUT_CALL: [(&str, &[&str]); 3] = [
@@ -46,10 +47,10 @@ fn unknown(rule: &Described, pattern: &EventPattern, calls: &Calls) -> Option<Li
         why: "no such event will ever come, so this part of the rule never runs".to_owned(),
         next,
     };
-    let Some(known) = names(&pattern.source, calls) else {
-        let meant = misspelt_source(&pattern.source, calls.sources())?;
-        return Some(said(format!("AWS has no event source `{}`", pattern.source), format!("did you mean `{meant}`?")));
-    };
+    if let Some(next) = misspelt_source(&pattern.source, calls.sources()) {
+        return Some(said(format!("AWS has no event source `{}`", pattern.source), next));
+    }
+    let known = names(&pattern.source, calls)?;
     if known.iter().any(|name| pattern.name.covers(&Name::Is((*name).to_owned()))) {
         return None;
     }
@@ -61,13 +62,18 @@ fn unknown(rule: &Described, pattern: &EventPattern, calls: &Calls) -> Option<Li
     Some(said(format!("AWS has no event `{pattern}`"), next))
 }
 
-/// The known source that a source is a misspelling of. Short names lie too near to each other, as
-/// those of SQS, SNS and SSM do, to tell.
-fn misspelt_source<'a>(source: &str, known: &'a [String]) -> Option<&'a str> {
-    let service = |source: &str| source.split('.').next().unwrap_or_default().to_owned();
-    let own = service(source);
-    let near = |known: &&String| own.len() > 4 && strsim::osa_distance(&own, &service(known)) <= 2;
-    known.iter().find(near).map(String::as_str)
+/// What to do about a source that AWS does not have; nothing when it has it, or nobody knows.
+fn misspelt_source(source: &str, known: &[String]) -> Option<String> {
+    if known.is_empty() || known.iter().any(|one| one == source) {
+        return None;
+    }
+    let (service, suffix) = source.split_once('.').unwrap_or((source, ""));
+    let names = known.iter().filter_map(|known| known.split('.').next());
+    Some(match nearest(service, names) {
+        Some(meant) => format!("did you mean `{meant}.amazonaws.com`?"),
+        None if suffix != "amazonaws.com" => format!("did you mean `{service}.amazonaws.com`?"),
+        None => "`schema/sources.txt` lists what there is".to_owned(),
+    })
 }
 
 /// What a source's events are called; nothing when that is not known.

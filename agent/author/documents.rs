@@ -5,18 +5,19 @@
 //! normalised, the principal resolved. Only what no record says has a default, and may be said:
 //! the account's class and tags, the moment, what a strategy declares.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::ast::{self, list};
-use super::nearest;
-
+use crate::aws::responses::{self, Responses};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::event::Event;
 use crate::domain::finding::{Finding, ResponseKind};
-use crate::domain::resource::{Desired, Kind, Target};
-use crate::policy::input::{self, EventInput};
+use crate::domain::region::Region;
+use crate::domain::resource::{Desired, Kind, Place, Target};
+use crate::policy::input::{self, EventInput, ResourceInput};
 
 /// The account that a resource is taken to be in when its ARN does not say.
 const ACCOUNT: &str = "111122223333";
@@ -88,16 +89,17 @@ struct Written {
     expect: Expectation,
 }
 
-/// A resource as AWS reports it.
+/// A resource, and what AWS responds about it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Resource {
     kind: Option<Kind>,
     arn: String,
-    region: Option<String>,
+    region: Option<Region>,
+    responses: Responses,
+    /// What AWS responds about other resources that reading this one leads to, by their ARN.
     #[serde(default)]
-    tags: Map<String, Value>,
-    live: Value,
+    elsewhere: BTreeMap<String, Responses>,
 }
 
 /// The documents in a text, in its order.
@@ -127,8 +129,9 @@ fn collect(mut value: Value, into: &mut Vec<Value>) -> Result<(), String> {
             return collect(inner.take(), into);
         }
     }
-    // Whole as rules see it, when it says who it was.
-    into.push(if value.get("principal").is_some() { value } else { document(value)?.0 });
+    // Whole as rules see it, when it says who it was or how it is.
+    let whole = value.get("principal").is_some() || value.pointer("/resource/live").is_some();
+    into.push(if whole { value } else { document(value)?.0 });
     Ok(())
 }
 
@@ -156,7 +159,7 @@ fn document(mut value: Value) -> Result<(Value, Expectation), String> {
     if value.get("eventName").is_some() {
         return of_event(value, Map::new(), None).map(|document| (document, Expectation::default()));
     }
-    if value.get("arn").is_some() && value.get("live").is_some() {
+    if value.get("arn").is_some() {
         value = json!({ "resource": value });
     }
     if value.get("event").is_none() && value.get("resource").is_none() {
@@ -187,59 +190,39 @@ fn of_resource(
     account: Map<String, Value>,
     now: Option<Timestamp>,
 ) -> Result<Value, String> {
-    let Resource { kind, arn, region, tags, live } = resource;
+    let Resource { kind, arn, region, responses, elsewhere } = resource;
+    let place = place(&arn, region)?;
+    if let Some(kind) = kind.filter(|kind| *kind != place.kind) {
+        return Err(format!("`{arn}` is the ARN of a {}, and `kind` says `{kind}`", place.kind));
+    }
+    let desired = desired.map(|desired| Desired::read(place.kind, desired)).transpose();
+    let desired = desired.map_err(|error| format!("`desired` is not what a {} can be: {error}", place.kind))?;
+    let silent = Desired::silent(place.kind);
+    let mut responses = vec![(place.clone(), responses)];
+    for (arn, about) in elsewhere {
+        responses.push((self::place(&arn, None)?, about));
+    }
+    let live = responses::live(&place, desired.as_ref().unwrap_or(&silent), &responses)?;
+    let resource = input::Resource::new(&place, &live);
+    let now = now.map_or_else(|| NOW.parse().map_err(|error| format!("{error}")), Ok)?;
+    let account = self::account(&place.account, account)?;
+    let input: ResourceInput<'_> = ResourceInput { resource, desired: desired.as_ref(), account: &account, now };
+    serde_json::to_value(input).map_err(|error| error.to_string())
+}
+
+/// Where the resource of an ARN is; a bucket's ARN does not say in which Region.
+fn place(arn: &str, region: Option<Region>) -> Result<Place, String> {
     let seen_from: AccountId = ACCOUNT.parse().map_err(|_| "no account".to_owned())?;
     let target =
-        Target::from_arn(&arn, &seen_from).ok_or_else(|| format!("`{arn}` names no resource of a known kind"))?;
-    if let Some(kind) = kind.filter(|kind| *kind != target.kind) {
-        return Err(format!("`{arn}` is the ARN of a {}, and `kind` says `{kind}`", target.kind));
-    }
-    let desired = desired.map(|desired| Desired::read(target.kind, desired)).transpose();
-    let desired = desired.map_err(|error| format!("`desired` is not what a {} can be: {error}", target.kind))?;
-    let mut live = live;
-    let schema = input::schemas().remove(format!("{}.json", target.kind).as_str()).unwrap_or_default();
-    complete(&mut live, ast::at(&schema, "/properties/resource/properties/live"), "live")?;
-    let in_arn = || target.place().map(|place| place.region.to_string());
-    let region = region.or_else(in_arn).unwrap_or_else(|| REGION.to_owned());
-    let resource = json!({"kind": target.kind, "arn": arn, "account": target.account, "region": region, "tags": tags,
-        "live": live});
-    let now = now.map_or_else(|| NOW.to_owned(), |now| now.to_string());
-    let account = self::account(&target.account, account)?;
-    Ok(json!({"resource": resource, "desired": desired, "account": account, "now": now}))
-}
-
-/// Refuses fields that the agent never hands over, and fills in what it always does and the author
-/// left out: `null` or an empty list.
-fn complete(value: &mut Value, schema: &Value, at: &str) -> Result<(), String> {
-    match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|item| complete(item, &schema["items"], at)),
-        Value::Object(fields) => {
-            let Some(known) = schema["properties"].as_object() else { return Ok(()) };
-            for (name, field) in fields.iter_mut() {
-                let Some(schema) = known.get(name) else {
-                    let meant = nearest(name, known.keys().map(String::as_str));
-                    let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-                    return Err(format!("`{at}` has no `{name}`{meant}"));
-                };
-                complete(field, schema, name)?;
-            }
-            for name in list(&schema["required"]).iter().filter_map(Value::as_str) {
-                if let (false, Some(absent)) = (fields.contains_key(name), known.get(name).and_then(absent)) {
-                    fields.insert(name.to_owned(), absent);
-                }
-            }
-            Ok(())
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-    }
-}
-
-/// What stands where nothing is, if the field may be empty.
-fn absent(schema: &Value) -> Option<Value> {
-    if schema["type"] == "array" {
-        return Some(json!([]));
-    }
-    list(&schema["anyOf"]).iter().any(|choice| choice["type"] == "null").then_some(Value::Null)
+        Target::from_arn(arn, &seen_from).ok_or_else(|| format!("`{arn}` names no resource of a known kind"))?;
+    let Target { kind, account, ref name, .. } = target.clone();
+    target.place().map_or_else(
+        || {
+            let region = region.map_or_else(|| REGION.parse().map_err(|error| format!("{error}")), Ok)?;
+            Ok(Place { kind, account, region, name: name.clone() })
+        },
+        Ok,
+    )
 }
 
 /// An account of which nothing is known but its id, with what the author says of it.
