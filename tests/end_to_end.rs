@@ -77,7 +77,7 @@ fn the_same_attack_is_stopped_in_govcloud() {
     an_attack_is_stopped_in(Partition::AwsUsGov);
 }
 
-/// In a partition where an ARN of `aws`, or a Region of it, is a stranger's.
+/// In a partition where an ARN of `aws`, or a Region of it, belongs to somebody else.
 fn an_attack_is_stopped_in(partition: Partition) {
     let lab = Lab::start_in(partition);
     let agent = lab.watch();
@@ -96,7 +96,7 @@ fn an_attack_is_stopped_in(partition: Partition) {
     lab.eventually("versioning is back", || versioning(&lab, bucket) == "Enabled");
     lab.eventually("the trail logs again", || is_logging(&lab));
     lab.eventually("the key works", || key_state(&lab) == "Enabled");
-    lab.eventually("Slack tells of all four", || {
+    lab.eventually("Slack reports all four", || {
         let said = lab.slack_text();
         ["BKP-01", "BKT-01", "LOG-01", "KMS-01"].iter().all(|rule| said.contains(rule))
     });
@@ -187,7 +187,7 @@ fn a_restore_that_cannot_be_carried_out_is_reported() {
     let suspend = json!({"Bucket": "securecart-invoices", "VersioningConfiguration": {"Status": "Suspended"}});
     lab.done(As::Attacker, "s3", "put_bucket_versioning", suspend);
     let said = "`restore` is not possible: not allowed to call `s3:GetBucketLocation`";
-    lab.eventually("people are told", || lab.slack_text().contains(said));
+    lab.eventually("responders are notified", || lab.slack_text().contains(said));
     assert!(lab.log().contains(said), "and the log says so");
 }
 
@@ -253,6 +253,27 @@ fn what_is_approved_by_a_person_is_done() {
     assert!(approved.status.success(), "{}", String::from_utf8_lossy(&approved.stderr));
     assert!(lab.responses().contains(&"StartCopyJob".to_owned()));
     assert_eq!(lab.run(&["approve", &id, "--by", "bob"]).status.code(), Some(1), "approved once");
+}
+
+#[test]
+fn what_was_only_observed_or_approved_before_is_asked_about_when_it_comes_again() {
+    let lab = Lab::start();
+    let bucket = "securecart-invoices";
+    let suspend = || {
+        let params = json!({"Bucket": bucket, "VersioningConfiguration": {"Status": "Suspended"}});
+        lab.done(As::Root(PRODUCTION), "s3", "put_bucket_versioning", params);
+        lab.run(&["sweep", "--once"])
+    };
+    lab.configure(|accounts| accounts.replacen("mode = \"enforce\"", "mode = \"observe\"", 1));
+    suspend();
+    assert_eq!(proposed(&lab), None, "it is only observed");
+    lab.configure(|accounts| accounts.replacen("mode = \"observe\"", "mode = \"approve\"", 1));
+    suspend();
+    let first = proposed(&lab).expect("a proposal");
+    assert!(lab.run(&["approve", &first, "--by", "alice"]).status.success());
+    assert_eq!(versioning(&lab, bucket), "Enabled");
+    suspend();
+    assert!(proposed(&lab).is_some_and(|again| again != first), "it was lost again");
 }
 
 fn proposed(lab: &Lab) -> Option<String> {

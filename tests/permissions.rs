@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use keepwatch::domain::action::permissions::RolePermissions;
+use keepwatch::domain::action::quarantine::user_policy;
 use keepwatch::domain::action::{Action, KeyStatus, RoleChange, RoleSession, Strength, UserChange};
 use keepwatch::domain::region::Partition;
 use keepwatch::domain::resource::bucket::{BucketChange, Versioning};
@@ -11,6 +12,8 @@ use keepwatch::domain::resource::table::TableChange;
 use keepwatch::domain::resource::trail::{TrailChange, TrailSettings};
 use keepwatch::domain::resource::vault::VaultChange;
 use keepwatch::domain::resource::{Change, Place};
+use keepwatch::rules::strategy::matches_glob;
+use serde_json::Value;
 
 const MEMBER: &str = include_str!("../deploy/member.yaml");
 
@@ -122,4 +125,25 @@ fn a_session_policy_fits_into_the_request_that_carries_it() {
     for action in every_action() {
         assert!(action.session_policy(Partition::AwsUsGov, &account).len() < 2048, "{action}");
     }
+}
+
+/// What the policies' data calls destructive.
+fn destructive() -> Vec<String> {
+    let data: Value = serde_json::from_str(include_str!("../policies/data/destructive/data.json")).unwrap();
+    let services = data["actions"].as_object().unwrap().values();
+    let actions = services.flat_map(|actions| actions.as_object().unwrap().values());
+    actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_soft_quarantine_denies_all_that_the_rules_call_destructive_and_every_way_on() {
+    let document: Value = serde_json::from_str(&user_policy(Strength::Soft)).unwrap();
+    let denied: Vec<&str> =
+        document["Statement"][0]["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect();
+    let ways_on =
+        ["sts:AssumeRoot", "sts:GetFederationToken", "iam:PassRole", "lambda:UpdateFunctionCode", "ssm:SendCommand"];
+    let wanted = destructive().into_iter().chain(ways_on.map(str::to_owned));
+    let open: Vec<String> =
+        wanted.filter(|action| !denied.iter().any(|pattern| matches_glob(pattern, action))).collect();
+    assert_eq!(open, [""; 0]);
 }

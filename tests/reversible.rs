@@ -10,7 +10,7 @@ use keepwatch::domain::action::{KeyStatus, Strength};
 use keepwatch::domain::cloud::CloudError;
 use keepwatch::domain::outcome::{Outcome, StepOutcome};
 use keepwatch::domain::plan::{Plan, Step};
-use keepwatch::domain::principal::{Flags, Principal, PrincipalKind};
+use keepwatch::domain::principal::{Principal, PrincipalKind};
 use keepwatch::domain::resource::bucket::{BucketDesired, LifecycleRule, Versioning};
 use keepwatch::domain::resource::key::KeyLive;
 use keepwatch::domain::resource::trail::{TrailDesired, TrailLive, TrailSettings};
@@ -23,6 +23,7 @@ use keepwatch::respond::plan::{DesiredStates, Planner};
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::support::builders::user;
 use crate::support::cloud::{FakeCloud, Inside, bucket};
 
 struct Declared(Desired);
@@ -48,17 +49,11 @@ fn target(kind: Kind, name: &str) -> Target {
 
 fn mallory() -> Box<Principal> {
     Box::new(Principal {
-        kind: PrincipalKind::IamUser,
         account: Some("111122223333".to_owned()),
         name: Some("mallory".to_owned()),
         arn: Some("arn:aws:iam::111122223333:user/mallory".to_owned()),
-        session: None,
         unique_id: Some("AIDAMALLORY".to_owned()),
-        access_key: None,
-        issued_at: None,
-        source_identity: None,
-        invoked_by: None,
-        flags: Flags::default(),
+        ..user()
     })
 }
 
@@ -151,6 +146,28 @@ proptest! {
         let after = run(there_and_back(response, inside.clone(), nothing(Kind::Key)));
         prop_assert_eq!(after, inside);
     }
+}
+
+#[test]
+fn a_session_of_the_same_name_that_is_issued_later_is_contained_anew() {
+    run(async {
+        let cloud = FakeCloud::default();
+        cloud.inside.lock().unwrap().roles.insert("deployer".to_owned(), BTreeMap::new());
+        let contain = |issued: &str| {
+            let session = Principal {
+                kind: PrincipalKind::AssumedRole,
+                name: Some("deployer".to_owned()),
+                unique_id: Some("AROAX:build".to_owned()),
+                issued_at: Some(issued.to_owned()),
+                ..*mallory()
+            };
+            Response::Contain { principal: Box::new(session), strength: Strength::Soft }
+        };
+        let (first, later) = (contain("1969-12-31T23:00:00Z"), contain("1970-01-01T00:00:30Z"));
+        execute(plan(&first, &cloud, &nothing(Kind::Key)).await, &cloud).await;
+        assert_eq!(plan(&first, &cloud, &nothing(Kind::Key)).await, []);
+        assert_eq!(plan(&later, &cloud, &nothing(Kind::Key)).await.len(), 1, "the denial is older than the session");
+    });
 }
 
 #[test]

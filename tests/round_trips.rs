@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::builders::copy_folder;
 use crate::support::lab::{As, Lab, PRODUCTION, REGION, SECURITY};
 
 /// An attack, and the part of the account that it, the repair and the undo change.
@@ -185,15 +186,40 @@ fn key_statuses(lab: &Lab) -> Vec<String> {
     keys.map(|key| key["Status"].as_str().unwrap().to_owned()).collect()
 }
 
-fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
+#[test]
+fn an_undo_that_failed_is_done_when_it_is_asked_for_again() {
+    let lab = Lab::start();
+    let agent = lab.agent(&[]);
+    let params = json!({"BackupVaultName": lab.world("vault"), "RecoveryPointArn": lab.recovery_point(0)});
+    lab.call(As::Attacker, "backup", "delete_recovery_point", params).unwrap();
+    lab.eventually("recorded", || lab.finished().len() == 1);
+    drop(agent);
+    let id = newest_incident(&lab);
+    let undo = || lab.run(&["undo", &id, "--by", "alice", "--with", "bob", "--json"]);
+    let role = json!({"RoleName": "KeepwatchRespond", "PolicyName": "deny"});
+    let mut deny = role.clone();
+    deny["PolicyDocument"] = json!(
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:DeleteUserPolicy","Resource":"*"}]}"#
+    );
+    lab.done(As::Root(PRODUCTION), "iam", "put_role_policy", deny);
+    let refused = undo();
+    assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stdout));
+    assert!(serde_json::from_slice::<Vec<Value>>(&refused.stdout).is_ok_and(|plans| !plans.is_empty()));
+    assert!(lab.quarantined("ci-deployer"));
+    lab.done(As::Root(PRODUCTION), "iam", "delete_role_policy", role);
+    assert!(undo().status.success());
+    assert!(!lab.quarantined("ci-deployer"));
+    assert_eq!(undo().stdout, b"[]\n", "it is undone, and nothing is left of it");
+}
+
+#[test]
+fn a_misspelt_store_or_nobody_s_name_changes_nothing() {
+    let lab = Lab::start();
+    let misspelt = lab.folder.path().join("misspelt.db");
+    for command in [["undo", "KW-7F3A2C01"], ["approve", "KW-7F3A2C01.1"], ["deny", "KW-7F3A2C01.1"]] {
+        let answer = lab.run(&[command[0], command[1], "--by", "alice", "--store", misspelt.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+        assert!(said.contains("there is no such file") && said.contains("misspelt.db"), "{said}");
+        assert!(!misspelt.exists(), "{command:?} made a store");
     }
 }

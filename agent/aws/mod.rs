@@ -44,9 +44,8 @@ use sessions::{AssumeRoleRequest, Session};
 pub use self::events::Rule;
 pub use self::organisation::Member;
 pub use self::read::Reader;
-pub use self::sessions::SESSION_PREFIX;
 pub use self::settings::{AccessKey, NoCredentials, SdkSettings};
-pub use self::sts::{Identity, SOURCE_IDENTITY};
+pub use self::sts::Identity;
 pub use self::write::Writer;
 
 /// AWS, as the agent reads it: with its own credentials, and through the read roles that it
@@ -159,8 +158,9 @@ impl Shared {
         incident: &str,
         action: &Action,
     ) -> Result<Arc<Session>, CloudError> {
-        let pass = AssumeRoleRequest::respond(self.settings.partition(), &self.roles, &account.id, (incident, action));
-        let session = Arc::new(Session::new(self.sts.clone(), pass));
+        let request =
+            AssumeRoleRequest::respond(self.settings.partition(), &self.roles, &account.id, (incident, action));
+        let session = Arc::new(Session::new(self.sts.clone(), request));
         session.credentials().await?;
         Ok(session)
     }

@@ -6,7 +6,6 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
-use jiff::Timestamp;
 
 use super::call::ServiceClient;
 use crate::config::Intake;
@@ -52,8 +51,6 @@ pub struct Received {
     pub body: String,
     /// How often it was received, this time included.
     pub received_count: u32,
-    /// When it was sent.
-    pub sent_at: Timestamp,
 }
 
 impl Queue {
@@ -79,8 +76,8 @@ impl Queue {
         wait_seconds: u32,
         hidden_seconds: u32,
     ) -> Result<Vec<Received>, CloudError> {
-        let patience = Duration::from_secs(wait_seconds.into()) + RECEIVE_GRACE;
-        let patience = TimeoutConfig::builder().operation_attempt_timeout(patience).build();
+        let timeout = Duration::from_secs(wait_seconds.into()) + RECEIVE_GRACE;
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeout).build();
         let receive = || {
             let request = self.sqs.client.receive_message().queue_url(&self.live.url);
             request
@@ -88,9 +85,8 @@ impl Queue {
                 .wait_time_seconds(whole(wait_seconds))
                 .visibility_timeout(whole(hidden_seconds))
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
                 .customize()
-                .config_override(Builder::new().timeout_config(patience.clone()))
+                .config_override(Builder::new().timeout_config(timeouts.clone()))
                 .send()
         };
         let answer = self.sqs.ask("sqs:ReceiveMessage", &self.live.name, receive).await?;
@@ -163,12 +159,10 @@ async fn address(sqs: &ServiceClient<Client>, name: &str) -> Result<Address, Clo
 }
 
 fn received(message: Message) -> Received {
-    let attribute = |name: MessageSystemAttributeName| message.attributes.as_ref()?.get(&name)?.parse::<i64>().ok();
-    let count = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
-    let sent = attribute(MessageSystemAttributeName::SentTimestamp);
+    let attributes = message.attributes.as_ref();
+    let count = attributes.and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok());
     Received {
-        received_count: count.and_then(|count| count.try_into().ok()).unwrap_or(1),
-        sent_at: sent.and_then(|sent| Timestamp::from_millisecond(sent).ok()).unwrap_or_default(),
+        received_count: count.unwrap_or(1),
         id: message.message_id.unwrap_or_default(),
         receipt: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
@@ -205,14 +199,12 @@ mod tests {
             .receipt_handle("r")
             .body("{}")
             .attributes(MessageSystemAttributeName::ApproximateReceiveCount, "3")
-            .attributes(MessageSystemAttributeName::SentTimestamp, "1700000000123")
             .build();
         let read = received(message);
         assert_eq!(
             (read.id.as_str(), read.receipt.as_str(), read.body.as_str(), read.received_count),
             ("m", "r", "{}", 3)
         );
-        assert_eq!(read.sent_at.as_millisecond(), 1_700_000_000_123);
     }
 
     #[test]

@@ -35,11 +35,11 @@ use crate::domain::region::Region;
 use crate::ledger::sqlite::Sqlite;
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
-use crate::policy::author;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::engine;
 use crate::policy::engine::Compiler;
+use crate::policy::nearest::nearest;
 use crate::respond::agent::Agent;
 use crate::respond::execute::WriteDoor;
 use crate::respond::geoip::Origins;
@@ -204,13 +204,14 @@ async fn connect(config: &Config) -> Result<Aws, NoCredentials> {
 }
 
 /// Puts the agent together.
-async fn agent(places: &Places, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
-    Ok(agent_and_look(places, cache::compiler(), started).await?.0)
+async fn agent(places: &Places, ledger: Sqlite, started: Instant) -> anyhow::Result<Agent<Aws, Sqlite>> {
+    Ok(agent_and_look(places, ledger, cache::compiler(), started).await?.0)
 }
 
 /// The agent, and how the source of its rules looked.
 async fn agent_and_look(
     places: &Places,
+    ledger: Sqlite,
     compiler: Compiler,
     started: Instant,
 ) -> anyhow::Result<(Agent<Aws, Sqlite>, Fingerprint)> {
@@ -227,7 +228,6 @@ async fn agent_and_look(
     let origins = Origins::open(&config.notify.ip_database)?;
     let clouds = connect(&config).await?;
     let door = WriteDoor::new(clouds.write_access());
-    let ledger = open_store(&places.store)?;
     let (rules, fingerprint) = match early {
         Some(loading) => loading.await??,
         None => {
@@ -260,7 +260,7 @@ async fn agent_and_look(
 fn known_shadows(rules: &RuleSet, ids: &BTreeSet<String>) -> anyhow::Result<()> {
     let Some(unknown) = rules.unknown_ids(ids).next() else { return Ok(()) };
     let known = rules.policies.rules().iter().map(|entry| entry.rule.id.as_str());
-    let meant = author::nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+    let meant = nearest(unknown, known).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
     anyhow::bail!("`shadow_rules` in accounts.toml names `{unknown}`, and the policies have no such rule{meant}")
 }
 
@@ -310,6 +310,11 @@ fn cannot_use(source: &Source) -> String {
 
 fn open_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
     Sqlite::open(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
+}
+
+/// Opens the store of an agent that has run; a name that is misspelt makes no store.
+fn open_existing_store(place: &StorePlace) -> anyhow::Result<Sqlite> {
+    Sqlite::open_existing(&place.store).with_context(|| format!("cannot open the store `{}`", place.store.display()))
 }
 
 /// Opens the store for looking; a name that is misspelt makes no store.

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{Places, Verdict, agent, say, say_json};
+use super::{Places, Verdict, agent, open_existing_store, open_store, say, say_json};
+use crate::ledger::sqlite::Sqlite;
 use crate::respond::sweep::Swept;
 
 #[derive(Debug, Args)]
@@ -23,13 +24,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
-    let agent = agent(&arguments.places, started).await?;
+    let agent = agent(&arguments.places, store(&arguments)?, started).await?;
     let swept = if arguments.dry_run {
-        let (foreseen, swept) = agent.preview().await;
+        let (dry_runs, swept) = agent.preview().await;
         if arguments.json {
-            say_json(&foreseen)?;
+            say_json(&dry_runs)?;
         } else {
-            foreseen.iter().try_for_each(say)?;
+            dry_runs.iter().try_for_each(say)?;
         }
         swept
     } else {
@@ -39,6 +40,15 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     };
     print_result(&swept, &arguments)?;
     Ok(if swept.failed.is_empty() { Verdict::Well } else { Verdict::Wrong })
+}
+
+/// The agent's store. A dry run makes none: without one, nothing was done before.
+fn store(Arguments { places, dry_run, .. }: &Arguments) -> anyhow::Result<Sqlite> {
+    match (dry_run, places.store.store.exists()) {
+        (false, _) => open_store(&places.store),
+        (true, true) => open_existing_store(&places.store),
+        (true, false) => Ok(Sqlite::open_in_memory()?),
+    }
 }
 
 fn print_result(swept: &Swept, arguments: &Arguments) -> anyhow::Result<()> {

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{Places, Verdict, agent, say, say_json};
-use crate::domain::outcome::{Outcome, StepOutcome};
+use super::{Places, Verdict, agent, open_existing_store, say, say_json};
+use crate::domain::outcome::Outcome;
 use crate::domain::plan::Plan;
 use crate::ledger::PlanRecord;
 use crate::respond::undo::Undoable;
@@ -60,47 +60,52 @@ struct How {
 
 pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
     let Arguments { id, by, with, how } = arguments;
-    let agent = agent(&how.places, started).await?;
+    let agent = agent(&how.places, open_existing_store(&how.places.store)?, started).await?;
     let people: Vec<String> = std::iter::once(by).chain(with).collect();
     let undoable = agent.undoable(&id).await?;
-    if undoable.is_empty() {
-        say(format!("nothing to undo: `{id}` changed nothing, or is undone already"))?;
-    }
     let outcomes = if how.dry_run { Vec::new() } else { agent.undo(&undoable, &people).await? };
-    let mut outcomes = outcomes.iter();
-    let mut verdict = Verdict::Well;
-    for Undoable { stored, plan } in &undoable {
-        let outcome = outcomes.next();
-        show(stored, plan, outcome, how.json)?;
-        verdict = outcome.map_or(verdict, |outcome| verdict_of(verdict, outcome));
+    if how.json {
+        let outcomes = outcomes.iter().map(Some).chain(std::iter::repeat(None));
+        let shown = undoable.iter().zip(outcomes).map(|(one, outcome)| as_json(&one.stored, &one.plan, outcome));
+        say_json(&shown.collect::<Vec<_>>())?;
+    } else if undoable.is_empty() {
+        say(format!("nothing to undo: `{id}` changed nothing, or is undone already"))?;
+    } else {
+        let mut outcomes = outcomes.iter();
+        undoable.iter().try_for_each(|Undoable { stored, plan }| show(stored, plan, outcomes.next()))?;
     }
-    Ok(verdict)
+    Ok(outcomes.iter().fold(Verdict::Well, verdict_of))
 }
 
 pub(super) async fn approve(arguments: ApproveArguments, started: Instant) -> anyhow::Result<Verdict> {
     let ApproveArguments { id, by, how } = arguments;
-    let agent = agent(&how.places, started).await?;
+    let agent = agent(&how.places, open_existing_store(&how.places.store)?, started).await?;
     if how.dry_run {
         let stored = agent.proposed(&id).await?;
-        show(&stored, &stored.plan, None, how.json)?;
+        show_approval(&stored, None, how.json)?;
         return Ok(Verdict::Well);
     }
     let (stored, outcome) = agent.approve(&id, &by).await?;
-    show(&stored, &stored.plan, Some(&outcome), how.json)?;
+    show_approval(&stored, Some(&outcome), how.json)?;
     Ok(verdict_of(Verdict::Well, &outcome))
 }
 
 pub(super) async fn deny(arguments: DenyArguments, started: Instant) -> anyhow::Result<Verdict> {
     let DenyArguments { id, by, places } = arguments;
-    let denied = agent(&places, started).await?.deny(&id, &by).await?;
+    let denied = agent(&places, open_existing_store(&places.store)?, started).await?.deny(&id, &by).await?;
     say(format!("{}: denied, nothing of it is done", denied.id))?;
     Ok(Verdict::Well)
 }
 
-fn show(stored: &PlanRecord, plan: &Plan, outcome: Option<&Outcome>, json: bool) -> anyhow::Result<()> {
-    if json {
-        return say_json(&serde_json::json!({ "plan": stored.id, "steps": plan.steps, "outcome": outcome }));
-    }
+fn as_json(stored: &PlanRecord, plan: &Plan, outcome: Option<&Outcome>) -> serde_json::Value {
+    serde_json::json!({ "plan": stored.id, "steps": plan.steps, "outcome": outcome })
+}
+
+fn show_approval(stored: &PlanRecord, outcome: Option<&Outcome>, json: bool) -> anyhow::Result<()> {
+    if json { say_json(&as_json(stored, &stored.plan, outcome)) } else { show(stored, &stored.plan, outcome) }
+}
+
+fn show(stored: &PlanRecord, plan: &Plan, outcome: Option<&Outcome>) -> anyhow::Result<()> {
     say(format!("{}:", stored.id))?;
     let mut outcomes = outcome.iter().flat_map(|outcome| &outcome.steps);
     for step in &plan.steps {
@@ -115,6 +120,5 @@ fn show(stored: &PlanRecord, plan: &Plan, outcome: Option<&Outcome>, json: bool)
 }
 
 fn verdict_of(verdict: Verdict, outcome: &Outcome) -> Verdict {
-    let failed = |step: &StepOutcome| matches!(step, StepOutcome::Failed { .. } | StepOutcome::Postponed { .. });
-    if outcome.steps.iter().any(failed) { Verdict::Wrong } else { verdict }
+    if outcome.is_whole() { verdict } else { Verdict::Wrong }
 }

@@ -4,12 +4,7 @@ use super::Config;
 use crate::domain::account::AccountId;
 use crate::domain::arn::Arn;
 use crate::domain::event::Event;
-use crate::domain::principal::{Principal, PrincipalKind};
-
-/// How the agent begins the names of its sessions.
-const AGENT_SESSION: &str = "keepwatch-";
-/// The source identity of the agent's sessions.
-const AGENT_SOURCE_IDENTITY: &str = "keepwatch";
+use crate::domain::principal::{AGENT_SESSION_PREFIX, AGENT_SOURCE_IDENTITY, Principal, PrincipalKind};
 
 impl Principal {
     /// The same principal, with what only the configuration knows: whether it is this agent
@@ -25,7 +20,7 @@ impl Principal {
     /// holds one of them must not become invisible.
     fn is_agent(&self, config: &Config) -> bool {
         let own_role = self.kind == PrincipalKind::AssumedRole && self.is_role_of(config);
-        let own_session = self.session.as_deref().is_some_and(|session| session.starts_with(AGENT_SESSION));
+        let own_session = self.session.as_deref().is_some_and(|session| session.starts_with(AGENT_SESSION_PREFIX));
         own_role && own_session && self.source_identity.as_deref() == Some(AGENT_SOURCE_IDENTITY)
     }
 
@@ -82,7 +77,7 @@ mod tests {
     #[test]
     fn the_agent_is_known_by_role_and_session_and_source_identity_together() {
         let own = examples::read("agent_session_restores_versioning")["userIdentity"].clone();
-        let config = config("");
+        let config = config("arn:aws:iam::111122223333:user/nobody");
         assert!(resolve(&own).flagged(&config).flags.agent);
         let mut another_session = own.clone();
         another_session["arn"] = json!("arn:aws:sts::111122223333:assumed-role/keepwatch-respond/mallory");

@@ -3,6 +3,7 @@
 //! Read once at the start; what it does not understand is an error that points at the line.
 //! It holds no secrets: they come from the environment or from a file.
 
+mod checks;
 mod identities;
 mod notify;
 pub mod policies;
@@ -204,7 +205,7 @@ impl Config {
     /// As [`Config::load`].
     pub fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        config.check(text)?;
+        checks::check(&config).map_err(|complaint| complaint.in_text(text))?;
         Ok(config)
     }
 
@@ -259,41 +260,6 @@ impl Config {
         self.accounts.iter_mut().for_each(|account| account.mode = Mode::Enforce);
         self
     }
-
-    /// What the types cannot say.
-    fn check(&self, text: &str) -> Result<(), String> {
-        let mut seen = BTreeSet::new();
-        for account in &self.accounts {
-            if !seen.insert(&account.id) {
-                return Err(pointed(text, account.id.as_str(), "this account id stands twice"));
-            }
-            if account.regions.is_empty() {
-                return Err(pointed(text, account.id.as_str(), "this account has no `regions`: name at least one"));
-            }
-        }
-        if let Some((word, complaint)) = self.policies.complaint() {
-            return Err(pointed(text, word, complaint));
-        }
-        if self.intake.concurrency == 0 {
-            return Err(pointed(text, "concurrency", "`concurrency` must be at least 1"));
-        }
-        Ok(())
-    }
-}
-
-/// An error text that shows the last line with this word, with a caret under it.
-fn pointed(text: &str, word: &str, complaint: &str) -> String {
-    let found = text.lines().enumerate().filter_map(|(number, line)| Some((number, line, line.find(word)?))).last();
-    let Some((number, line, column)) = found else {
-        return complaint.to_owned();
-    };
-    let number = number + 1;
-    let gutter = " ".repeat(number.to_string().len());
-    let (indent, carets) = (" ".repeat(column), "^".repeat(word.len()));
-    format!(
-        "at line {number}, column {}\n{gutter} |\n{number} | {line}\n{gutter} | {indent}{carets}\n{complaint}",
-        column + 1
-    )
 }
 
 fn default_bus() -> String {

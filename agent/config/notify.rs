@@ -39,6 +39,14 @@ pub struct Slack {
     pub signing_secret_file: Option<PathBuf>,
 }
 
+impl Slack {
+    /// Whether the channel is named by its id; a post to a name fails when the first alert comes.
+    #[must_use]
+    pub fn is_channel_id(&self) -> bool {
+        is_id(&self.channel, &['C', 'G', 'D'])
+    }
+}
+
 /// Slack's id of a person.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UserId(String);

@@ -14,6 +14,7 @@ use super::outcome::{Outcome, StepOutcome};
 use super::plan::Step;
 use super::principal::Principal;
 use super::reason::Reason;
+use super::region::Region;
 
 /// What people need to know of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +90,15 @@ impl CaseSubject {
             Self::Policies | Self::Unreadable => None,
         }
     }
+
+    /// The same, to be shortened.
+    pub fn event_mut(&mut self) -> Option<&mut EventFacts> {
+        match self {
+            Self::Event { event } => Some(event),
+            Self::Resource { cause, .. } => cause.as_deref_mut(),
+            Self::Policies | Self::Unreadable => None,
+        }
+    }
 }
 
 /// What came last in a case.
@@ -129,8 +139,8 @@ pub struct CaseRecord {
     pub account: AccountId,
     /// What people call the account.
     pub account_name: String,
-    /// Where it happened.
-    pub region: String,
+    /// Where it happened, where anybody says.
+    pub region: Option<Region>,
     /// Digest of the policy bundle that evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<String>,
@@ -221,6 +231,9 @@ pub enum DedupKey {
         arn: String,
         /// Digest of what was found.
         findings: String,
+        /// Whether it was reported.
+        #[serde(default)]
+        reported: bool,
     },
     /// The undo of a plan.
     Undo {
@@ -248,7 +261,7 @@ pub enum DedupKey {
 pub enum Recurrence {
     /// Once: an event is handled one time, however often it is delivered.
     Once,
-    /// Again when the last time is finished: drift may come back.
+    /// Again when the last time is finished: drift may come back, and an undo may have failed.
     WhenFinished,
 }
 
@@ -257,11 +270,10 @@ impl DedupKey {
     #[must_use]
     pub const fn recurrence(&self) -> Recurrence {
         match self {
-            Self::Resource { .. } | Self::ResourceApproval { .. } => Recurrence::WhenFinished,
+            Self::Resource { .. } | Self::ResourceApproval { .. } | Self::Undo { .. } => Recurrence::WhenFinished,
             Self::Event { .. }
             | Self::EventApproval { .. }
             | Self::Drift { .. }
-            | Self::Undo { .. }
             | Self::PoliciesRefused { .. }
             | Self::PoliciesOutdated { .. } => Recurrence::Once,
         }
@@ -282,7 +294,7 @@ impl fmt::Display for DedupKey {
             Self::EventApproval { event, account } => write!(f, "approval for event {event} of account {account}"),
             Self::Resource { arn } => write!(f, "resource {arn}"),
             Self::ResourceApproval { arn } => write!(f, "approval for resource {arn}"),
-            Self::Drift { arn, findings } => write!(f, "drift of {arn} ({findings})"),
+            Self::Drift { arn, findings, .. } => write!(f, "drift of {arn} ({findings})"),
             Self::Undo { plan } => write!(f, "undo of {plan}"),
             Self::PoliciesRefused { source, fingerprint } => write!(f, "policies at {source} refused ({fingerprint})"),
             Self::PoliciesOutdated { source, since } => write!(f, "policies at {source} outdated since {since}"),

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::account::AccountId;
 use super::principal::Principal;
+use super::region::Region;
 
 /// A management or data event that CloudTrail recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,16 +19,14 @@ pub struct Event {
     pub name: String,
     /// When the call was made.
     pub time: Timestamp,
-    /// `awsRegion`; empty when the record does not say.
-    pub region: String,
+    /// `awsRegion`; none when the record does not say.
+    pub region: Option<Region>,
     /// The account whose trail holds the record: `recipientAccountId`, else the caller's.
     pub account: AccountId,
     /// Whether the call only read. A record that does not say may have written.
     pub read_only: bool,
     /// `errorCode`, when the call failed; `Failure` for a sign-in that did, which has none.
     pub error_code: Option<String>,
-    /// Joins the records that one call leaves in several accounts.
-    pub shared_id: Option<String>,
     /// Where the call came from: an IP address or a service's name.
     pub source_ip: Option<String>,
     /// The caller's user agent.
@@ -39,12 +38,6 @@ pub struct Event {
 }
 
 impl Event {
-    /// What makes a delivery the same event again: `eventID` and the recipient account.
-    #[must_use]
-    pub fn key(&self) -> String {
-        format!("{}:{}", self.id, self.account)
-    }
-
     /// Whether the call did not succeed.
     #[must_use]
     pub const fn failed(&self) -> bool {

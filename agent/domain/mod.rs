@@ -24,4 +24,5 @@ pub mod reason;
 pub mod region;
 pub mod resource;
 pub mod response;
+pub mod text;
 pub mod undo;

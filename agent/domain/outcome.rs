@@ -36,6 +36,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether every step was taken, or need not be.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.steps.iter().all(|step| match step {
+            StepOutcome::Done | StepOutcome::Unverified | StepOutcome::Already | StepOutcome::Gone => true,
+            StepOutcome::Failed { .. } | StepOutcome::Postponed { .. } => false,
+        })
+    }
+
     /// Why the plan is worth another try, if it is.
     #[must_use]
     pub fn worth_retrying(&self) -> Option<&str> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::account::AccountId;
 use super::action::Action;
 use super::finding::ResponseKind;
+use super::text::one_line;
 use super::undo::Undo;
 
 /// How many lines are shown of what one step changes.
@@ -54,9 +55,55 @@ impl Step {
     }
 }
 
-/// Names of rules and statements are anybody's to choose: they stay on their line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+/// How much more a plan may hold: it is stored as one item, whatever an attacker made the
+/// account look like.
+#[derive(Debug)]
+pub struct Capacity {
+    bytes: usize,
+    steps: usize,
+}
+
+/// A step that a plan has no capacity for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLarge {
+    /// How large it is, in bytes of JSON.
+    pub bytes: usize,
+}
+
+impl Capacity {
+    const BYTES: usize = 200_000;
+    const STEPS: usize = 90;
+
+    /// What the steps that a plan has leave.
+    #[must_use]
+    pub fn left_by(steps: &[Step]) -> Self {
+        let taken: usize = steps.iter().map(json_bytes).sum();
+        Self { bytes: Self::BYTES.saturating_sub(taken), steps: Self::STEPS.saturating_sub(steps.len()) }
+    }
+
+    /// Takes a step in. One that only fits without what takes it back is not taken back: what was
+    /// there may be an attacker's, the step never is.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn admit(&mut self, mut step: Step) -> Result<Step, TooLarge> {
+        if json_bytes(&step) > self.bytes {
+            step.undo = Undo::Keep { because: "what was there is too large to be stored".to_owned() };
+        }
+        let bytes = json_bytes(&step);
+        match (self.bytes.checked_sub(bytes), self.steps.checked_sub(1)) {
+            (Some(left), Some(steps)) => {
+                *self = Self { bytes: left, steps };
+                Ok(step)
+            }
+            (None, _) | (_, None) => Err(TooLarge { bytes }),
+        }
+    }
+}
+
+/// How much a step takes up as JSON. What cannot be written does not fit either.
+fn json_bytes(step: &Step) -> usize {
+    serde_json::to_vec(step).map_or(usize::MAX, |json| json.len())
 }
 
 /// Steps, in the order in which they are taken.
@@ -64,7 +111,7 @@ fn one_line(text: &str) -> String {
 pub struct Plan {
     /// The account that the case is about; its budget pays.
     pub account: AccountId,
-    /// The steps: contain, hold, restore, recover.
+    /// The steps: contain, freeze, restore, copy.
     pub steps: Vec<Step>,
     /// Whether the steps wait for approval.
     pub proposed: bool,
@@ -86,17 +133,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::examples;
+    use crate::domain::resource::Change;
     use crate::domain::resource::bucket::{BucketChange, LifecycleRule, Versioning};
     use crate::domain::resource::vault::VaultChange;
-    use crate::domain::resource::{Change, Place};
 
     fn step<C: Into<Change>>(change: C, before: C) -> Step {
-        let (change, before) = (change.into(), before.into());
-        let account: AccountId = "111122223333".parse().expect("an id");
-        let (region, name) = ("eu-west-1".parse().unwrap(), "main".to_owned());
-        let place = Place { kind: change.kind(), account: account.clone(), region, name };
-        let undo = Undo::By { action: Action::Resource { place: place.clone(), change: before } };
-        Step { account, verb: ResponseKind::Restore, action: Action::Resource { place, change }, undo }
+        examples::step(ResponseKind::Restore, examples::change("main", change), examples::change("main", before))
     }
 
     fn shown<C: Into<Change>>(change: C, before: C) -> String {
@@ -163,5 +206,26 @@ mod tests {
         assert_eq!(lines.len(), LINES + 1);
         assert!(lines.iter().all(|line| !line.contains('\n')));
         assert_eq!(lines.last().map(String::as_str), Some("  … and 28 more"));
+    }
+
+    fn lifecycle(id_bytes: usize) -> BucketChange {
+        let rule = LifecycleRule { id: "x".repeat(id_bytes), ..LifecycleRule::default() };
+        BucketChange::SetLifecycle(vec![rule])
+    }
+
+    #[test]
+    fn what_an_attacker_made_too_large_is_restored_all_the_same() {
+        let kept = Capacity::left_by(&[]).admit(step(lifecycle(10), lifecycle(300_000))).expect("it fits");
+        assert_eq!(kept.action, step(lifecycle(10), lifecycle(0)).action);
+        assert!(kept.inverse().is_none());
+    }
+
+    #[test]
+    fn a_plan_takes_no_more_than_can_be_stored() {
+        let mut capacity = Capacity::left_by(&[step(lifecycle(100_000), lifecycle(0))]);
+        assert!(capacity.admit(step(lifecycle(100_000), lifecycle(0))).is_err());
+        assert!(capacity.admit(step(lifecycle(0), lifecycle(0))).is_ok());
+        let many = vec![examples::versioning("invoices"); 90];
+        assert!(Capacity::left_by(&many).admit(examples::versioning("invoices")).is_err());
     }
 }

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How names of the agent's sessions begin.
+pub const AGENT_SESSION_PREFIX: &str = "keepwatch-";
+/// The source identity of the agent's sessions.
+pub const AGENT_SOURCE_IDENTITY: &str = "keepwatch";
+
 /// What kind of identity made a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::account::Mode;
 use super::finding::ResponseKind;
 use super::principal::PrincipalKind;
+
+/// How long a first person's approval waits for that of a second one.
+pub const APPROVAL_HOLDS: SignedDuration = SignedDuration::from_mins(30);
 
 /// Why something was done, or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +132,18 @@ pub enum Because {
         /// Why not.
         error: String,
     },
+    /// Its step does not fit into the store.
+    TooLarge {
+        /// The response.
+        response: ResponseKind,
+        /// How large the step is, in bytes.
+        bytes: usize,
+    },
+    /// There are more findings than a case keeps.
+    FindingsLeftOut {
+        /// How many.
+        findings: usize,
+    },
     /// One of the two people that an undo takes has asked for it.
     SecondPersonNeeded {
         /// Who asked.
@@ -214,11 +230,16 @@ impl fmt::Display for Because {
             Self::BudgetUsedUp { class, used } => {
                 write!(f, "the budget is used up: {used} {class} in this account within the hour")
             }
+            Self::TooLarge { response, bytes } => {
+                write!(f, "`{response}` is not possible: its step of {bytes} bytes is more than the store keeps")
+            }
+            Self::FindingsLeftOut { findings } => write!(f, "{findings} more findings are not kept here"),
             Self::NotPossible { response, error } => write!(f, "`{response}` is not possible: {error}"),
             Self::SecondPersonNeeded { person, target, plans } => write!(
                 f,
                 "`{person}` wants to undo `{target}` ({plans} plan(s)); releasing an actor or a vault takes two people: \
-                 a second one must ask for it within 30 minutes"
+                 a second one must ask for it within {} minutes",
+                APPROVAL_HOLDS.as_mins()
             ),
             Self::DamagedEntry { number, error } => {
                 write!(f, "entry {number} of this incident is damaged in the store and cannot be shown: {error}")

@@ -94,7 +94,7 @@ pub struct Region(String);
 
 /// A text that is no Region's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not the name of an AWS Region: it takes one such as `eu-west-1`")]
+#[error("`{0}` is not the name of a Region of `aws`, `aws-cn` or `aws-us-gov`: it takes one such as `eu-west-1`")]
 pub struct NotARegion(String);
 
 impl Region {
@@ -117,13 +117,26 @@ impl Region {
     }
 }
 
+/// Whether a text has the form of a Region's name: an area of a known partition, a direction and
+/// a number. Which Regions there are, AWS alone knows.
+fn is_region(text: &str) -> bool {
+    const DIRECTIONS: [&str; 9] =
+        ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
+    const OTHER_PARTITIONS: [&str; 3] = ["us-iso", "eu-iso", "eusc-"];
+    let mut parts = text.rsplitn(3, '-');
+    let (number, direction, area) = (parts.next(), parts.next(), parts.next());
+    let is_area = |area: &str| area.len() >= 2 && area.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    number.is_some_and(|number| (1..=2).contains(&number.len()) && number.bytes().all(|digit| digit.is_ascii_digit()))
+        && direction.is_some_and(|direction| DIRECTIONS.contains(&direction))
+        && area.is_some_and(is_area)
+        && !OTHER_PARTITIONS.iter().any(|prefix| text.starts_with(prefix))
+}
+
 impl FromStr for Region {
     type Err = NotARegion;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let is_name = text.contains('-') && text.bytes().all(letter) && !text.starts_with('-') && !text.ends_with('-');
-        if is_name { Ok(Self(text.to_owned())) } else { Err(NotARegion(text.to_owned())) }
+        if is_region(text) { Ok(Self(text.to_owned())) } else { Err(NotARegion(text.to_owned())) }
     }
 }
 
@@ -170,7 +183,18 @@ mod tests {
 
     #[test]
     fn a_region_is_never_empty_and_never_something_else() {
-        for not in ["", "-", "global", "eu west-1", "EU-WEST-1", "eu-west-1-", "arn:aws"] {
+        for not in [
+            "",
+            "-",
+            "global",
+            "eu west-1",
+            "EU-WEST-1",
+            "eu-west-1-",
+            "arn:aws",
+            "eu-centrall-1",
+            "us-iso-east-1",
+            "eusc-de-east-1",
+        ] {
             assert_eq!(not.parse::<Region>(), Err(NotARegion(not.to_owned())));
             assert!(serde_json::from_value::<Region>(not.into()).is_err(), "{not}");
         }

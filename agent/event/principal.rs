@@ -9,10 +9,10 @@ use super::fields::{at, owned, text};
 use crate::domain::arn::Arn;
 use crate::domain::principal::{Flags, Principal, PrincipalKind};
 
-/// The path that IAM reserves for service-linked roles.
-const SERVICE_LINKED_PATH: &str = "/aws-service-role/";
-/// The path that IAM reserves for the roles of Identity Center.
-const SSO_PATH: &str = "/aws-reserved/sso.amazonaws.com/";
+/// How the resource of a service-linked role's ARN begins: IAM reserves the path.
+const SERVICE_LINKED_PATH: &str = "role/aws-service-role/";
+/// How the resource of an Identity Center role's ARN begins: IAM reserves the path.
+const SSO_PATH: &str = "role/aws-reserved/sso.amazonaws.com/";
 
 /// Finds out who a `userIdentity` is. Whatever it holds, somebody comes out: at worst
 /// [`PrincipalKind::Unknown`] with nothing known.
@@ -25,7 +25,8 @@ pub fn resolve(user_identity: &Value) -> Principal {
     let seen = UserIdentity { user_identity, issuer, caller, issued_by };
     let kind = seen.kind();
     let arn = seen.arn(kind);
-    let service_linked = arn.as_deref().is_some_and(|arn| arn.contains(SERVICE_LINKED_PATH));
+    let service_linked =
+        arn.as_deref().and_then(Arn::read).is_some_and(|arn| arn.resource.starts_with(SERVICE_LINKED_PATH));
     Principal {
         kind,
         account: seen.account(),
@@ -70,7 +71,7 @@ impl UserIdentity<'_> {
     /// Which kind of role: by path where the session says who issued it. A name alone is no
     /// proof, but all there is otherwise.
     fn role_kind(&self) -> PrincipalKind {
-        let path_says = |path| self.issued_by.as_ref().is_some_and(|role| role.resource.contains(path));
+        let path_says = |path| self.issued_by.as_ref().is_some_and(|role| role.resource.starts_with(path));
         let name_says = self.issued_by.is_none() && self.caller.as_ref().is_some_and(Arn::is_sso_session);
         if path_says(SERVICE_LINKED_PATH) {
             PrincipalKind::ServiceLinkedRole
@@ -217,6 +218,15 @@ mod tests {
             "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::111122223333:role/AWSServiceRoleForBackup"}}});
         let principal = resolve(&identity);
         assert_eq!((principal.kind, principal.flags.service_linked), (PrincipalKind::AssumedRole, false));
+    }
+
+    #[test]
+    fn only_a_path_that_begins_with_a_reserved_one_is_reserved() {
+        for reserved in ["aws-service-role/backup.amazonaws.com", "aws-reserved/sso.amazonaws.com"] {
+            let arn = format!("arn:aws:iam::111122223333:role/x/{reserved}/r");
+            let principal = resolve(&json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"arn": arn}}}));
+            assert_eq!((principal.kind, principal.flags.service_linked), (PrincipalKind::AssumedRole, false), "{arn}");
+        }
     }
 
     #[test]

@@ -40,12 +40,14 @@ mod tests {
     use crate::notify::examples;
 
     #[test]
-    fn a_draft_is_what_accounts_toml_understands() {
+    fn a_draft_is_what_accounts_toml_understands_once_it_says_why() {
         let now = "2026-03-01T10:00:00Z".parse().unwrap();
         let mut findings = examples::contained().findings;
         findings[0].resource = Some("arn:aws:s3:::odd\"name".to_owned());
         let draft = draft(&[findings.clone(), findings].concat(), "slack:U0ALICE", now).unwrap();
-        let config = Config::parse(&format!("{}\n{draft}", include_str!("../../accounts.toml"))).unwrap();
+        let accounts = format!("{}\n{draft}", include_str!("../../accounts.toml"));
+        assert!(Config::parse(&accounts).unwrap_err().contains("must say why"));
+        let config = Config::parse(&accounts.replace("reason = \"\"", "reason = \"a move\"")).unwrap();
         let [exemption] = config.exemptions.as_slice() else { panic!("{draft}") };
         assert_eq!((exemption.rule.as_str(), exemption.resource.as_str()), ("BKP-01", "arn:aws:s3:::odd\"name"));
         assert_eq!((exemption.owner.as_str(), exemption.expires.to_string()), ("slack:U0ALICE", "2026-03-15".into()));

@@ -10,6 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::finding::Finding;
 use crate::domain::hash;
 use crate::domain::plan::Plan;
+use crate::domain::region::Region;
 use crate::domain::resource::{Live, Place};
 use crate::ops::metrics::Stopwatch;
 use crate::rules::active::RuleSet;
@@ -43,8 +44,9 @@ impl<'a> Subject<'a> {
         format!("{}/{subject}", account.id)
     }
 
-    /// What makes the case the same case again.
-    pub(super) fn dedup_key(&self, plan: &Plan, findings: &[Finding]) -> DedupKey {
+    /// What makes the case the same case again. What was only observed is another case than what is
+    /// reported.
+    pub(super) fn dedup_key(&self, plan: &Plan, findings: &[Finding], reported: bool) -> DedupKey {
         match (self, plan.proposed, plan.steps.is_empty()) {
             (Self::Event(event), false, _) => event_key(event),
             (Self::Event(Event { id, account, .. }), true, _) => {
@@ -54,7 +56,7 @@ impl<'a> Subject<'a> {
             (Self::Resource(place, _), true, _) => DedupKey::ResourceApproval { arn: place.arn() },
             (Self::Resource(place, _), false, true) => {
                 let said: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
-                DedupKey::Drift { arn: place.arn(), findings: hash::digest(&said.join("\n")) }
+                DedupKey::Drift { arn: place.arn(), findings: hash::digest(&said.join("\n")), reported }
             }
         }
     }
@@ -69,10 +71,10 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn region(&self) -> &str {
+    const fn region(&self) -> Option<&Region> {
         match self {
-            Self::Event(event) => &event.region,
-            Self::Resource(place, _) => &place.region,
+            Self::Event(event) => event.region.as_ref(),
+            Self::Resource(place, _) => Some(&place.region),
         }
     }
 }
@@ -103,7 +105,7 @@ impl Detection<'_> {
             at,
             account: self.account.id.clone(),
             account_name: self.account.name.clone(),
-            region: self.subject.region().to_owned(),
+            region: self.subject.region().cloned(),
             bundle: Some(self.rules.policies.digest().to_owned()),
             findings: self.findings.to_vec(),
             reasons: decision.reasons.clone(),
@@ -116,6 +118,7 @@ impl Detection<'_> {
 }
 
 /// What makes an event the same event again.
-pub(super) fn event_key(event: &Event) -> DedupKey {
+#[must_use]
+pub fn event_key(event: &Event) -> DedupKey {
     DedupKey::Event { event: event.id.clone(), account: event.account.clone() }
 }

@@ -1,7 +1,7 @@
 //! The story of one resource: an event or a sweep says where to look, the live state says
 //! what is true.
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::agent::{Agent, HandleError};
 use super::detection::{Detection, Subject};
@@ -94,6 +94,12 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         if self.ledger.baseline(place).await?.is_some() {
             return Ok(());
         }
-        self.ledger.keep_baseline(place, &live.baseline(), self.clock.now()).await
+        match self.ledger.keep_baseline(place, &live.baseline(), self.clock.now()).await {
+            Err(error @ LedgerError::TooLarge { .. }) => {
+                warn!("{} gets no baseline: {error}", place.arn());
+                Ok(())
+            }
+            answer => answer,
+        }
     }
 }

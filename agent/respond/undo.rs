@@ -13,7 +13,7 @@ use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::{Because, Reason};
-use crate::ledger::{Claim, Consent, Ledger, PlanRecord, State};
+use crate::ledger::{Claim, Consent, Ledger, PlanRecord, Record, State};
 use crate::ops::metrics::Stopwatch;
 
 /// Why a plan was not taken back or approved.
@@ -35,6 +35,9 @@ pub enum UndoError {
     /// Releasing takes two people.
     #[error("releasing a quarantine or a hold takes two people: name both, `--by you --with second-person`")]
     OnePerson,
+    /// Somebody must answer for it.
+    #[error("a person is named by nothing: `--by` says who asks for it, `--with` who agrees")]
+    Nobody,
     /// Whoever did it may not say what becomes of it.
     #[error("the plan is about `{0}`: somebody else must approve, deny or undo it")]
     OwnPlan(String),
@@ -114,7 +117,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     }
 
     /// Notes that a person wants to take plans back, for people who do not come together. The
-    /// approval holds for half an hour, after a restart too, and for these plans alone.
+    /// approval holds for [`APPROVAL_HOLDS`](crate::domain::reason::APPROVAL_HOLDS), after a
+    /// restart too, and for these plans alone.
     ///
     /// # Errors
     /// When the person is who it is about, or the store fails.
@@ -136,6 +140,10 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
 
     async fn undo_one(&self, Undoable { stored, plan }: &Undoable, people: &[String]) -> Result<Outcome, UndoError> {
         let now = self.clock.now();
+        let current = self.stored(&stored.id).await?;
+        if current.state != State::Done {
+            return Err(wrong_state(&current, "it was taken back meanwhile"));
+        }
         let claim = Claim {
             key: DedupKey::Undo { plan: stored.id.clone() },
             incident: stored.incident.clone(),
@@ -145,9 +153,12 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let claimed = self.ledger.claim(&claim, now).await?;
         let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was taken back already"))?;
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
-        self.finish(&claimed, &outcome).await?;
-        let before = stored.outcome.clone().unwrap_or_default();
-        self.ledger.record(stored, &before, State::Undone, None, self.clock.now()).await?;
+        self.record_and_report(&claimed, &outcome).await?;
+        if outcome.is_whole() {
+            let before = stored.outcome.clone().unwrap_or_default();
+            let record = Record { state: State::Undone, outcome: before, report: None };
+            self.ledger.record(stored, record, self.clock.now()).await?;
+        } // else it can be undone again: what is undone already stays so
         Ok(outcome)
     }
 
@@ -165,7 +176,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             .ok_or_else(|| wrong_state(&stored, "somebody else approved it a moment ago"))?;
         taken.case = taken.case.updated(CaseUpdate::Approval, self.clock.now(), &[person.to_owned()]);
         let outcome = self.execute(&taken, &taken.plan, &Stopwatch::idle()).await;
-        self.finish(&taken, &outcome).await?;
+        self.record_and_report(&taken, &outcome).await?;
         Ok((taken, outcome))
     }
 
@@ -178,8 +189,9 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         not_by_the_actor(&stored, person)?;
         let now = self.clock.now();
         stored.case = stored.case.updated(CaseUpdate::Denial, now, &[person.to_owned()]);
-        let report = stored.report(&Outcome::default());
-        self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&report), now).await?;
+        let outcome = Outcome::default();
+        let record = Record { state: State::Denied, report: Some(stored.report(&outcome)), outcome };
+        self.ledger.record(&stored, record, now).await?;
         self.reports.notify_one();
         let closed = self.stored(id).await?;
         if closed.state == State::Denied { Ok(stored) } else { Err(wrong_state(&closed, "somebody was faster")) }
@@ -254,11 +266,14 @@ fn second_person_needed(stored: &PlanRecord, consent: &Consent, now: Timestamp) 
 /// # Errors
 /// When the person is.
 pub fn not_by_the_actor(stored: &PlanRecord, person: &str) -> Result<(), UndoError> {
+    if person.trim().is_empty() {
+        return Err(UndoError::Nobody);
+    }
     let Some(principal) = stored.case.principal() else { return Ok(()) };
     let plain = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
     let names = [&principal.name, &principal.session, &principal.source_identity];
     let is_actor = names.into_iter().flatten().any(|name| plain(name) == plain(person));
-    if is_actor && !plain(person).is_empty() { Err(UndoError::OwnPlan(person.to_owned())) } else { Ok(()) }
+    if is_actor { Err(UndoError::OwnPlan(person.to_owned())) } else { Ok(()) }
 }
 
 fn takes_two(undoable: &[Undoable]) -> bool {

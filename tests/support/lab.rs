@@ -94,6 +94,12 @@ impl Lab {
         self.folder.path().join("lab-accounts.toml")
     }
 
+    /// Changes the `accounts.toml` of whatever starts from now on.
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let accounts = std::fs::read_to_string(self.accounts()).unwrap();
+        std::fs::write(self.accounts(), change(accounts)).unwrap();
+    }
+
     /// The shipped `accounts.toml`, with the ARNs and Regions of a partition.
     fn accounts_in(&self, partition: Partition) -> String {
         let shipped = std::fs::read_to_string(root().join("accounts.toml")).unwrap();

@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 
 use super::{Meant, report, stored};
 use crate::cli::{Verdict, load_config, say, say_json};
-use crate::policy::author::{Lint, Work, check, nearest};
+use crate::policy::author::{Lint, Work, check};
+use crate::policy::nearest::nearest;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {

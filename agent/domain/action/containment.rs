@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt::{Formatter, Result as Written};
 use std::future::Future;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::quarantine::{RoleSession, Strength, is_deny_all, user_policy};
+use super::quarantine::{RoleSession, Strength, is_deny_all, session_policy, user_policy};
 use crate::domain::cloud_error::CloudError;
 use crate::domain::resource::difference::replaced;
 
@@ -219,7 +220,7 @@ impl RoleChange {
         let held = cloud.role_policies(role).await?;
         Ok(match self {
             Self::QuarantineSession { session, policy, strength } => {
-                held.get(policy).is_some_and(|document| denies(document, &session.unique_id, *strength))
+                held.get(policy).is_some_and(|document| same_document(document, &session_policy(session, *strength)))
             }
             Self::Release { policy } => !held.contains_key(policy),
         })
@@ -241,14 +242,19 @@ pub fn same_document(left: &str, right: &str) -> bool {
     parsed(left).is_some_and(|left| Some(left) == parsed(right))
 }
 
-/// Whether a document on a role denies this session at least as much.
+/// Whether a document on a role denies a session, issued at this moment, at least as much. One
+/// that somebody edited denies nothing that can be relied on.
 #[must_use]
-pub fn denies(document: &str, unique_id: &str, strength: Strength) -> bool {
-    let Ok(document) = serde_json::from_str::<Value>(document) else {
+pub fn denies(document: &str, unique_id: &str, issued: Timestamp, strength: Strength) -> bool {
+    const BEFORE: &str = "/Statement/0/Condition/DateLessThan/aws:TokenIssueTime";
+    let Ok(parsed) = serde_json::from_str::<Value>(document) else {
         return false;
     };
-    let statement = document.pointer("/Statement/0");
-    let session = statement.and_then(|statement| statement.pointer("/Condition/StringLike/aws:userid"));
-    let everything = statement.and_then(|statement| statement.get("Action")).and_then(Value::as_str) == Some("*");
-    session.and_then(Value::as_str) == Some(unique_id) && (everything || strength == Strength::Soft)
+    let Some(issued_before) = parsed.pointer(BEFORE).and_then(Value::as_str) else {
+        return false;
+    };
+    let session = RoleSession { unique_id: unique_id.to_owned(), issued_before: issued_before.to_owned() };
+    let is_ours =
+        [strength, Strength::Hard].iter().any(|held| same_document(document, &session_policy(&session, *held)));
+    is_ours && issued_before.parse::<Timestamp>().is_ok_and(|before| issued < before)
 }

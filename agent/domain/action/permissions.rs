@@ -92,26 +92,16 @@ mod tests {
 
     use super::*;
     use crate::domain::action::{RoleChange, UserChange};
+    use crate::domain::examples::{account_id, change_in};
     use crate::domain::resource::bucket::BucketChange;
     use crate::domain::resource::key::KeyChange;
     use crate::domain::resource::trail::TrailChange;
     use crate::domain::resource::vault::VaultChange;
-    use crate::domain::resource::{Change, Place};
-
-    fn account() -> AccountId {
-        "111122223333".parse().unwrap()
-    }
-
-    fn on(region: &str, change: Change) -> Action {
-        let place =
-            Place { kind: change.kind(), account: account(), region: region.parse().unwrap(), name: "org".into() };
-        Action::Resource { place, change }
-    }
 
     #[test]
     fn a_session_may_do_its_action_to_its_resource_and_nothing_else() {
-        let action = on("eu-west-1", TrailChange::SetLogging(true).into());
-        let policy: Value = serde_json::from_str(&action.session_policy(Partition::Aws, &account())).unwrap();
+        let action = change_in("eu-west-1", "org", TrailChange::SetLogging(true));
+        let policy: Value = serde_json::from_str(&action.session_policy(Partition::Aws, &account_id())).unwrap();
         let expected = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -126,7 +116,7 @@ mod tests {
     #[test]
     fn a_user_is_reached_with_and_without_a_path() {
         let action = Action::User { user: "eve".into(), change: UserChange::AttachDenyAll };
-        let arns = action.resource_arns(Partition::Aws, &account());
+        let arns = action.resource_arns(Partition::Aws, &account_id());
         assert_eq!(arns, ["arn:aws:iam::111122223333:user/eve", "arn:aws:iam::111122223333:user/*/eve"]);
     }
 
@@ -137,14 +127,14 @@ mod tests {
             let actions = [
                 Action::User { user: "main".into(), change: UserChange::AttachDenyAll },
                 Action::Role { role: "main".into(), change: RoleChange::Release { policy: "main".into() } },
-                on(&region, VaultChange::ReleaseHold { title: "main".into() }.into()),
-                on(&region, VaultChange::SetPolicy(None).into()),
-                on(&region, BucketChange::SetLifecycle(Vec::new()).into()),
-                on(&region, KeyChange::Enable.into()),
-                on(&region, TrailChange::SetLogging(true).into()),
+                change_in(&region, "org", VaultChange::ReleaseHold { title: "main".into() }),
+                change_in(&region, "org", VaultChange::SetPolicy(None)),
+                change_in(&region, "org", BucketChange::SetLifecycle(Vec::new())),
+                change_in(&region, "org", KeyChange::Enable),
+                change_in(&region, "org", TrailChange::SetLogging(true)),
             ];
             for action in actions {
-                let arns = action.resource_arns(partition, &account());
+                let arns = action.resource_arns(partition, &account_id());
                 let ours = format!("arn:{partition}:");
                 assert!(!arns.is_empty() && arns.iter().all(|arn| arn.starts_with(&ours)), "{action}: {arns:?}");
             }

@@ -5,9 +5,10 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::rows::{SqliteError, append, from_json, micros, to_json};
+use super::rows::{SqliteError, append, from_json, micros};
 use crate::domain::reason::Usage;
 use crate::domain::resource::{Desired, Kind, Place};
+use crate::ledger::item;
 
 /// See [`crate::ledger::Ledger::usage`]. A claimed plan counts before it is recorded, so
 /// that many at once cannot spend the same allowance.
@@ -74,7 +75,7 @@ pub(super) fn keep_baseline(
     desired: &Desired,
     now: Timestamp,
 ) -> Result<(), SqliteError> {
-    let text = to_json(&Baseline { kind: desired.kind(), desired })?;
+    let text = item::json("baseline", &Baseline { kind: desired.kind(), desired })?;
     if stored_baseline(db, place)?.as_ref() == Some(&text) {
         return Ok(());
     }

@@ -21,10 +21,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::chain::Entry;
-use super::{Adopted, Claim, Consent, Delivery, Incident, Ledger, LedgerError, PlanRecord, State, Thread, Usage};
+use super::{Adopted, Claim, Consent, Delivery, Incident, Ledger, LedgerError, PlanRecord, Record, Thread, Usage};
 use crate::domain::account::AccountId;
 use crate::domain::case::CaseRecord;
-use crate::domain::outcome::Outcome;
 use crate::domain::plan::Step;
 use crate::domain::resource::{Desired, Place};
 use rows::SqliteError;
@@ -55,9 +54,12 @@ impl Sqlite {
     /// Opens the store, and makes it when there is none, readable by its owner alone.
     ///
     /// # Errors
-    /// When the file cannot be used, or was written by a newer version.
+    /// When the file cannot be used, or another version of keepwatch or another program wrote it.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let operation = "open";
+        if path.exists() {
+            examine(path)?; // before anything of somebody else's is changed
+        }
         keep_private(path).map_err(|error| store(operation, error))?;
         let writer = connect(path, OpenFlags::default()).map_err(|error| error.at(operation))?;
         prepare(&writer).map_err(|error| error.at(operation))?;
@@ -67,13 +69,25 @@ impl Sqlite {
         Ok(Self::of(writer, reader, scanner))
     }
 
+    /// Opens a store that exists already.
+    ///
+    /// # Errors
+    /// When there is none, and as [`Self::open`].
+    pub fn open_existing(path: &Path) -> Result<Self, LedgerError> {
+        if path.exists() { Self::open(path) } else { Err(LedgerError::NoStore) }
+    }
+
     /// Opens a store that exists for looking only; an agent may be using it.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// When there is none, it cannot be read, or another version of keepwatch wrote it.
     pub fn open_read_only(path: &Path) -> Result<Self, LedgerError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if !path.exists() {
+            return Err(LedgerError::NoStore);
+        }
         let connection = connect(path, flags).map_err(|error| error.at("open"))?;
+        known(version(&connection).map_err(|error| error.at("open"))?)?;
         Ok(Self::single(connection))
     }
 
@@ -188,25 +202,46 @@ fn tune(connection: &Connection) -> Result<(), SqliteError> {
 fn prepare(connection: &Connection) -> Result<(), SqliteError> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    match transaction.query_row("PRAGMA user_version", [], |row| row.get(0))? {
+    match version(&transaction)? {
         0 => {
             transaction.execute_batch(SCHEMA)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
-        SCHEMA_VERSION => {}
-        version @ 1..SCHEMA_VERSION => {
-            return Err(SqliteError::damaged(
-                "schema",
-                format!(
-                    "version {version} was written by an earlier keepwatch, and this one writes {SCHEMA_VERSION}: undo \
-                     with the earlier keepwatch what must be undone, then move the file away; a new one is made"
-                ),
-            ));
-        }
-        _ => return Err(SqliteError::damaged("schema", "a newer version of keepwatch wrote it")),
+        other => known(other)?,
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Whether a file that is there is a store of this version, or empty yet.
+fn examine(path: &Path) -> Result<(), LedgerError> {
+    let look = || -> Result<(u32, bool), SqliteError> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, u32>(0))?;
+        Ok((version(&connection)?, tables > 0))
+    };
+    match look().map_err(|error| error.at("open"))? {
+        (0, false) => Ok(()),
+        (0, true) => Err(LedgerError::NotAStore),
+        (found, _) => known(found),
+    }
+}
+
+fn version(connection: &Connection) -> Result<u32, SqliteError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// Whether stores of a version can be used.
+fn known(found: u32) -> Result<(), LedgerError> {
+    let next = match found {
+        SCHEMA_VERSION => return Ok(()),
+        ..SCHEMA_VERSION => format!(
+            "this keepwatch knows none before {SCHEMA_VERSION}: undo with the earlier keepwatch what must be undone, \
+             then move the file away; `keepwatch run` makes a new one"
+        ),
+        _ => format!("this keepwatch knows none after {SCHEMA_VERSION}: use the newer keepwatch"),
+    };
+    Err(LedgerError::OtherVersion { found, next })
 }
 
 impl Ledger for Sqlite {
@@ -229,17 +264,9 @@ impl Ledger for Sqlite {
         self.scan("list unfinished plans", plans::unfinished).await
     }
 
-    async fn record(
-        &self,
-        stored: &PlanRecord,
-        outcome: &Outcome,
-        state: State,
-        report: Option<&CaseRecord>,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let record = plans::Record { outcome: outcome.clone(), state, report: report.cloned(), now };
+    async fn record(&self, stored: &PlanRecord, record: Record, now: Timestamp) -> Result<(), LedgerError> {
         let id = stored.id.clone();
-        self.write("record a plan", move |db| plans::record(db, &id, &record)).await
+        self.write("record a plan", move |db| plans::record(db, &id, &record, now)).await
     }
 
     async fn usage(&self, account: Option<&AccountId>, since: Timestamp) -> Result<Usage, LedgerError> {

@@ -2,34 +2,19 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, Row, Transaction, params};
-use serde_json::Value;
 
 use super::rows;
-use super::rows::{SqliteError, micros, to_json};
+use super::rows::{SqliteError, micros};
 use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate};
 use crate::domain::enrichment::Enrichment;
 use crate::domain::reason::{Because, Reason};
-use crate::ledger::{Delivery, Incident, Thread};
+use crate::ledger::{Delivery, Incident, Thread, item};
 
 /// Stores an update of a case for delivery.
 pub(super) fn put(db: &Transaction<'_>, incident: &Incident, case: &CaseRecord) -> Result<(), SqliteError> {
     db.prepare_cached("INSERT INTO deliveries (incident, record) VALUES (?, ?)")?
-        .execute(params![incident.id, readable(case)?])?;
+        .execute(params![incident.id, item::case(case)?])?;
     Ok(())
-}
-
-/// A case as JSON that can be read back: evidence nested so deeply that it could not is
-/// left out, or an attacker could make the alert about the attack unreadable.
-pub(super) fn readable(case: &CaseRecord) -> Result<String, SqliteError> {
-    let text = to_json(case)?;
-    if serde_json::from_str::<CaseRecord>(&text).is_ok() {
-        return Ok(text);
-    }
-    let mut shallow = case.clone();
-    for finding in &mut shallow.findings {
-        finding.evidence = Value::Null;
-    }
-    to_json(&shallow)
 }
 
 const DELIVERIES: &str = "d.number, d.record, d.tries FROM deliveries d JOIN incidents i ON i.id = d.incident";
@@ -78,7 +63,7 @@ fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> Ca
         at: incident.opened,
         account: incident.account.clone(),
         account_name: String::new(),
-        region: String::new(),
+        region: None,
         bundle: None,
         findings: Vec::new(),
         reasons: vec![Reason::general(Because::DamagedEntry { number, error: error.to_string() })],

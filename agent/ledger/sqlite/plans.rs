@@ -7,23 +7,13 @@ use serde_json::{Value, json};
 
 use super::outbox;
 use super::rows;
-use super::rows::{SqliteError, append, from_json, micros, moment, to_json, word};
+use super::rows::{SqliteError, append, from_json, micros, moment, word};
 use crate::domain::case::{CaseRecord, DedupKey, Recurrence};
-use crate::domain::outcome::Outcome;
 use crate::domain::plan::Step;
-use crate::ledger::charge;
-use crate::ledger::{Claim, Incident, PlanRecord, State, open_since};
+use crate::ledger::{Claim, Incident, PlanRecord, Record, State, charge, item, open_since};
 
 /// How long after it was proposed a plan that people denied is not proposed again.
 const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);
-
-/// What [`record`] stores.
-pub(super) struct Record {
-    pub(super) outcome: Outcome,
-    pub(super) state: State,
-    pub(super) report: Option<CaseRecord>,
-    pub(super) now: Timestamp,
-}
 
 pub(super) fn open_incident(
     db: &Connection,
@@ -42,14 +32,16 @@ pub(super) fn open_incident(
 /// See [`crate::ledger::Ledger::claim`]. The transaction holds the write lock from its
 /// start, so of two that claim one case the second sees the first one's plan.
 pub(super) fn claim(db: &Transaction<'_>, claim: &Claim, now: Timestamp) -> Result<Option<PlanRecord>, SqliteError> {
-    let key = to_json(&claim.key)?;
+    let key = item::json("dedup key", &claim.key)?;
     let latest = one(db, "WHERE p.dedup_key = ? ORDER BY p.attempt DESC LIMIT 1", [&key])?;
     match (latest.as_ref().map(|stored| stored.state), claim.key.recurrence()) {
         (Some(State::Claimed), _) => return Ok(latest),
         (Some(State::Proposed), _) | (Some(State::Done | State::Undone | State::Denied), Recurrence::Once) => {
             return Ok(None);
         }
-        (Some(State::Denied), Recurrence::WhenFinished) if is_rested(latest.as_ref(), now) => return Ok(None),
+        (Some(State::Denied), Recurrence::WhenFinished) if was_proposed_lately(latest.as_ref(), now) => {
+            return Ok(None);
+        }
         (Some(State::Done | State::Undone | State::Denied), Recurrence::WhenFinished) | (None, _) => {}
     }
     let incident = settle_incident(db, &claim.incident, now)?;
@@ -76,8 +68,8 @@ fn name(body: &mut Value, case: Option<&CaseRecord>) {
     }
 }
 
-/// Whether a case was asked about so lately that asking again would only nag.
-fn is_rested(latest: Option<&PlanRecord>, now: Timestamp) -> bool {
+/// Whether the latest plan, which people denied, was proposed so lately that asking again would only nag.
+fn was_proposed_lately(latest: Option<&PlanRecord>, now: Timestamp) -> bool {
     latest.is_some_and(|stored| now.duration_since(stored.claimed) < DENIED_FOR)
 }
 
@@ -143,8 +135,8 @@ fn insert_plan(
         attempt,
         claim.plan.account.as_str(),
         authority(claim),
-        to_json(&claim.plan)?,
-        outbox::readable(&claim.case)?,
+        item::json("plan", &claim.plan)?,
+        item::case(&claim.case)?,
         micros(now)
     ])?;
     Ok(id)
@@ -196,20 +188,21 @@ pub(super) fn extend(
     }
     let mut extended = PlanRecord { resumed: false, ..stored };
     extended.plan.steps.extend_from_slice(steps);
-    db.prepare_cached("UPDATE plans SET plan = ? WHERE id = ?")?.execute(params![to_json(&extended.plan)?, id])?;
+    db.prepare_cached("UPDATE plans SET plan = ? WHERE id = ?")?
+        .execute(params![item::json("plan", &extended.plan)?, id])?;
     insert_steps(db, id, steps)?;
     append(db, now, "extended", json!({ "plan": id, "steps": steps }))?;
     Ok(extended)
 }
 
 /// See [`crate::ledger::Ledger::record`].
-pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<(), SqliteError> {
+pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record, now: Timestamp) -> Result<(), SqliteError> {
     let stored = by_id(db, id)?.ok_or_else(|| SqliteError::damaged("plan", format!("`{id}` is not stored")))?;
     if !follows(stored.state, record.state) {
         return Ok(()); // somebody recorded it already
     }
     let outcome = (!record.outcome.steps.is_empty()).then_some(&record.outcome);
-    let outcome = outcome.map(to_json).transpose()?;
+    let outcome = outcome.map(|outcome| item::json("outcome", outcome)).transpose()?;
     db.prepare_cached("UPDATE plans SET state = ?, outcome = coalesce(?, outcome) WHERE id = ?")?.execute(params![
         word(record.state),
         outcome,
@@ -224,7 +217,7 @@ pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<
     }
     let mut body = json!({ "plan": id, "state": record.state, "outcome": record.outcome.steps });
     name(&mut body, record.report.as_ref());
-    append(db, record.now, kind(record.state), body)?;
+    append(db, now, kind(record.state), body)?;
     record.report.as_ref().map_or(Ok(()), |case| outbox::put(db, &stored.incident, case))
 }
 

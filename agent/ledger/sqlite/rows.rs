@@ -2,27 +2,21 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::store;
 use crate::domain::account::AccountId;
 use crate::ledger::chain::Entry;
-use crate::ledger::{Incident, LedgerError, State};
+use crate::ledger::{Incident, LedgerError, State, item};
 
 /// Why a call failed, before it is said what the call was for.
 #[derive(Debug)]
 pub(super) enum SqliteError {
     /// SQLite refused.
     Sql(rusqlite::Error),
-    /// A row is not what was stored.
-    Damaged {
-        /// What it should have been.
-        what: &'static str,
-        /// What is wrong with it.
-        detail: String,
-    },
+    /// What was or is to be stored is wrong.
+    Ledger(LedgerError),
 }
 
 impl From<rusqlite::Error> for SqliteError {
@@ -31,17 +25,23 @@ impl From<rusqlite::Error> for SqliteError {
     }
 }
 
+impl From<LedgerError> for SqliteError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
 impl SqliteError {
     /// The store's error for this operation.
     pub(super) fn at(self, operation: &'static str) -> LedgerError {
         match self {
             Self::Sql(error) => store(operation, error),
-            Self::Damaged { what, detail } => LedgerError::Damaged { what, detail },
+            Self::Ledger(error) => error,
         }
     }
 
     pub(super) fn damaged(what: &'static str, error: impl ToString) -> Self {
-        Self::Damaged { what, detail: error.to_string() }
+        Self::Ledger(LedgerError::Damaged { what, detail: error.to_string() })
     }
 }
 
@@ -52,10 +52,6 @@ pub(super) fn micros(moment: Timestamp) -> i64 {
 
 pub(super) fn moment(micros: i64) -> Result<Timestamp, SqliteError> {
     Timestamp::from_microsecond(micros).map_err(|error| SqliteError::damaged("moment", error))
-}
-
-pub(super) fn to_json(value: &impl Serialize) -> Result<String, SqliteError> {
-    serde_json::to_string(value).map_err(|error| SqliteError::damaged("value", error))
 }
 
 pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, SqliteError> {
@@ -111,7 +107,7 @@ pub(super) fn append(db: &Transaction<'_>, at: Timestamp, kind: &str, body: Valu
             entry.number.cast_signed(),
             entry.at.to_string(),
             entry.kind,
-            to_json(&entry.body)?,
+            item::json("ledger entry", &entry.body)?,
             entry.previous,
             entry.hash
         ])?;

@@ -7,9 +7,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::json;
 
 use super::Sqlite;
-use super::rows::{SqliteError, append, from_json, micros, moment, to_json};
+use super::rows::{SqliteError, append, from_json, micros, moment};
 use crate::domain::case::Recurrence;
 use crate::ledger::LedgerError;
+use crate::ledger::item;
 use crate::ledger::shadow::{Demotion, Promotion, Shadowed, Shadows, Standing, Watched};
 
 /// How many findings of one rule are kept; what they add up to is kept for ever.
@@ -108,11 +109,11 @@ fn keep(db: &Transaction<'_>, one: &Shadowed, now: Timestamp) -> Result<(), Sqli
             rule,
             one.candidate,
             one.bundle,
-            to_json(&one.subject)?,
+            item::json("subject", &one.subject)?,
             one.account.as_str(),
             one.principal,
             one.finding.message,
-            to_json(&one.finding)?,
+            item::finding(&one.finding)?,
             micros(now),
             anew
         ])?;

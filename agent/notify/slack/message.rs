@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::button::{Answers, Button};
+use super::button::{Answers, Button, SNOOZE};
 use crate::config::OnCall;
 use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate};
 use crate::domain::finding::Finding;
@@ -20,10 +20,10 @@ const TEXT_CHARS: usize = 2_900;
 /// Two blocks are kept: for a mention, and for saying that there is more.
 const BLOCKS: usize = 48;
 
-/// What is posted: the blocks, and the text for cases.
+/// What is posted: the blocks, and the text for notifications.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// For cases and for clients without blocks.
+    /// For notifications and for clients without blocks.
     pub text: String,
     /// Block Kit.
     pub blocks: Vec<Value>,
@@ -80,7 +80,7 @@ pub fn reply(incident: &Incident, cases: &[&CaseRecord], answers: Answers) -> Me
 
 fn alone(case: &CaseRecord, answers: Answers) -> Message {
     let text = case.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
-    let text = escape(&format!("{}: {text}", heading(case)));
+    let text = cut(&escape(&format!("{}: {text}", heading(case))), TEXT_CHARS);
     let mut blocks =
         vec![section(&format!("*{}*\n{}", heading(case), escape(&join(case.findings.iter().map(finding_line)))))];
     blocks.push(section(&join(facts(case).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));
@@ -129,7 +129,7 @@ fn waiting(plan: &str) -> Vec<Value> {
 /// A plan that waited when somebody asked to be reminded of it.
 #[must_use]
 pub fn reminder(plan: &str, case: &CaseRecord) -> Message {
-    let text = format!("an hour ago {plan} waited for approval; if it still does:");
+    let text = format!("{} h ago {plan} waited for approval; if it still does:", SNOOZE.as_hours());
     let findings = join(case.findings.iter().map(finding_line));
     let blocks = vec![section(&format!("{}\n{}", escape(&text), escape(&findings))), actions(&waiting(plan))];
     Message { text: escape(&text), blocks }

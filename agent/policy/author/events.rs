@@ -3,10 +3,10 @@
 //! AWS has the calls in its service models (`schema/calls/`), and the events that its services
 //! write without a call. Of a service that has no file there nothing is known, and nothing said.
 
-use super::super::catalogue::{EventPattern, Name, Subscription};
 use super::described::Described;
 use super::parameters::Calls;
 use super::{Lint, nearest};
+use crate::policy::catalogue::{EventPattern, Name, Subscription};
 
 /// Events that services write into a trail without anybody's call.
 const WITHOUT_CALL: [(&str, &[&str]); 3] = [

@@ -7,10 +7,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::Policies;
-use super::super::catalogue::Entry;
 use super::Lint;
 use super::documents::{self, Example};
+use crate::policy::Policies;
+use crate::policy::catalogue::Entry;
 
 /// The file of what a rule must find.
 pub const FIRES: &str = "fires.json";

@@ -1,8 +1,8 @@
 //! Whether files look as `opa fmt` writes them.
 
-use super::super::bundle::build;
-use super::super::error::PolicyError;
 use super::{Lint, Work, trial};
+use crate::policy::bundle::build;
+use crate::policy::error::PolicyError;
 
 /// The files that `opa fmt` would write otherwise. One that it cannot read is left to `opa check`.
 pub(super) fn lints(work: &Work) -> Result<Vec<Lint>, PolicyError> {

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::bundle::build::{names, places};
+use super::nearest::nearest;
 
 /// A folder of policies, and which of its rules are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,15 +128,6 @@ fn builtins_in(capabilities: &serde_json::Value) -> Vec<String> {
     builtins.iter().filter_map(|builtin| Some(builtin["name"].as_str()?.to_owned())).collect()
 }
 
-/// The name that a misspelt one most likely means.
-#[must_use]
-pub fn nearest<'a>(misspelt: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = misspelt.to_lowercase();
-    let far = (misspelt.chars().count() / 3).max(2);
-    let near = names.map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), name));
-    near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
-}
-
 /// Does a piece of work on every item, as many at once as the machine has cores; the answers
 /// stand in the order of the items. `opa` is a process, so this only waits faster.
 fn at_once<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
@@ -167,14 +159,6 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_misspelt_name_finds_its_neighbour() {
-        let names = ["backupVaultName", "recoveryPointArn", "tags"];
-        assert_eq!(nearest("recoverypointArn", names.into_iter()), Some("recoveryPointArn"));
-        assert_eq!(nearest("backupVaultNmae", names.into_iter()), Some("backupVaultName"));
-        assert_eq!(nearest("bucketPolicy", names.into_iter()), None);
-    }
 
     #[test]
     fn answers_stand_in_the_order_of_the_questions() {

@@ -92,11 +92,16 @@ pub fn decide(findings: &[Finding], decision_context: &DecisionContext<'_>) -> D
     decision
 }
 
-/// Contain, hold, restore, recover; nothing twice, and the stronger containment wins.
+/// Contain, freeze, restore, copy; nothing twice, and the stronger containment wins.
 fn in_order(responses: &mut Vec<Response>) {
     responses.sort_by_key(Response::rank);
-    responses.dedup_by(|later, earlier| {
-        later == earlier || matches!((&later, &earlier), (Response::Contain { .. }, Response::Contain { .. }))
+    responses
+        .dedup_by(|later, earlier| matches!((&later, &earlier), (Response::Contain { .. }, Response::Contain { .. })));
+    let mut seen = Vec::new();
+    responses.retain(|response| {
+        let is_new = !seen.contains(response);
+        seen.push(response.clone());
+        is_new
     });
 }
 
@@ -179,11 +184,16 @@ impl DecisionContext<'_> {
     }
 
     fn answer(&self, response: &Response, mode: Mode) -> Answer {
-        if let Response::Contain { principal, .. } = response
-            && let Err(because) = containable(principal, self.config)
-        {
-            return Answer::Leave(because);
-        }
+        let mode = match response {
+            Response::Contain { principal, .. } => match containable(principal, self.config) {
+                Err(because) => return Answer::Leave(because),
+                Ok(home) if home.mode < Mode::Approve => {
+                    return Answer::Leave(Because::AccountMode { mode: home.mode, account: home.name.clone() });
+                }
+                Ok(home) => mode.min(home.mode),
+            },
+            Response::Freeze(_) | Response::Restore(_) | Response::Copy(_) => mode,
+        };
         if mode == Mode::Approve {
             return Answer::Ask(Because::WaitsForApproval);
         }
@@ -229,16 +239,19 @@ impl DecisionContext<'_> {
     }
 }
 
-/// Whether an IAM policy can limit this principal at all, in an account that we watch.
-fn containable(principal: &Principal, config: &Config) -> Result<(), Because> {
+/// The account of ours in which an IAM policy can limit this principal: its mode counts, too.
+fn containable<'a>(principal: &Principal, config: &'a Config) -> Result<&'a Account, Because> {
     if !matches!(principal.kind, PrincipalKind::IamUser | PrincipalKind::AssumedRole) {
         return Err(Because::NotContainable { principal: principal.kind });
     }
     let watched = principal.account.as_deref().and_then(|id| id.parse().ok()).and_then(|id| config.account(&id));
-    match (watched, &principal.name) {
-        (Some(_), Some(_)) => Ok(()),
-        (None, _) => Err(Because::ForeignActor),
-        (_, None) => Err(Because::NamelessActor),
+    // A role's session is denied by its unique id.
+    let is_named =
+        principal.name.is_some() && (principal.kind == PrincipalKind::IamUser || principal.unique_id.is_some());
+    match watched {
+        Some(home) if is_named => Ok(home),
+        Some(_) => Err(Because::NamelessActor),
+        None => Err(Because::ForeignActor),
     }
 }
 
@@ -262,7 +275,7 @@ fn never(principal: &Principal, config: &Config) -> Option<Because> {
         NeverEntry::OwnRole
     } else if principal.flags.break_glass || config.never.break_glass.contains(arn) {
         NeverEntry::BreakGlass
-    } else if principal.flags.service_linked || arn.contains(":role/aws-service-role/") {
+    } else if principal.flags.service_linked {
         NeverEntry::ServiceLinked
     } else if is_role && MACHINERY.iter().any(|pattern| matches_glob(pattern, name)) {
         NeverEntry::Machinery

@@ -209,3 +209,17 @@ fn what_keepwatch_itself_did_is_recorded_and_nothing_else() {
     assert!(decision.act.is_empty() && decision.ask.is_empty(), "{decision:?}");
     assert!(says(&decision, "Keepwatch itself did it"), "{decision:?}");
 }
+
+#[test]
+fn the_mode_of_the_actor_s_own_account_counts_too() {
+    let mut guest = principal(PrincipalKind::AssumedRole, "deployer");
+    guest.account = Some("333344445555".to_owned()); // in mode `alert`
+    for (mode, acts, asks) in [(Mode::Alert, 0, 0), (Mode::Approve, 0, 1), (Mode::Enforce, 1, 0)] {
+        let decision = decided(&[finding(&[ResponseKind::Contain])], Some(guest.clone()), |config, _| {
+            let home = format!("mode = \"{mode}\"");
+            *config = Config::parse(&ACCOUNTS.replace("mode = \"alert\"", &home)).expect("valid");
+        });
+        assert_eq!((decision.act.len(), decision.ask.len()), (acts, asks), "{mode}");
+        assert_eq!(says(&decision, "account `securecart-security` is in mode `alert`"), mode == Mode::Alert);
+    }
+}

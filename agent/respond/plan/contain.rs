@@ -51,7 +51,10 @@ pub(super) async fn plan(
             };
             let held = cloud.role_policies(name).await?;
             let policy = policy_name(order.incident);
-            let quarantined = held.get(&policy).is_some_and(|document| denies(document, unique_id, order.strength));
+            // A session of the same name that was issued since is another one, and still free.
+            let issued = principal.issued_at.as_deref().and_then(|issued| issued.parse::<Timestamp>().ok());
+            let denied = |document: &String| denies(document, unique_id, issued.unwrap_or(order.now), order.strength);
+            let quarantined = held.get(&policy).is_some_and(denied);
             let step = by(
                 RoleChange::QuarantineSession { session, policy: policy.clone(), strength: order.strength },
                 RoleChange::Release { policy },

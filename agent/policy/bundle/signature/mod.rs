@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::signature::{self as crypto, UnparsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{self as crypto, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{DecodingKey, Header, TokenData, Validation};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::{Deserialize, Deserializer};
@@ -65,6 +67,20 @@ impl Algorithm {
         }
     }
 
+    const fn of_token(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::Es384 => jsonwebtoken::Algorithm::ES384,
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Rs384 => jsonwebtoken::Algorithm::RS384,
+            Self::Rs512 => jsonwebtoken::Algorithm::RS512,
+            Self::Ps256 => jsonwebtoken::Algorithm::PS256,
+            Self::Ps384 => jsonwebtoken::Algorithm::PS384,
+            Self::Ps512 => jsonwebtoken::Algorithm::PS512,
+        }
+    }
+
+    /// What a key must be one for.
     fn verifier(self) -> &'static dyn VerificationAlgorithm {
         match self {
             Self::Es256 => &crypto::ECDSA_P256_SHA256_FIXED,
@@ -124,6 +140,26 @@ impl Trust {
         crypto::ParsedPublicKey::new(algorithm.verifier(), key.as_ref())
             .map_err(|_| format!("its key is not one for {algorithm}"))?;
         Ok(Self { key, algorithm, key_id, scope })
+    }
+
+    fn decoding_key(&self) -> DecodingKey {
+        match self.algorithm {
+            Algorithm::Es256 | Algorithm::Es384 => DecodingKey::from_ec_der(&self.key),
+            Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => DecodingKey::from_rsa_der(&self.key),
+        }
+    }
+
+    /// Our algorithm alone, and no claim of JWT's: a bundle has no audience and does not expire.
+    fn validation(&self) -> Validation {
+        let mut validation = Validation::new(self.algorithm.of_token());
+        validation.required_spec_claims.clear();
+        (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
+        validation
     }
 }
 
@@ -190,14 +226,6 @@ struct Signatures {
 }
 
 #[derive(Deserialize)]
-struct Header {
-    alg: String,
-    kid: Option<String>,
-    /// Extensions that one must understand; we know none.
-    crit: Option<Value>,
-}
-
-#[derive(Deserialize)]
 struct Payload {
     files: Vec<Signed>,
     #[serde(default)]
@@ -248,34 +276,39 @@ fn open(signatures: &[u8], trust: &Trust) -> Result<Payload, Refusal> {
     let [token] = signatures.as_slice() else {
         return Err(Refusal::Format(format!("it holds {} signatures, not one", signatures.len())));
     };
-    let parts: Vec<&str> = token.split('.').collect();
-    let [header, payload, signature] = parts.as_slice() else {
-        return Err(Refusal::Format("its signature is not a JWT of three parts".to_owned()));
-    };
-    let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|error| format(&error));
-    let named: Header = serde_json::from_slice(&decode(header)?).map_err(|error| format(&error))?;
-    named.fits(trust)?;
-    let (message, signature) = (format!("{header}.{payload}"), decode(signature)?);
-    UnparsedPublicKey::new(trust.algorithm.verifier(), trust.key.as_ref())
-        .verify(message.as_bytes(), &signature)
-        .map_err(|_| Refusal::Forged)?;
-    let opened: Payload = serde_json::from_slice(&decode(payload)?).map_err(|error| format(&error))?;
-    let kid = named.kid.as_ref().or(opened.keyid.as_ref());
-    is_key(kid, trust)?;
-    Ok(opened)
+    fits(&header(token, trust)?, trust)?;
+    let opened = jsonwebtoken::decode::<Payload>(token, &trust.decoding_key(), &trust.validation());
+    let TokenData { header, claims } = opened
+        .map_err(|error| if *error.kind() == ErrorKind::InvalidSignature { Refusal::Forged } else { format(&error) })?;
+    is_key(header.kid.as_ref().or(claims.keyid.as_ref()), trust)?;
+    Ok(claims)
 }
 
-impl Header {
-    /// Says clearly what would fail anyway: our own choice of algorithm is what is used.
-    fn fits(&self, trust: &Trust) -> Result<(), Refusal> {
-        if self.alg != trust.algorithm.name() {
-            return Err(Refusal::Algorithm { found: self.alg.clone(), wanted: trust.algorithm });
-        }
-        if self.crit.is_some() {
-            return Err(Refusal::Format("it demands an extension of JWT".to_owned()));
-        }
-        is_key(self.kid.as_ref(), trust)
+/// A token's header, of which nothing is believed.
+fn header(token: &str, trust: &Trust) -> Result<Header, Refusal> {
+    jsonwebtoken::decode_header(token).map_err(|error| match unknown_algorithm(token) {
+        Some(found) => Refusal::Algorithm { found, wanted: trust.algorithm },
+        None => Refusal::Format(error.to_string()),
+    })
+}
+
+/// The algorithm that a header names, when it is none that JWT knows (`none`, say).
+fn unknown_algorithm(token: &str) -> Option<String> {
+    let header = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    let named = header.get("alg")?.as_str()?;
+    jsonwebtoken::Algorithm::from_str(named).is_err().then(|| named.to_owned())
+}
+
+/// Says clearly what would fail anyway: our own choice of algorithm is what is used.
+fn fits(header: &Header, trust: &Trust) -> Result<(), Refusal> {
+    if header.alg != trust.algorithm.of_token() {
+        return Err(Refusal::Algorithm { found: format!("{:?}", header.alg), wanted: trust.algorithm });
     }
+    if header.crit.is_some() {
+        return Err(Refusal::Format("it demands an extension of JWT".to_owned()));
+    }
+    is_key(header.kid.as_ref(), trust)
 }
 
 /// Whether a signature that names its key names ours.
