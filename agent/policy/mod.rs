@@ -24,9 +24,7 @@ use crate::domain::finding::Finding;
 use crate::domain::resource::Kind;
 use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
-use engine::compiler::Compiler;
-use engine::reads::{Parts, Reads};
-use engine::{Engine, EntrypointId, Failure, Limits};
+use engine::{Compiler, Engine, EntrypointId, Failure, Limits, Parts, Reads};
 use input::EventInput;
 
 pub use error::PolicyError;

@@ -81,7 +81,7 @@ pub fn reply(incident: &Incident, cases: &[&CaseRecord], answers: Answers) -> Me
 
 fn alone(case: &CaseRecord, answers: Answers) -> Message {
     let found = join(case.findings.iter().map(|finding| escape(&finding_line(finding))));
-    let text = cut(&format!("{}: {found}", escape(&heading(case))), TEXT_CHARS);
+    let text = cut(&format!("{}: {found}", escape(heading(case))), TEXT_CHARS);
     let mut blocks = vec![section(&format!("*{}*\n{found}", heading(case)))];
     blocks.push(section(&join(facts(case).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));
     blocks.extend(done(case));

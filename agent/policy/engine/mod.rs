@@ -2,14 +2,15 @@
 //!
 //! It turns documents into OPA's result sets and nothing more; what a result means is
 //! [`super::findings`]' business. A failure costs the instance that it happened in, never
-//! the next evaluation.
+//! the next evaluation. Its modules are its own: what each of its shortcuts buys stands in
+//! `docs/decisions/engine-shortcuts.md`.
 
 mod builtins;
-pub mod compiler;
+mod compiler;
 mod instance;
 mod module;
-pub mod private;
-pub mod reads;
+mod private;
+mod reads;
 mod sprintf;
 mod values;
 
@@ -25,8 +26,12 @@ use wasmtime::Engine as Wasmtime;
 use super::bundle::Bundle;
 use super::error::PolicyError;
 use builtins::Builtin;
-use compiler::Compiler;
 use instance::{Builtins, Instance, TICK_MS, Template, linker};
+
+pub use compiler::{COMPILE_COMMAND, Compiler, compile_into};
+pub use private::{NotPrivate, PrivateFolder};
+pub(super) use reads::READS_FILE;
+pub use reads::{Parts, Reads};
 
 /// The number by which the module knows an entry point.
 pub type EntrypointId = u32;
