@@ -8,7 +8,6 @@
 mod builtins;
 mod compiler;
 mod instance;
-mod module;
 mod private;
 mod reads;
 mod sprintf;
@@ -26,7 +25,7 @@ use wasmtime::Engine as Wasmtime;
 use super::bundle::Bundle;
 use super::error::PolicyError;
 use builtins::Builtin;
-use instance::{Builtins, Instance, TICK_MS, Template, linker};
+use instance::{Builtins, Instance, TICK_MS, Template, linker, memory_for};
 
 pub use compiler::{COMPILE_COMMAND, Compiler, compile_into};
 pub use private::{NotPrivate, PrivateFolder};
@@ -103,14 +102,15 @@ impl Engine {
     /// # Errors
     /// When it is no module of OPA's, has another ABI, or calls a builtin that is not here.
     pub fn new(bundle: &Bundle, limits: Limits, compiler: &Compiler) -> Result<Self, PolicyError> {
-        let wasm = module::localize_memory(&bundle.wasm)?;
-        let module = compiler.compile(&wasm).map_err(unusable)?;
+        let module = compiler.compile(&bundle.wasm).map_err(unusable)?;
+        let memory =
+            memory_for(&module, &bundle.wasm).ok_or_else(|| unusable("it is not a module that `opa build` made"))?;
         let engine = module.engine();
         let ticker = Ticker::start(engine.clone()).map_err(unusable)?;
-        let pre = linker(engine).and_then(|linker| linker.instantiate_pre(&module)).map_err(unusable)?;
+        let linker = linker(engine).map_err(unusable)?;
         let data = bundle.data.to_string().into_bytes();
         let (builtins, refused) = (Arc::default(), Arc::default());
-        let mut template = Template { pre, builtins, data, limits, refused, known_layout: false };
+        let mut template = Template { module, linker, memory, builtins, data, limits, refused, known_layout: false };
         let mut probe = Instance::new(&template).map_err(unusable)?;
         check_abi(&mut probe)?;
         template.builtins = Arc::new(self::builtins(&probe.ask("builtins").map_err(unusable)?)?);
