@@ -21,7 +21,7 @@ use keepwatch::ops::metrics::{Metrics, Stopwatch};
 use keepwatch::policy::bundle::build::{build, build_signed};
 use keepwatch::policy::bundle::signature::Algorithm;
 use keepwatch::policy::bundle::source::{Fingerprint, Source};
-use keepwatch::policy::engine::compiler::Compiler;
+use keepwatch::policy::engine::Compiler;
 use keepwatch::respond::agent::Agent;
 use keepwatch::respond::execute::WriteDoor;
 use keepwatch::respond::geoip::Origins;

@@ -18,7 +18,7 @@ use keepwatch::policy::bundle::build::{build, build_signed, opa};
 use keepwatch::policy::bundle::signature::{Algorithm, Trust};
 use keepwatch::policy::bundle::signing::Signing;
 use keepwatch::policy::bundle::source::{PolicyContent, Source};
-use keepwatch::policy::engine::compiler::Compiler;
+use keepwatch::policy::engine::Compiler;
 use tempfile::TempDir;
 
 use super::engine_limits::{Fixture, folder_of};

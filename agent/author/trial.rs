@@ -20,8 +20,7 @@ use crate::policy::Policies;
 use crate::policy::bundle::Bundle;
 use crate::policy::bundle::build;
 use crate::policy::bundle::files;
-use crate::policy::engine::Limits;
-use crate::policy::engine::compiler::Compiler;
+use crate::policy::engine::{Compiler, Limits};
 use crate::policy::error::PolicyError;
 
 /// What a trial came to.

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
-use crate::policy::engine::compiler::Compiler;
-use crate::policy::engine::private::PrivateFolder;
+use crate::policy::engine::{Compiler, PrivateFolder};
 
 /// Names another folder; empty, none.
 const NAMED: &str = "KEEPWATCH_CACHE_DIR";

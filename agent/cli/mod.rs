@@ -37,8 +37,8 @@ use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
-use crate::policy::engine::compiler;
-use crate::policy::engine::compiler::Compiler;
+use crate::policy::engine;
+use crate::policy::engine::Compiler;
 use crate::respond::agent::Agent;
 use crate::respond::execute::WriteDoor;
 use crate::respond::geoip::Origins;
@@ -83,7 +83,7 @@ enum Command {
     /// Find out what is not set up: roles, queue, rule, missing accounts.
     Doctor(doctor::Arguments),
     /// Compile the module on stdin; how `run` has its policies compiled.
-    #[command(name = compiler::COMMAND, hide = true)]
+    #[command(name = engine::COMPILE_COMMAND, hide = true)]
     CompileModule {
         /// Where to leave the machine code.
         folder: PathBuf,
@@ -164,7 +164,7 @@ fn dispatch(command: Command, started: Instant) -> anyhow::Result<Verdict> {
         Command::Approve(arguments) => on_runtime(undo::approve(arguments, started)),
         Command::Deny(arguments) => on_runtime(undo::deny(arguments, started)),
         Command::Doctor(arguments) => on_runtime(doctor::run(arguments)),
-        Command::CompileModule { folder } => Ok(compiler::leave_in(&folder).map(|()| Verdict::Well)?),
+        Command::CompileModule { folder } => Ok(engine::compile_into(&folder).map(|()| Verdict::Well)?),
     }
 }
 

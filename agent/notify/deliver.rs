@@ -80,14 +80,13 @@ async fn round(ledger: &impl Ledger, notifier: &Notifier, clock: &dyn Clock) -> 
     for delivery in ledger.undelivered().await? {
         incidents.entry(delivery.incident.id.clone()).or_default().push(delivery);
     }
-    let mut sent = 0;
+    let (mut sent, mut refused) = (0, None);
     for deliveries in incidents.values() {
-        // What an unknown try may have sent goes first and alone: a part of it may have arrived.
-        let tried = deliveries.iter().take_while(|delivery| delivery.tries > 0).count();
-        let (again, fresh) = deliveries.split_at(tried);
-        for batch in again.chunks(1).chain([fresh]).filter(|batch| !batch.is_empty()) {
-            incident(ledger, notifier, clock, batch).await?;
-            sent += 1;
+        match all_of(ledger, notifier, clock, deliveries).await {
+            Ok(messages) => sent += messages,
+            // It is about this message alone: the other incidents do not wait for it.
+            Err(problem @ DeliverError::Slack(SlackError::Blocks(_))) => refused = Some(problem),
+            Err(problem) => return Err(problem),
         }
     }
     for (incident, thread) in ledger.stale_threads().await? {
@@ -96,6 +95,24 @@ async fn round(ledger: &impl Ledger, notifier: &Notifier, clock: &dyn Clock) -> 
         let cases: Vec<&CaseRecord> = reported.iter().map(|delivery| &delivery.case).collect();
         notifier.refresh(&incident, &cases, &thread).await?;
         ledger.keep_thread(&incident.id, &Thread { shown: newest, ..thread }).await?;
+    }
+    refused.map_or(Ok(sent), Err)
+}
+
+/// Sends what is undelivered of one incident. Answers with how many messages were sent.
+async fn all_of(
+    ledger: &impl Ledger,
+    notifier: &Notifier,
+    clock: &dyn Clock,
+    deliveries: &[Delivery],
+) -> Result<usize, DeliverError> {
+    // What an unknown try may have sent goes first and alone: a part of it may have arrived.
+    let tried = deliveries.iter().take_while(|delivery| delivery.tries > 0).count();
+    let (again, fresh) = deliveries.split_at(tried);
+    let mut sent = 0;
+    for batch in again.chunks(1).chain([fresh]).filter(|batch| !batch.is_empty()) {
+        incident(ledger, notifier, clock, batch).await?;
+        sent += 1;
     }
     Ok(sent)
 }

@@ -27,9 +27,7 @@ use crate::domain::resource::Kind;
 use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
 use data::{Declarations, Strategy};
-use engine::compiler::Compiler;
-use engine::reads::{Parts, Reads};
-use engine::{Engine, EntrypointId, Failure, Limits};
+use engine::{Compiler, Engine, EntrypointId, Failure, Limits, Parts, Reads};
 use input::EventInput;
 
 pub use error::PolicyError;

@@ -24,8 +24,7 @@ use crate::ledger::shadow::Watched;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, PolicyContent, Source};
 use crate::policy::catalogue::{Entry, Name, Subscription};
-use crate::policy::engine::Failure;
-use crate::policy::engine::compiler::Compiler;
+use crate::policy::engine::{Compiler, Failure};
 use crate::policy::input::{EventInput, ResourceInput};
 use crate::policy::{EvaluationJob, Policies, PolicyError};
 

@@ -28,7 +28,7 @@ use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::bundle::signature::Trust;
 use crate::policy::bundle::source::{Fingerprint, Source};
-use crate::policy::engine::compiler::Compiler;
+use crate::policy::engine::Compiler;
 
 /// The id under which the rules themselves are reported.
 const RULE: &str = "KW-POLICIES";

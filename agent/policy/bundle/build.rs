@@ -15,10 +15,7 @@ use super::files;
 use super::revision;
 use super::signing::Signing;
 use crate::policy::Policies;
-use crate::policy::engine::Limits;
-use crate::policy::engine::compiler::Compiler;
-use crate::policy::engine::reads;
-use crate::policy::engine::reads::Reads;
+use crate::policy::engine::{Compiler, Limits, READS_FILE, Reads};
 use crate::policy::error::PolicyError;
 
 /// The folders of a policies folder that go into a bundle. Each is a root of its own, so that
@@ -166,7 +163,7 @@ fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
     let plan = plan.ok_or_else(|| damaged("`opa` made no `plan.json`".to_owned()))?;
     let plan = serde_json::from_slice(&plan).map_err(|error| damaged(error.to_string()))?;
     let reads = serde_json::to_vec(&Reads::find(&plan)).map_err(|error| damaged(error.to_string()))?;
-    let whole = archive::with(&fs::read(bundle).map_err(failed)?, reads::FILE, &reads).map_err(damaged)?;
+    let whole = archive::with(&fs::read(bundle).map_err(failed)?, READS_FILE, &reads).map_err(damaged)?;
     fs::write(bundle, whole).map_err(failed)
 }
 

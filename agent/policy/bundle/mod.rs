@@ -19,8 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::engine::reads;
-use super::engine::reads::Reads;
+use super::engine::{READS_FILE, Reads};
 use super::error::PolicyError;
 use signature::Trust;
 
@@ -105,8 +104,8 @@ impl Bundle {
             wasm: files.remove("policy.wasm").ok_or_else(|| damaged("it has no `policy.wasm`".to_owned()))?,
             data: json("data.json", files.remove("data.json")).map_err(damaged)?,
             manifest: json(".manifest", files.remove(".manifest")).map_err(damaged)?,
-            reads: match files.remove(reads::FILE) {
-                Some(bytes) => json(reads::FILE, Some(bytes)).map_err(damaged)?,
+            reads: match files.remove(READS_FILE) {
+                Some(bytes) => json(READS_FILE, Some(bytes)).map_err(damaged)?,
                 None => Reads::default(),
             },
             digest: hex::encode(Sha256::digest(packed)),

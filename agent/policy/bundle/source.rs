@@ -17,8 +17,7 @@ use super::Bundle;
 use super::build;
 use super::signature::Trust;
 use crate::policy::Policies;
-use crate::policy::engine::Limits;
-use crate::policy::engine::compiler::Compiler;
+use crate::policy::engine::{Compiler, Limits};
 use crate::policy::error::PolicyError;
 
 /// Where policies come from.

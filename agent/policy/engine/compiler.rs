@@ -21,7 +21,7 @@ use super::private::PrivateFolder;
 use crate::policy::error::PolicyError;
 
 /// The command by which the program is asked to be the child.
-pub const COMMAND: &str = "compile-module";
+pub const COMPILE_COMMAND: &str = "compile-module";
 
 /// How much work goes into packing machine code: the least. A start has to wait for it.
 const PACKING: i32 = 1;
@@ -100,7 +100,7 @@ impl Compiler {
 ///
 /// # Errors
 /// When the module cannot be read, compiled or left there.
-pub fn leave_in(folder: &Path) -> Result<(), PolicyError> {
+pub fn compile_into(folder: &Path) -> Result<(), PolicyError> {
     let mut wasm = Vec::new();
     let read = io::stdin().lock().read_to_end(&mut wasm).context("cannot read the module from stdin");
     read.and_then(|_| leave(&wasm, folder)).map_err(|problem| PolicyError::Module(format!("{problem:#}")))
@@ -126,7 +126,7 @@ fn from_child(wasm: &[u8], folder: &Path) -> wasmtime::Result<Module> {
 fn ask_child(wasm: &[u8], folder: &Path) -> wasmtime::Result<()> {
     let program = std::env::current_exe().context("cannot find this program's file")?;
     let mut child = Command::new(&program)
-        .arg(COMMAND)
+        .arg(COMPILE_COMMAND)
         .arg(folder)
         .env_clear()
         .stdin(Stdio::piped())

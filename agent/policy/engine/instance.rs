@@ -10,15 +10,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use wasmtime::{
-    AsContext, AsContextMut, Caller, Engine, Instance as WasmInstance, InstancePre, Linker, Memory, ResourceLimiter,
-    Store, TypedFunc, WasmParams, WasmResults,
+    AsContext, AsContextMut, Caller, Engine, Instance as WasmInstance, Linker, Memory, MemoryType, Module,
+    ResourceLimiter, Store, TypedFunc, WasmParams, WasmResults,
 };
 
 use super::builtins::Builtin;
 use super::values::{PROBE, Values};
 use super::{EntrypointId, Failure, Limits};
 
-/// Above this, an instance that has seen a large input gives its memory back.
+/// Where OPA's modules find what the host offers them.
+const HOST_MODULE: &str = "env";
+
+/// Bytes in a page of wasm memory.
+const PAGE_BYTES: usize = 64 * 1024;
+
+/// Pages that a memory starts with beyond the module's own data, so that an ordinary
+/// evaluation never has to grow it. Pages that are not touched cost nothing.
+const FREE_PAGES: usize = 16;
+
+/// Grown by more than this, an instance that has seen a large input gives its memory back.
 const WORN_BYTES: usize = 16 * 1024 * 1024;
 
 /// After so many evaluations an instance is replaced, whatever it looks like.
@@ -38,7 +48,10 @@ const LOAD_MS: u64 = 30_000;
 
 /// What every instance of a module starts from.
 pub(super) struct Template {
-    pub pre: InstancePre<Host>,
+    pub module: Module,
+    pub linker: Linker<Host>,
+    /// The memory that the module asks for.
+    pub memory: MemoryType,
     pub builtins: Arc<Builtins>,
     pub data: Vec<u8>,
     pub limits: Limits,
@@ -156,6 +169,8 @@ pub(super) struct Instance {
     guarded: Guarded,
     exports: Arc<Exports>,
     wasm: WasmInstance,
+    /// Bytes that the memory began with.
+    began_with: usize,
     /// What OPA calls the context of an evaluation: it names the data and the input.
     context: u32,
     /// The heap's end with the data alone in it.
@@ -177,13 +192,15 @@ impl Instance {
             memory_bytes: template.limits.memory_bytes,
             refused: Arc::clone(&template.refused),
         };
-        let mut store = Store::new(template.pre.module().engine(), host);
+        let mut store = Store::new(template.module.engine(), host);
         store.limiter(|host| host);
         store.set_epoch_deadline(ticks(LOAD_MS));
         let mut guarded = Guarded { store, limits: template.limits, ticks: ticks(LOAD_MS) };
-        let (wasm, exports) = start(&template.pre, &mut guarded.store).map_err(|error| guarded.failure(&error))?;
+        let (wasm, exports) = start(template, &mut guarded.store).map_err(|error| guarded.failure(&error))?;
         let values = template.known_layout.then(Values::default);
-        let mut instance = Self { guarded, exports, wasm, context: 0, bare: 0, loaded: 0, values, evaluations: 0 };
+        let began_with = exports.memory.data_size(&guarded.store);
+        let (context, bare, loaded, evaluations) = (0, 0, 0, 0);
+        let mut instance = Self { guarded, exports, wasm, began_with, context, bare, loaded, values, evaluations };
         let data = instance.parse(&template.data)?;
         instance.context = instance.guarded.call(&instance.exports.ctx_new, ())?;
         instance.guarded.call(&instance.exports.ctx_set_data, (instance.context, data))?;
@@ -232,8 +249,8 @@ impl Instance {
 
     /// Whether it is time for another one.
     pub fn is_worn(&self) -> bool {
-        self.evaluations >= WORN_EVALUATIONS
-            || self.exports.memory.data_size(&self.guarded.store) > WORN_BYTES.min(self.guarded.limits.memory_bytes)
+        let most = (self.began_with + WORN_BYTES).min(self.guarded.limits.memory_bytes);
+        self.evaluations >= WORN_EVALUATIONS || self.exports.memory.data_size(&self.guarded.store) > most
     }
 
     /// The answer of one of the module's functions about itself, such as `builtins`.
@@ -293,8 +310,21 @@ impl Instance {
     }
 }
 
-fn start(pre: &InstancePre<Host>, store: &mut Store<Host>) -> wasmtime::Result<(WasmInstance, Arc<Exports>)> {
-    let instance = pre.instantiate(&mut *store)?;
+/// The memory that a module asks its host for, with room for its data, which is not longer than
+/// the module: OPA 1.20 always asks for two pages, which the strings of a few dozen rules do not
+/// fit in.
+pub(super) fn memory_for(module: &Module, wasm: &[u8]) -> Option<MemoryType> {
+    let asked = module.imports().find_map(|import| import.ty().memory().cloned())?;
+    let least = usize::try_from(asked.minimum()).ok()? + wasm.len().div_ceil(PAGE_BYTES) + FREE_PAGES;
+    let most = asked.maximum().map(u32::try_from).transpose().ok()?;
+    Some(MemoryType::new(u32::try_from(least).ok()?, most))
+}
+
+fn start(template: &Template, store: &mut Store<Host>) -> wasmtime::Result<(WasmInstance, Arc<Exports>)> {
+    let memory = Memory::new(&mut *store, template.memory.clone())?;
+    let mut linker = template.linker.clone();
+    linker.define(&*store, HOST_MODULE, "memory", memory)?;
+    let instance = linker.instantiate(&mut *store, &template.module)?;
     let exports = Arc::new(Exports::find(&instance, store)?);
     store.data_mut().exports = Some(Arc::clone(&exports));
     Ok((instance, exports))
@@ -314,20 +344,23 @@ fn text_at<'a>(memory: &Memory, store: &'a Store<Host>, at: u32) -> Option<&'a [
 /// Offers the module its host functions.
 pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
-    linker.func_wrap("env", "opa_abort", |caller: Caller<'_, Host>, at: u32| abort(&caller, at))?;
-    linker.func_wrap("env", "opa_println", |_: Caller<'_, Host>, _: u32| {})?;
-    linker.func_wrap("env", "opa_builtin0", |caller: Caller<'_, Host>, id: u32, _: u32| answer(caller, id, &[]))?;
-    linker.func_wrap("env", "opa_builtin1", |caller: Caller<'_, Host>, id: u32, _: u32, a: u32| {
+    linker.func_wrap(HOST_MODULE, "opa_abort", |caller: Caller<'_, Host>, at: u32| abort(&caller, at))?;
+    linker.func_wrap(HOST_MODULE, "opa_println", |_: Caller<'_, Host>, _: u32| {})?;
+    linker
+        .func_wrap(HOST_MODULE, "opa_builtin0", |caller: Caller<'_, Host>, id: u32, _: u32| answer(caller, id, &[]))?;
+    linker.func_wrap(HOST_MODULE, "opa_builtin1", |caller: Caller<'_, Host>, id: u32, _: u32, a: u32| {
         answer(caller, id, &[a])
     })?;
-    linker.func_wrap("env", "opa_builtin2", |caller: Caller<'_, Host>, id: u32, _: u32, a: u32, b: u32| {
+    linker.func_wrap(HOST_MODULE, "opa_builtin2", |caller: Caller<'_, Host>, id: u32, _: u32, a: u32, b: u32| {
         answer(caller, id, &[a, b])
     })?;
-    linker.func_wrap("env", "opa_builtin3", |caller: Caller<'_, Host>, id: u32, _: u32, a: u32, b: u32, c: u32| {
-        answer(caller, id, &[a, b, c])
-    })?;
     linker.func_wrap(
-        "env",
+        HOST_MODULE,
+        "opa_builtin3",
+        |caller: Caller<'_, Host>, id: u32, _: u32, a: u32, b: u32, c: u32| answer(caller, id, &[a, b, c]),
+    )?;
+    linker.func_wrap(
+        HOST_MODULE,
         "opa_builtin4",
         |caller: Caller<'_, Host>, id: u32, _: u32, a: u32, b: u32, c: u32, d: u32| answer(caller, id, &[a, b, c, d]),
     )?;

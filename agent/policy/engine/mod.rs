@@ -2,14 +2,14 @@
 //!
 //! It turns documents into OPA's result sets and nothing more; what a result means is
 //! [`super::findings`]' business. A failure costs the instance that it happened in, never
-//! the next evaluation.
+//! the next evaluation. Its modules are its own: what each of its shortcuts buys stands in
+//! `docs/decisions/engine-shortcuts.md`.
 
 mod builtins;
-pub mod compiler;
+mod compiler;
 mod instance;
-mod module;
-pub mod private;
-pub mod reads;
+mod private;
+mod reads;
 mod sprintf;
 mod values;
 
@@ -25,8 +25,12 @@ use wasmtime::Engine as Wasmtime;
 use super::bundle::Bundle;
 use super::error::PolicyError;
 use builtins::Builtin;
-use compiler::Compiler;
-use instance::{Builtins, Instance, TICK_MS, Template, linker};
+use instance::{Builtins, Instance, TICK_MS, Template, linker, memory_for};
+
+pub use compiler::{COMPILE_COMMAND, Compiler, compile_into};
+pub use private::{NotPrivate, PrivateFolder};
+pub(super) use reads::READS_FILE;
+pub use reads::{Parts, Reads};
 
 /// The number by which the module knows an entry point.
 pub type EntrypointId = u32;
@@ -98,14 +102,15 @@ impl Engine {
     /// # Errors
     /// When it is no module of OPA's, has another ABI, or calls a builtin that is not here.
     pub fn new(bundle: &Bundle, limits: Limits, compiler: &Compiler) -> Result<Self, PolicyError> {
-        let wasm = module::localize_memory(&bundle.wasm)?;
-        let module = compiler.compile(&wasm).map_err(unusable)?;
+        let module = compiler.compile(&bundle.wasm).map_err(unusable)?;
+        let memory =
+            memory_for(&module, &bundle.wasm).ok_or_else(|| unusable("it is not a module that `opa build` made"))?;
         let engine = module.engine();
         let ticker = Ticker::start(engine.clone()).map_err(unusable)?;
-        let pre = linker(engine).and_then(|linker| linker.instantiate_pre(&module)).map_err(unusable)?;
+        let linker = linker(engine).map_err(unusable)?;
         let data = bundle.data.to_string().into_bytes();
         let (builtins, refused) = (Arc::default(), Arc::default());
-        let mut template = Template { pre, builtins, data, limits, refused, known_layout: false };
+        let mut template = Template { module, linker, memory, builtins, data, limits, refused, known_layout: false };
         let mut probe = Instance::new(&template).map_err(unusable)?;
         check_abi(&mut probe)?;
         template.builtins = Arc::new(self::builtins(&probe.ask("builtins").map_err(unusable)?)?);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The name of the file in a bundle.
-pub(crate) const FILE: &str = "reads.json";
+pub(in crate::policy) const READS_FILE: &str = "reads.json";
 /// The local variable that holds the input in every plan and function.
 const INPUT: u64 = 0;
 /// Fields of a statement that name no local that it reads: where it stands, what it makes.

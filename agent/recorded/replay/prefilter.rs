@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::event::normalise::takes_requests_apart;
 use crate::event::principal;
 use crate::event::redact::may_hold_secrets;
-use crate::policy::engine::reads::Parts;
+use crate::policy::engine::Parts;
 use crate::policy::{Policies, Subscribers};
 use crate::recorded::trail::scan::{Record, Route};
 
