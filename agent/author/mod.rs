@@ -207,6 +207,7 @@ mod tests {
         for place in ["events/kms/key_disabled", "resources/s3/versioning", "events/s3/versioning"] {
             std::fs::create_dir_all(folder.path().join(place)).unwrap();
         }
+        std::fs::write(folder.path().join("capabilities.json"), "{}").unwrap();
         let find = |what: &str| Work::find(folder.path(), Some(what)).map(|work| work.rule);
         let key = Ok(Some("events/kms/key_disabled".to_owned()));
         assert_eq!(find("events/kms/key_disabled"), key);
