@@ -137,9 +137,9 @@ impl Call {
             let milliseconds = jiff::SignedDuration::try_from_secs_f64(number.as_f64()?).ok()?.as_millis();
             Timestamp::from_millisecond(i64::try_from(milliseconds).ok()?).ok()
         };
-        let moment = match written {
-            Value::Number(number) => seconds(number)?,
-            text => text.as_str()?.parse::<Timestamp>().ok()?,
+        let moment = match written.as_number() {
+            Some(number) => seconds(number)?,
+            None => written.as_str()?.parse::<Timestamp>().ok()?,
         };
         if self.root.is_some() {
             return Some(Value::String(moment.to_string()));
