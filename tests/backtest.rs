@@ -1,6 +1,5 @@
 //! `keepwatch backtest` through the real binary and a real `opa`: the shipped policies against
 //! changed copies of them, over our own records and those that others published.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::engine_oracle::root;
+use crate::support::builders::copy_folder;
 use crate::support::published;
 
 /// A change to one file of the policies.
@@ -54,7 +54,7 @@ static CHANGED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 pub fn bundle(edits: &[Edit], removed: &[&str]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let policies = folder.path().join("policies");
-    copy(&root().join("policies"), &policies);
+    copy_folder(&root().join("policies"), &policies);
     removed.iter().for_each(|rule| fs::remove_dir_all(policies.join(rule)).unwrap());
     for Edit { file, from, to } in edits {
         let path = policies.join(file);
@@ -65,18 +65,6 @@ pub fn bundle(edits: &[Edit], removed: &[&str]) -> (TempDir, PathBuf) {
     let bundle = folder.path().join("bundle.tar.gz");
     build(&policies, &bundle).unwrap();
     (folder, bundle)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Our own records, and the published ones.

@@ -77,7 +77,7 @@ fn the_same_attack_is_stopped_in_govcloud() {
     an_attack_is_stopped_in(Partition::AwsUsGov);
 }
 
-/// In a partition where an ARN of `aws`, or a Region of it, is a stranger's.
+/// In a partition where an ARN of `aws`, or a Region of it, belongs to somebody else.
 fn an_attack_is_stopped_in(partition: Partition) {
     let lab = Lab::start_in(partition);
     let agent = lab.watch();
@@ -96,7 +96,7 @@ fn an_attack_is_stopped_in(partition: Partition) {
     lab.eventually("versioning is back", || versioning(&lab, bucket) == "Enabled");
     lab.eventually("the trail logs again", || is_logging(&lab));
     lab.eventually("the key works", || key_state(&lab) == "Enabled");
-    lab.eventually("Slack tells of all four", || {
+    lab.eventually("Slack reports all four", || {
         let said = lab.slack_text();
         ["BKP-01", "BKT-01", "LOG-01", "KMS-01"].iter().all(|rule| said.contains(rule))
     });
@@ -187,7 +187,7 @@ fn a_restore_that_cannot_be_carried_out_is_reported() {
     let suspend = json!({"Bucket": "securecart-invoices", "VersioningConfiguration": {"Status": "Suspended"}});
     lab.done(As::Attacker, "s3", "put_bucket_versioning", suspend);
     let said = "`restore` is not possible: not allowed to call `s3:GetBucketLocation`";
-    lab.eventually("people are told", || lab.slack_text().contains(said));
+    lab.eventually("responders are notified", || lab.slack_text().contains(said));
     assert!(lab.log().contains(said), "and the log says so");
 }
 

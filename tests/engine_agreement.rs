@@ -8,7 +8,6 @@
 //! A rule that read the clock would differ here, and be named: the agent evaluates at the present
 //! moment, everybody else at the event's. No shipped one does. The agent's own calls are not
 //! among the events: it alone passes them over.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

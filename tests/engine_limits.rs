@@ -1,6 +1,5 @@
 //! The policy engine against rules made to break it: each becomes a finding, and neither the
 //! other rules nor the next evaluation are affected.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use keepwatch::domain::account::{Account, Mode};
 use keepwatch::domain::finding::Finding;
-use keepwatch::domain::principal::{Flags, Principal, PrincipalKind};
 use keepwatch::policy::Policies;
 use keepwatch::policy::engine::Limits;
 use keepwatch::policy::input::EventInput;
@@ -17,6 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::engine_oracle::{NOW, now, root};
+use crate::support::builders::user;
 
 /// What a fixture's rule needs beside its body.
 pub struct Fixture {
@@ -116,24 +115,11 @@ static BROKEN: LazyLock<Policies> = LazyLock::new(|| {
 /// What the rules say about an event of this name, by their ids; the good rule is always one.
 fn evaluate(policies: &Policies, event: &str) -> BTreeMap<String, Finding> {
     let event = json!({"eventSource": "test.amazonaws.com", "eventName": event});
-    let principal = Principal {
-        kind: PrincipalKind::IamUser,
-        account: None,
-        name: None,
-        arn: None,
-        session: None,
-        unique_id: None,
-        access_key: None,
-        issued_at: None,
-        source_identity: None,
-        invoked_by: None,
-        flags: Flags::default(),
-    };
     let account: Account =
         serde_json::from_value(json!({"id": "111122223333", "name": "n", "class": "production", "regions": []}))
             .unwrap();
-    let act = EventInput { event: &event, principal: &principal, account: &account, now: now() };
-    policies.evaluate_event(&act).into_iter().map(|finding| (finding.rule.id.clone(), finding)).collect()
+    let input = EventInput { event: &event, principal: &user(), account: &account, now: now() };
+    policies.evaluate_event(&input).into_iter().map(|finding| (finding.rule.id.clone(), finding)).collect()
 }
 
 /// The finding for the rule that broke, after checks that the good rule was not touched: in

@@ -3,7 +3,6 @@
 //! Every shipped rule evaluates every published record, and every example that lies
 //! beside a rule, whole and with each of its fields missing in turn. Both engines must say
 //! the same. It takes an `opa`, found as the agent finds it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! Any document arrives in the rules as it is, whichever way it is brought there.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::LazyLock;
 
@@ -25,7 +24,7 @@ fn echo(document: &Value) -> Value {
 
 #[test]
 fn the_pinned_opa_s_values_are_laid_out_by_the_agent() {
-    assert!(ECHO.lay_out());
+    assert!(ECHO.lays_out());
 }
 
 #[test]

@@ -27,42 +27,57 @@ fn production(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text)
 }
 
-/// The rooms of `agent/`, in the order in which `agent/lib.rs` tells of them: each imports those
-/// before it and none behind it.
-const ROOMS: [&str; 14] = [
-    "domain", "event", "policy", "config", "ops", "ledger", "rules", "aws", "author", "respond", "notify", "intake",
-    "recorded", "cli",
-];
-
-/// The rooms that a text imports, each with the line that does.
-fn imports(text: &str) -> impl Iterator<Item = (&'static str, &str)> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| {
-        let names =
-            line.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
-        names.flatten().filter_map(move |name| ROOMS.iter().find(|room| **room == name).map(|room| (*room, line)))
-    })
+/// The rooms of `agent/`, in the order in which `agent/lib.rs` declares them: each may import those
+/// before it and none after it.
+fn rooms() -> Vec<String> {
+    let text = fs::read_to_string("agent/lib.rs").unwrap();
+    let named = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let rooms: Vec<String> = named.map(str::to_owned).collect();
+    assert!(rooms.len() > 10, "`agent/lib.rs` declares its rooms in another way now: {rooms:?}");
+    rooms
 }
 
-fn floor(room: &str) -> usize {
-    ROOMS.iter().position(|other| *other == room).unwrap_or_else(|| panic!("`agent/{room}` is no room of `ROOMS`"))
+/// A text's lines of code.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.starts_with("//"))
+}
+
+/// What a text imports of the crate, each with the line that does.
+fn imports(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    code(text).flat_map(|line| {
+        let names = line.split("crate::").skip(1);
+        names.filter_map(move |rest| Some((rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?, line)))
+    })
 }
 
 #[test]
 fn imports_between_rooms_go_one_way() {
+    let rooms = rooms();
+    let place = |room: &str| rooms.iter().position(|other| other == room);
     for (path, text) in modules() {
         let room = path.components().nth(1).unwrap().as_os_str().to_str().unwrap().to_owned();
         if room.ends_with(".rs") {
-            continue; // lib.rs and main.rs stand above the rooms
+            continue; // lib.rs and main.rs may import every room
         }
+        let own = place(&room).unwrap_or_else(|| panic!("`agent/lib.rs` declares no `{room}`"));
         for (imported, line) in imports(production(&text)) {
-            assert!(
-                floor(imported) <= floor(&room),
-                "`{}` imports a room above its own: {}",
-                path.display(),
-                line.trim()
-            );
+            let earlier = place(imported).is_none_or(|imported| imported <= own);
+            assert!(earlier, "`{}` imports a room that comes after its own: {line}", path.display());
         }
+    }
+}
+
+/// The test above reads one room from each `crate::`, and a module that leaves its room names it.
+#[test]
+fn a_room_is_imported_by_its_name_alone() {
+    for (path, text) in modules() {
+        for line in code(&text) {
+            let hidden = line.contains("crate::{") || line.contains("crate::*") || line.contains("super::super::");
+            assert!(!hidden, "`{}` hides which room it imports: {line}", path.display());
+        }
+        let at_the_top = path.components().count() == 3 && path.ends_with("mod.rs");
+        let outside = at_the_top && code(production(&text)).any(|line| line.starts_with("use super::"));
+        assert!(!outside, "`{}` imports another room by `super::`", path.display());
     }
 }
 
@@ -130,7 +145,7 @@ fn the_edge_reads_no_environment() {
     }
 }
 
-/// Planning, judging and sweeping hold `Readers`: who cannot name a writer cannot get one.
+/// Planning, evaluating and sweeping hold `Readers`: who cannot name a writer cannot get one.
 #[test]
 fn only_execute_opens_the_write_door() {
     let edge = |path: &Path| path.starts_with("agent/aws");

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use keepwatch::domain::account::Mode;
-use keepwatch::domain::finding::{Finding, Rule, Severity};
+use keepwatch::domain::finding::Severity;
 use keepwatch::domain::outcome::StepOutcome;
 use keepwatch::ops::metrics::{Document, Exposition, Metrics, Outside, Settled};
 use keepwatch::ops::waited;
-use serde_json::Value;
+
+use crate::support::builders::finding;
 
 /// Every part of a name that is a unit must be one of these.
 const BASE_UNITS: [&str; 2] = ["seconds", "bytes"];
@@ -128,23 +128,7 @@ async fn used() -> Metrics {
     metrics.count.received.inc_by(3);
     metrics.count.settled(Settled::Handled);
     metrics.count.step(&StepOutcome::Failed { error: "a \"quote\"\n".to_owned() });
-    let rule = Rule {
-        id: "BKP-01".to_owned(),
-        title: String::new(),
-        severity: Severity::Critical,
-        mode: Mode::Enforce,
-        controls: Vec::new(),
-        attack: Vec::new(),
-        runbook: None,
-    };
-    let finding = Finding {
-        rule,
-        message: String::new(),
-        resource: None,
-        approved: None,
-        propose: Vec::new(),
-        evidence: Value::Null,
-    };
+    let finding = finding("BKP-01", Severity::Critical);
     metrics.count.found(&[finding.clone(), finding]);
     metrics.evaluating(Document::Event, async {}).await;
     let stopwatch = metrics.stopwatch();

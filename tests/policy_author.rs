@@ -10,6 +10,7 @@ use keepwatch::author::{Lint, Work, check, documents, fixtures};
 use tempfile::TempDir;
 
 use super::engine_oracle::{now, root, shipped};
+use crate::support::builders::copy_folder;
 use crate::support::published;
 
 /// A project with one sound rule, shipped schemas and the shipped `lib`.
@@ -20,9 +21,9 @@ pub fn project() -> TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
-    copy(&root().join("policies/lib"), &project.path().join("policies/lib"));
-    copy(&root().join("policies/schema"), &project.path().join("policies/schema"));
-    copy(&root().join("policies/data"), &project.path().join("policies/data"));
+    copy_folder(&root().join("policies/lib"), &project.path().join("policies/lib"));
+    copy_folder(&root().join("policies/schema"), &project.path().join("policies/schema"));
+    copy_folder(&root().join("policies/data"), &project.path().join("policies/data"));
     fs::copy(root().join("policies/capabilities.json"), project.path().join("policies/capabilities.json")).unwrap();
     write("docs/runbooks/vault_deleted.md", "# Vault deleted\n");
     write(&format!("{PLACE}/vault_deleted.rego"), &rule(SOUND));
@@ -50,18 +51,6 @@ test_a_deletion_is_found if {
 	testing.only(findings) with input as testing.call("backup.amazonaws.com:DeleteBackupVault", {})
 }
 "#;
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
 
 /// A rule about `DeleteBackupVault` with this body.
 fn rule(body: &str) -> String {
@@ -135,7 +124,7 @@ fn brief(lints: &[Lint]) -> Vec<String> {
 }
 
 #[test]
-fn the_shipped_rules_and_a_sound_one_have_no_flaw() {
+fn the_shipped_rules_and_a_sound_one_have_no_lint() {
     let shipped = check::check(&Work::all(&root().join("policies"))).unwrap();
     assert_eq!(brief(&shipped.lints), [""; 0]);
     assert!(shipped.rules >= 8);
@@ -241,7 +230,7 @@ fn an_event_without_example_is_found() {
 fn an_id_that_two_rules_have_is_found() {
     let project = project();
     let twin = project.path().join("policies/events/backup/vault_gone");
-    copy(&project.path().join(PLACE), &twin);
+    copy_folder(&project.path().join(PLACE), &twin);
     fs::rename(twin.join("vault_deleted.rego"), twin.join("vault_gone.rego")).unwrap();
     let text = rule(SOUND).replace("package events.backup.vault_deleted", "package events.backup.vault_gone");
     fs::write(twin.join("vault_gone.rego"), text).unwrap();
@@ -505,7 +494,7 @@ fn a_new_rule_passes_its_check_and_its_test_as_it_is_written() {
 }
 
 #[test]
-fn every_shipped_example_is_explained_as_the_engine_judges_it() {
+fn every_shipped_example_is_explained_as_the_engine_evaluates_it() {
     let work = Work::all(&root().join("policies"));
     for entry in shipped().rules() {
         let place = entry.entrypoint.trim_end_matches("/findings");
@@ -530,7 +519,7 @@ fn an_explanation_names_the_line_and_what_was_found_there() {
     let entry = shipped().rules().iter().find(|entry| entry.rule.id == "BKP-01").unwrap();
     let event = serde_json::json!({"eventSource": "backup.amazonaws.com", "eventName": "ListBackupVaults"});
     let explained = explain::explain(&work, shipped(), entry, &serde_json::json!({"event": event}), now()).unwrap();
-    assert!(!explained.wanted && explained.bodies.len() == 2);
+    assert!(!explained.asked_for_it && explained.bodies.len() == 2);
     for body in explained.bodies {
         let reason = body.failed.unwrap();
         assert_eq!(reason.at.text, "_by_hand");

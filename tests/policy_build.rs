@@ -1,5 +1,4 @@
 //! From a policies folder to a bundle, and the schemas that its rules are typed by.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::Path;

@@ -60,11 +60,11 @@ async fn what_a_rule_in_shadow_finds_is_kept_and_nothing_comes_of_it() {
     assert!(!stage.agent.metrics.render(&outside, Exposition::Text).contains("keepwatch_findings_total{"));
     let standings = ledger.standings().await.unwrap();
     assert_eq!(totals(&standings), [("TST-ACT", false, 3), ("TST-STATE", false, 5)]);
-    let content = ledger.shadowed("TST-ACT").await.unwrap();
-    assert_eq!(content.len(), 3);
-    assert_eq!(content[0].principal.as_deref(), Some("arn:aws:iam::111122223333:user/u2"));
-    assert_eq!((content[0].finding.message.as_str(), content[0].account.as_str()), ("v1 v1", "111122223333"));
-    assert_eq!(content[0].bundle, stage.agent.rules.now().policies.digest());
+    let findings = ledger.shadowed("TST-ACT").await.unwrap();
+    assert_eq!(findings.len(), 3);
+    assert_eq!(findings[0].principal.as_deref(), Some("arn:aws:iam::111122223333:user/u2"));
+    assert_eq!((findings[0].finding.message.as_str(), findings[0].account.as_str()), ("v1 v1", "111122223333"));
+    assert_eq!(findings[0].bundle, stage.agent.rules.now().policies.digest());
 }
 
 #[tokio::test]
@@ -104,8 +104,8 @@ async fn a_candidate_bundle_is_watched_and_changes_nothing() {
     handle(&stage, 1).await;
     let standings = stage.agent.ledger.standings().await.unwrap();
     assert_eq!(totals(&standings), [("TST-ACT", true, 1), ("TST-STATE", true, 1)]);
-    let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
-    assert_eq!(content[0].finding.message, "v2 v2 v1", "what is wanted is still what the active bundle finds");
+    let findings = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
+    assert_eq!(findings[0].finding.message, "v2 v2 v1", "what is wanted is still what the active bundle finds");
     let incidents = stage.agent.ledger.incidents().await.unwrap();
     let messages: BTreeSet<_> =
         incidents.iter().flat_map(|(_, plans)| plans).map(|plan| plan.case.findings[0].message.as_str()).collect();
@@ -148,8 +148,8 @@ async fn days_are_clean_while_an_agent_watched_and_nothing_was_found() {
     assert!(!hours(&mut stage, 23).await.is_clean_for(1));
     assert!(hours(&mut stage, 1).await.is_clean_for(1));
     handle(&stage, 1).await;
-    let content = hours(&mut stage, 23).await;
-    assert!(!content.is_clean_for(1) && content.findings == 1);
+    let standing = hours(&mut stage, 23).await;
+    assert!(!standing.is_clean_for(1) && standing.findings == 1);
     stage.clock.forward(SignedDuration::from_hours(240)); // nobody looked meanwhile
     assert!(!hours(&mut stage, 0).await.is_clean_for(2));
     assert!(hours(&mut stage, 1).await.is_clean_for(1));
@@ -213,9 +213,9 @@ async fn a_sweep_leaves_a_finding_in_shadow_too() {
     stage.agent.reconcile(&place, None, &stage.agent.rules.now()).await.unwrap();
     assert!(stage.agent.ledger.shadowed("TST-STATE").await.unwrap().is_empty(), "nothing waits for a shadow");
     stage.agent.evaluate_shadows().await;
-    let content = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
+    let findings = stage.agent.ledger.shadowed("TST-STATE").await.unwrap();
     assert_eq!(
-        (&content[0].subject, content[0].principal.as_deref()),
+        (&findings[0].subject, findings[0].principal.as_deref()),
         (&DedupKey::Resource { arn: "arn:aws:s3:::b".to_owned() }, None)
     );
 }

@@ -100,12 +100,12 @@ pub fn version(word: &str) -> TempDir {
         "events: [\"s3.amazonaws.com:*\"]",
         &format!("concat(\" \", [\"{word}\", data.version])"),
     );
-    let wish = "object.get(input, [\"desired\", \"class\"], \"none\")";
+    let desired = "object.get(input, [\"desired\", \"class\"], \"none\")";
     rule(
         "resources/s3/swap",
         "TST-STATE",
         "kind: bucket",
-        &format!("concat(\" \", [\"{word}\", data.version, {wish}])"),
+        &format!("concat(\" \", [\"{word}\", data.version, {desired}])"),
     );
     fs::create_dir(folder.path().join("data")).unwrap();
     let resources = json!([{"match": {"kind": "bucket", "name": "*"}, "desired": {"class": word}}]);
@@ -120,21 +120,21 @@ pub struct Stage {
     pub refresher: Refresher,
     pub clock: Arc<Hands>,
     pub folder: TempDir,
-    shelf: Bucket,
+    objects: Bucket,
 }
 
 impl Stage {
     /// An agent with the policies of a source.
-    async fn new(source: Source, shelf: Bucket, folder: TempDir) -> Self {
-        let seen = active::fetch_if_changed(&source, &[], &shelf).await.unwrap();
+    async fn new(source: Source, objects: Bucket, folder: TempDir) -> Self {
+        let seen = active::fetch_if_changed(&source, &[], &objects).await.unwrap();
         let set = active::compile(seen.content.unwrap(), &source, None, &Compiler::here()).await.unwrap();
-        Self::with(source, (set, seen.fingerprint), shelf, folder)
+        Self::with(source, (set, seen.fingerprint), objects, folder)
     }
 
     fn with(
         source: Source,
         (set, fingerprint): (active::RuleSet, Fingerprint),
-        shelf: Bucket,
+        objects: Bucket,
         folder: TempDir,
     ) -> Self {
         let clock = Arc::new(Hands(Mutex::new("2026-03-01T10:00:00Z".parse().unwrap())));
@@ -153,7 +153,7 @@ impl Stage {
             shadows: Backlog::default(),
         };
         let refresher = Refresher::new(source, "333344445555".parse().unwrap(), fingerprint, clock.now());
-        Self { agent: Arc::new(agent), refresher, clock, folder, shelf }
+        Self { agent: Arc::new(agent), refresher, clock, folder, objects }
     }
 
     /// An agent with a bundle file.
@@ -180,7 +180,7 @@ impl Stage {
     }
 
     pub async fn refresh(&mut self) -> Looked {
-        self.refresher.refresh(&self.agent.refresh_context(), &self.shelf).await.unwrap()
+        self.refresher.refresh(&self.agent.refresh_context(), &self.objects).await.unwrap()
     }
 
     /// What is reported about the policies themselves.
@@ -341,11 +341,11 @@ async fn a_source_that_is_gone_is_reported_once_when_the_rules_grow_old() {
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("bundle.tar.gz");
     build(one.path(), &bundle).unwrap();
-    let shelf = Bucket::default();
-    shelf.put(&bundle);
-    let mut stage = Stage::new("s3://policies/bundle.tar.gz".parse().unwrap(), shelf, folder).await;
+    let objects = Bucket::default();
+    objects.put(&bundle);
+    let mut stage = Stage::new("s3://policies/bundle.tar.gz".parse().unwrap(), objects, folder).await;
     assert_eq!(stage.refresh().await, Looked::Same);
-    let kept = stage.shelf.0.lock().unwrap().take();
+    let kept = stage.objects.0.lock().unwrap().take();
     for hours in [0, 23] {
         stage.clock.forward(SignedDuration::from_hours(hours));
         assert!(matches!(stage.refresh().await, Looked::Unreachable(_)));
@@ -360,10 +360,10 @@ async fn a_source_that_is_gone_is_reported_once_when_the_rules_grow_old() {
         reported.len() == 1 && reported[0].contains("since 2026-03-01T10:00:00Z no usable policies were read"),
         "{reported:?}"
     );
-    *stage.shelf.0.lock().unwrap() = kept;
+    *stage.objects.0.lock().unwrap() = kept;
     assert_eq!(stage.refresh().await, Looked::Same);
     build(two.path(), &stage.bundle()).unwrap();
-    stage.shelf.put(&stage.bundle());
+    stage.objects.put(&stage.bundle());
     assert!(matches!(stage.refresh().await, Looked::Swapped { .. }));
     assert_eq!(stage.reported().await.len(), 1);
 }

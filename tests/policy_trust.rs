@@ -23,6 +23,7 @@ use tempfile::TempDir;
 
 use super::engine_limits::{Fixture, folder_of};
 use super::engine_oracle::root;
+use crate::support::builders::copy_folder;
 
 const RULE: Fixture =
     Fixture { id: "TST-SIGNED", event: "*", body: r#"findings contains {"message": "<&>\u2028 é", "propose": []}"# };
@@ -213,8 +214,8 @@ fn a_folder_cannot_be_signed() {
 #[test]
 fn a_bundle_is_the_same_wherever_and_whenever_it_is_built() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    copy(&root().join("policies"), &one.path().join("here"));
-    copy(&root().join("policies"), &other.path().join("another/folder/altogether"));
+    copy_folder(&root().join("policies"), &one.path().join("here"));
+    copy_folder(&root().join("policies"), &other.path().join("another/folder/altogether"));
     age(one.path(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000));
     let built = |folder: &Path| {
         let bundle = folder.join("bundle.tar.gz");
@@ -233,19 +234,6 @@ fn a_bundle_is_the_same_wherever_and_whenever_it_is_built() {
     text.push_str("\n# another word\n");
     fs::write(rule.join("key_disabled.rego"), text).unwrap();
     assert_ne!(built(&one.path().join("here")).1, first.1);
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 fn age(path: &Path, time: SystemTime) {

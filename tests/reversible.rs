@@ -10,7 +10,7 @@ use keepwatch::domain::action::{KeyStatus, Strength};
 use keepwatch::domain::cloud::CloudError;
 use keepwatch::domain::outcome::{Outcome, StepOutcome};
 use keepwatch::domain::plan::{Plan, Step};
-use keepwatch::domain::principal::{Flags, Principal, PrincipalKind};
+use keepwatch::domain::principal::{Principal, PrincipalKind};
 use keepwatch::domain::resource::bucket::{BucketDesired, LifecycleRule, Versioning};
 use keepwatch::domain::resource::key::KeyLive;
 use keepwatch::domain::resource::trail::{TrailDesired, TrailLive, TrailSettings};
@@ -23,6 +23,7 @@ use keepwatch::respond::plan::{DesiredStates, Planner};
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::support::builders::user;
 use crate::support::cloud::{FakeCloud, Inside, bucket};
 
 struct Declared(Desired);
@@ -48,17 +49,11 @@ fn target(kind: Kind, name: &str) -> Target {
 
 fn mallory() -> Box<Principal> {
     Box::new(Principal {
-        kind: PrincipalKind::IamUser,
         account: Some("111122223333".to_owned()),
         name: Some("mallory".to_owned()),
         arn: Some("arn:aws:iam::111122223333:user/mallory".to_owned()),
-        session: None,
         unique_id: Some("AIDAMALLORY".to_owned()),
-        access_key: None,
-        issued_at: None,
-        source_identity: None,
-        invoked_by: None,
-        flags: Flags::default(),
+        ..user()
     })
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::builders::copy_folder;
 use crate::support::lab::{As, Lab, PRODUCTION, REGION, SECURITY};
 
 /// An attack, and the part of the account that it, the repair and the undo change.
@@ -183,19 +184,6 @@ fn key_statuses(lab: &Lab) -> Vec<String> {
     let answer = lab.done(As::Root(PRODUCTION), "iam", "list_access_keys", json!({"UserName": "ci-deployer"}));
     let keys = answer["AccessKeyMetadata"].as_array().unwrap().iter();
     keys.map(|key| key["Status"].as_str().unwrap().to_owned()).collect()
-}
-
-fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[test]

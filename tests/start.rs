@@ -78,7 +78,7 @@ fn nothing_is_taken_from_a_folder_that_others_can_write_to() {
         fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
         let said = home.replay();
         assert!(said.contains("compiled policies are not kept") && said.contains(open.to_str().unwrap()), "{said}");
-        assert_eq!(fs::read(path).unwrap(), b"what somebody else left", "it was neither read nor mended");
+        assert_eq!(fs::read(path).unwrap(), b"what somebody else left", "it was neither read nor replaced");
         fs::set_permissions(&open, mode).unwrap();
     }
     assert!(!home.replay().contains("not kept"));

@@ -30,7 +30,7 @@ pub struct Explanation {
     /// The rule's id.
     pub rule: String,
     /// Whether it asked for documents like this one.
-    pub wanted: bool,
+    pub asked_for_it: bool,
     /// What it asks for.
     pub asks_for: String,
     /// Findings in the agent's engine; nothing when it was not asked.
@@ -137,7 +137,7 @@ pub fn is_subscribed(entry: &Entry, document: &Value) -> bool {
 pub fn unasked(entry: &Entry) -> Explanation {
     Explanation {
         rule: entry.rule.id.clone(),
-        wanted: false,
+        asked_for_it: false,
         asks_for: asks_for(entry),
         findings: None,
         failure: None,
@@ -170,7 +170,7 @@ pub fn explain(
         Ok(answer) => answer,
         Err(failure) => {
             let failure = Some(failure.to_string());
-            return Ok(Explanation { wanted: is_subscribed(entry, document), failure, ..unasked(entry) });
+            return Ok(Explanation { asked_for_it: is_subscribed(entry, document), failure, ..unasked(entry) });
         }
     };
     let failure = policies.evaluate_strictly(entry, document, now).err().map(|failure| failure.to_string());
@@ -180,7 +180,7 @@ pub fn explain(
     let ours = in_order(ast::at(&ours, "/0/result"));
     let trace = Trace { work, document, steps: traced.explanation };
     Ok(Explanation {
-        wanted: is_subscribed(entry, document),
+        asked_for_it: is_subscribed(entry, document),
         agrees: ours == theirs,
         findings: Some(ours),
         failure,

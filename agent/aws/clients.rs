@@ -37,30 +37,30 @@ impl Clients {
     }
 
     pub fn backup(&self) -> &ServiceClient<aws_sdk_backup::Client> {
-        self.line(&self.backup, of_sdk(aws_sdk_backup::Client::new))
+        self.client(&self.backup, of_sdk(aws_sdk_backup::Client::new))
     }
 
     pub fn cloudtrail(&self) -> &ServiceClient<aws_sdk_cloudtrail::Client> {
-        self.line(&self.cloudtrail, of_sdk(aws_sdk_cloudtrail::Client::new))
+        self.client(&self.cloudtrail, of_sdk(aws_sdk_cloudtrail::Client::new))
     }
 
     pub fn dynamodb(&self) -> &ServiceClient<aws_sdk_dynamodb::Client> {
-        self.line(&self.dynamodb, of_sdk(aws_sdk_dynamodb::Client::new))
+        self.client(&self.dynamodb, of_sdk(aws_sdk_dynamodb::Client::new))
     }
 
     pub fn iam(&self) -> &ServiceClient<aws_sdk_iam::Client> {
-        self.line(&self.iam, of_sdk(aws_sdk_iam::Client::new))
+        self.client(&self.iam, of_sdk(aws_sdk_iam::Client::new))
     }
 
     pub fn kms(&self) -> &ServiceClient<aws_sdk_kms::Client> {
-        self.line(&self.kms, of_sdk(aws_sdk_kms::Client::new))
+        self.client(&self.kms, of_sdk(aws_sdk_kms::Client::new))
     }
 
     pub fn s3(&self) -> &ServiceClient<aws_sdk_s3::Client> {
-        self.line(&self.s3, SdkSettings::s3)
+        self.client(&self.s3, SdkSettings::s3)
     }
 
-    fn line<'a, C>(
+    fn client<'a, C>(
         &self,
         place: &'a OnceLock<ServiceClient<C>>,
         make: impl FnOnce(&SdkSettings) -> C,

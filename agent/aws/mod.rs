@@ -160,8 +160,9 @@ impl Shared {
         incident: &str,
         action: &Action,
     ) -> Result<Arc<Session>, CloudError> {
-        let pass = AssumeRoleRequest::respond(self.settings.partition(), &self.roles, &account.id, (incident, action));
-        let session = Arc::new(Session::new(self.sts.clone(), pass));
+        let request =
+            AssumeRoleRequest::respond(self.settings.partition(), &self.roles, &account.id, (incident, action));
+        let session = Arc::new(Session::new(self.sts.clone(), request));
         session.credentials().await?;
         Ok(session)
     }

@@ -76,8 +76,8 @@ impl Queue {
         wait_seconds: u32,
         hidden_seconds: u32,
     ) -> Result<Vec<Received>, CloudError> {
-        let patience = Duration::from_secs(wait_seconds.into()) + RECEIVE_GRACE;
-        let patience = TimeoutConfig::builder().operation_attempt_timeout(patience).build();
+        let timeout = Duration::from_secs(wait_seconds.into()) + RECEIVE_GRACE;
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeout).build();
         let receive = || {
             let request = self.sqs.client.receive_message().queue_url(&self.live.url);
             request
@@ -86,7 +86,7 @@ impl Queue {
                 .visibility_timeout(whole(hidden_seconds))
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
                 .customize()
-                .config_override(Builder::new().timeout_config(patience.clone()))
+                .config_override(Builder::new().timeout_config(timeouts.clone()))
                 .send()
         };
         let answer = self.sqs.ask("sqs:ReceiveMessage", &self.live.name, receive).await?;

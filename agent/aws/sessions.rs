@@ -86,7 +86,7 @@ fn session_name(purpose: &str) -> String {
 /// One role, assumed when first needed.
 pub(super) struct Session {
     sts: Client,
-    pass: AssumeRoleRequest,
+    request: AssumeRoleRequest,
     held: Mutex<Option<CachedSession>>,
 }
 
@@ -97,8 +97,8 @@ struct CachedSession {
 }
 
 impl Session {
-    pub fn new(sts: Client, pass: AssumeRoleRequest) -> Self {
-        Self { sts, pass, held: Mutex::new(None) }
+    pub fn new(sts: Client, request: AssumeRoleRequest) -> Self {
+        Self { sts, request, held: Mutex::new(None) }
     }
 
     /// Credentials that are good for a while. However many ask at once, STS is asked once.
@@ -108,8 +108,8 @@ impl Session {
             if let Some(good) = held.as_ref().filter(|held| Instant::now() < held.renew_at) {
                 return Ok(good.credentials.clone());
             }
-            let answer = sts::assume_role(&self.sts, &self.pass).await;
-            renewed(&mut held, answer, self.pass.seconds)
+            let answer = sts::assume_role(&self.sts, &self.request).await;
+            renewed(&mut held, answer, self.request.seconds)
         })
         .await
     }
@@ -149,7 +149,7 @@ fn renewed(
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Session").field(&self.pass.role_arn).finish()
+        f.debug_tuple("Session").field(&self.request.role_arn).finish()
     }
 }
 
@@ -206,10 +206,10 @@ mod tests {
             assert_eq!(read.role_arn, format!("arn:{partition}:iam::111122223333:role/KeepwatchRead"));
             assert_eq!(read.policy, None);
         }
-        let pass = AssumeRoleRequest::respond(Partition::AwsCn, &roles, &account, ("INC-1", &action));
-        assert_eq!(pass.role_arn, "arn:aws-cn:iam::111122223333:role/KeepwatchRespond");
-        assert_eq!((pass.session_name.as_str(), pass.seconds), ("keepwatch-INC-1", 900));
-        assert!(pass.policy.unwrap().contains("kms:EnableKey"));
+        let request = AssumeRoleRequest::respond(Partition::AwsCn, &roles, &account, ("INC-1", &action));
+        assert_eq!(request.role_arn, "arn:aws-cn:iam::111122223333:role/KeepwatchRespond");
+        assert_eq!((request.session_name.as_str(), request.seconds), ("keepwatch-INC-1", 900));
+        assert!(request.policy.unwrap().contains("kms:EnableKey"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -232,14 +232,14 @@ mod tests {
     #[tokio::test]
     async fn only_the_session_that_was_refused_is_forgotten() {
         let config = aws_sdk_sts::Config::builder().behavior_version_latest().build();
-        let pass = AssumeRoleRequest {
+        let request = AssumeRoleRequest {
             role_arn: "role".into(),
             session_name: "keepwatch-read".into(),
             external_id: "ours".into(),
             seconds: HOUR,
             policy: None,
         };
-        let session = Session::new(Client::from_conf(config), pass);
+        let session = Session::new(Client::from_conf(config), request);
         *session.held.lock().await = Some(CachedSession::new(key("NEW"), HOUR));
         session.forget(&key("OLD")).await;
         assert_eq!(session.credentials().await.unwrap().access_key_id(), "NEW");

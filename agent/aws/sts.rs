@@ -20,21 +20,21 @@ pub struct Identity {
 }
 
 /// Assumes a role.
-pub(super) async fn assume_role(sts: &Client, pass: &AssumeRoleRequest) -> Result<Credentials, CloudError> {
-    let request = sts
+pub(super) async fn assume_role(sts: &Client, request: &AssumeRoleRequest) -> Result<Credentials, CloudError> {
+    let call = sts
         .assume_role()
-        .role_arn(&pass.role_arn)
-        .role_session_name(&pass.session_name)
-        .external_id(&pass.external_id)
+        .role_arn(&request.role_arn)
+        .role_session_name(&request.session_name)
+        .external_id(&request.external_id)
         .source_identity(AGENT_SOURCE_IDENTITY)
-        .duration_seconds(pass.seconds)
-        .set_policy(pass.policy.clone());
-    let answer = waited::during(Box::pin(request.send()))
+        .duration_seconds(request.seconds)
+        .set_policy(request.policy.clone());
+    let answer = waited::during(Box::pin(call.send()))
         .await
-        .map_err(|error| sort("sts:AssumeRole", &pass.role_arn, &error))?;
+        .map_err(|error| sort("sts:AssumeRole", &request.role_arn, &error))?;
     let given = answer.credentials.ok_or_else(|| CloudError::Failed {
         call: "sts:AssumeRole".into(),
-        target: pass.role_arn.clone(),
+        target: request.role_arn.clone(),
         detail: "the answer holds no credentials".into(),
     })?;
     Ok(Credentials::new(given.access_key_id, given.secret_access_key, Some(given.session_token), None, "keepwatch"))

@@ -30,8 +30,8 @@ fn keeping(compiler: Compiler) -> Compiler {
         Ok(folder) => compiler.keeping_in(folder),
         Err(problem) => {
             warn!(
-                "compiled policies are not kept, and every start compiles them again: {problem}; remove the folder or \
-                 close it to others, or name another with `{NAMED}` (empty: keep none)"
+                "compiled policies are not kept, and every start compiles them again: {problem}; remove the folder, or \
+                 name another with `{NAMED}` (empty: keep none)"
             );
             compiler
         }

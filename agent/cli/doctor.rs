@@ -47,26 +47,26 @@ impl Check {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let config = load_config(&arguments.config)?;
     let aws = connect(&config).await;
-    let mut looks = policies(&arguments.policies, &config, aws.as_ref().ok()).await;
-    looks.push(slack(&config));
+    let mut checks = policies(&arguments.policies, &config, aws.as_ref().ok()).await;
+    checks.push(slack(&config));
     match aws {
-        Ok(aws) => looks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
-        Err(error) => looks.push(Check::at("the agent's own credentials", Err(error), "run it with the hub's role")),
+        Ok(aws) => checks.append(&mut cloud(&aws, &config, arguments.account.as_deref()).await),
+        Err(error) => checks.push(Check::at("the agent's own credentials", Err(error), "run it with the hub's role")),
     }
     if arguments.json {
-        say_json(&looks)?;
+        say_json(&checks)?;
     } else {
-        looks.iter().try_for_each(show)?;
+        checks.iter().try_for_each(show)?;
     }
-    Ok(if looks.iter().all(|fingerprint| fingerprint.wrong.is_none()) { Verdict::Well } else { Verdict::Wrong })
+    Ok(if checks.iter().all(|check| check.wrong.is_none()) { Verdict::Well } else { Verdict::Wrong })
 }
 
-fn show(fingerprint: &Check) -> anyhow::Result<()> {
-    let Some(wrong) = &fingerprint.wrong else {
-        return say(format!("ok     {}", fingerprint.what));
+fn show(check: &Check) -> anyhow::Result<()> {
+    let Some(wrong) = &check.wrong else {
+        return say(format!("ok     {}", check.what));
     };
-    say(format!("WRONG  {}: {wrong}", fingerprint.what))?;
-    fingerprint.next.iter().try_for_each(|next| say(format!("       next: {next}")))
+    say(format!("WRONG  {}: {wrong}", check.what))?;
+    check.next.iter().try_for_each(|next| say(format!("       next: {next}")))
 }
 
 /// The policies as `run` would load them: from the same place, trusted in the same way.
@@ -88,23 +88,23 @@ async fn policies(place: &PolicyPlace, config: &Config, aws: Option<&Aws>) -> Ve
 }
 
 fn slack(config: &Config) -> Check {
-    let outlet = crate::notify::notifier::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
-    Check::at("where notifications go", outlet, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
+    let notifier = crate::notify::notifier::Notifier::from_config(&config.notify, Answers::Commands).map(drop);
+    Check::at("where notifications go", notifier, "set KEEPWATCH_SLACK_TOKEN, or `token_file` in accounts.toml")
 }
 
 async fn cloud(aws: &Aws, config: &Config, only: Option<&str>) -> Vec<Check> {
     let who = aws.identity().await.map(drop);
-    let mut looks =
+    let mut checks =
         vec![Check::at("the agent's own credentials", who, "run it with the role that deploy/hub.yaml makes")];
-    looks.push(queue(aws, config).await);
-    looks.push(rule(aws, config).await);
+    checks.push(queue(aws, config).await);
+    checks.push(rule(aws, config).await);
     for account in config.accounts() {
         if only.is_none_or(|only| only == account.id.as_str()) {
-            looks.append(&mut roles(aws, config, account).await);
+            checks.append(&mut roles(aws, config, account).await);
         }
     }
-    looks.append(&mut missing(aws, config).await);
-    looks
+    checks.append(&mut missing(aws, config).await);
+    checks
 }
 
 async fn queue(aws: &Aws, config: &Config) -> Check {
@@ -150,14 +150,14 @@ async fn missing(aws: &Aws, config: &Config) -> Vec<Check> {
         }
         Ok(members) => {
             let unknown = members.into_iter().filter(|one| one.status == "ACTIVE" && config.account(&one.id).is_none());
-            let fingerprint = |member: crate::aws::Member| {
+            let unlisted = |member: crate::aws::Member| {
                 let next =
                     format!("add an [[account]] with id = \"{}\", and deploy deploy/member.yaml there", member.id);
                 Check::at(format!("account `{}` ({})", member.name, member.id), Err("not in accounts.toml"), next)
             };
-            let mut looks: Vec<Check> = unknown.map(fingerprint).collect();
-            looks.insert(0, Check::at(what, Ok::<(), String>(()), ""));
-            looks
+            let mut checks: Vec<Check> = unknown.map(unlisted).collect();
+            checks.insert(0, Check::at(what, Ok::<(), String>(()), ""));
+            checks
         }
     }
 }

@@ -54,12 +54,12 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
     supervise::log_panics();
     let (agent, refresher) = watchful(&arguments.places, started).await?;
     let agent = Arc::new(agent);
-    let (door, desk) = match &agent.config.notify.slack {
+    let (endpoint, worker) = match &agent.config.notify.slack {
         Some(slack) => interactions::open(slack, Arc::clone(&agent.clock))?.unzip(),
         None => (None, None),
     };
-    let answers = if door.is_some() { Answers::Buttons } else { Answers::Commands };
-    let outlet = Notifier::from_config(&agent.config.notify, answers)?;
+    let answers = if endpoint.is_some() { Answers::Buttons } else { Answers::Commands };
+    let notifier = Notifier::from_config(&agent.config.notify, answers)?;
     let queue = agent
         .clouds
         .queue(&agent.config.intake)
@@ -70,20 +70,20 @@ pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Resul
 
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Tasks::default();
-    tasks.spawn(SERVE, serve::run(listener, Pages { metrics: metrics_of(&agent), slack: door.map(received_by) }));
+    tasks.spawn(SERVE, serve::run(listener, Pages { metrics: metrics_of(&agent), slack: endpoint.map(received_by) }));
     agent.resume().await.context("cannot finish what an earlier run began")?;
     tasks.spawn(SWEEP, sweep_often(Arc::clone(&agent)));
     tasks.spawn(REFRESH, refresh_often(Arc::clone(&agent), refresher));
     tasks.spawn(SHADOWS, evaluate_shadows(Arc::clone(&agent)));
     tasks.spawn(DEADLINES, while_deadlines_pass(Arc::clone(&agent)));
-    if let Some(desk) = desk {
+    if let Some(worker) = worker {
         let (agent, stopped) = (Arc::clone(&agent), stopped.clone());
-        tasks.spawn(INTERACTIONS, async move { desk.attend(&agent, stopped).await });
+        tasks.spawn(INTERACTIONS, async move { worker.attend(&agent, stopped).await });
     }
     let (finish, finished) = watch::channel(false);
     let delivering = Arc::clone(&agent);
     tasks.spawn(DELIVERY, async move {
-        deliver(&delivering.ledger, outlet, &delivering.reports, delivering.clock.as_ref(), finished).await;
+        deliver(&delivering.ledger, notifier, &delivering.reports, delivering.clock.as_ref(), finished).await;
     });
     tasks.spawn(INTAKE, intake::run(Arc::clone(&agent), Arc::new(queue), stopped));
 
@@ -110,13 +110,13 @@ async fn drained(agent: &Agent<Aws, Sqlite>, tasks: &mut Tasks, finish: &watch::
 
 /// Ends when rules that do not end are no longer stopped.
 async fn while_deadlines_pass(agent: Arc<Agent<Aws, Sqlite>>) {
-    while agent.rules.now().keep_deadlines() {
+    while agent.rules.now().keeps_deadlines() {
         sleep(DEADLINES_CHECK_INTERVAL).await;
     }
 }
 
-fn received_by(door: InteractionEndpoint) -> Arc<serve::Receive> {
-    Arc::new(move |headers, body| door.receive(headers, body))
+fn received_by(endpoint: InteractionEndpoint) -> Arc<serve::Receive> {
+    Arc::new(move |headers, body| endpoint.receive(headers, body))
 }
 
 fn metrics_of(agent: &Arc<Agent<Aws, Sqlite>>) -> Arc<serve::Render> {

@@ -26,11 +26,11 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, started: Instant) -> anyhow::Result<Verdict> {
     let agent = agent(&arguments.places, store(&arguments)?, started).await?;
     let swept = if arguments.dry_run {
-        let (foreseen, swept) = agent.preview().await;
+        let (dry_runs, swept) = agent.preview().await;
         if arguments.json {
-            say_json(&foreseen)?;
+            say_json(&dry_runs)?;
         } else {
-            foreseen.iter().try_for_each(say)?;
+            dry_runs.iter().try_for_each(say)?;
         }
         swept
     } else {

@@ -105,11 +105,11 @@ fn never(config: &Config) -> Result<(), Complaint> {
     for arn in &config.never.break_glass {
         let is_exact = is_identity(arn, config) && !arn.contains('*');
         let why =
-            "`break_glass` takes exact ARNs of users and roles, such as `arn:aws:iam::111122223333:user/break-glass`";
+            "`break_glass` takes exact ARNs of users and roles, such as `arn:…:iam::111122223333:user/break-glass`";
         refuse(!is_exact, arn, why)?;
     }
     for pattern in &config.never.contain {
-        let why = "`contain` takes ARNs of users and roles, with `*` for any run, such as `arn:aws:iam::*:role/app`";
+        let why = "`contain` takes ARNs of users and roles, with `*` for any run, such as `arn:…:iam::*:role/app`";
         refuse(!is_identity(pattern, config), pattern, why)?;
     }
     Ok(())

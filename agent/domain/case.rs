@@ -14,6 +14,7 @@ use super::outcome::{Outcome, StepOutcome};
 use super::plan::Step;
 use super::principal::Principal;
 use super::reason::Reason;
+use super::region::Region;
 
 /// What people need to know of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -138,8 +139,8 @@ pub struct CaseRecord {
     pub account: AccountId,
     /// What people call the account.
     pub account_name: String,
-    /// Where it happened.
-    pub region: String,
+    /// Where it happened, where anybody says.
+    pub region: Option<Region>,
     /// Digest of the policy bundle that evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<String>,
@@ -230,7 +231,7 @@ pub enum DedupKey {
         arn: String,
         /// Digest of what was found.
         findings: String,
-        /// Whether people were told of it.
+        /// Whether it was reported.
         #[serde(default)]
         reported: bool,
     },

@@ -86,8 +86,8 @@ pub struct Object {
 
 /// The one write. Only [`crate::respond::execute`] calls it.
 pub trait CloudWrite: Send + Sync {
-    /// Carries out one action. It is the action's only call, made with a session that can
-    /// make no other. Where AWS takes an idempotency token, `token` makes a repeated request
+    /// Carries out one action, with a session that can make no calls but the action's own: one,
+    /// or two where AWS has no single call for it. Where AWS takes an idempotency token, `token` makes a repeated request
     /// the same request.
     fn apply(&self, action: &Action, token: &str) -> impl Future<Output = Result<(), CloudError>> + Send;
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::cloud::RecentCalls;
+use super::region::Region;
 
 /// How far from the event a call may lie to be related to it.
 const RELATED_WITHIN: SignedDuration = SignedDuration::from_mins(30);
@@ -73,7 +74,7 @@ pub fn owner(tags: &BTreeMap<String, String>) -> Option<&str> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
     /// The Region whose history was read.
-    pub region: String,
+    pub region: Region,
     /// Other calls within half an hour of the event, by name, the most frequent first.
     pub near: Vec<(String, usize)>,
     /// Whether there may be more of them than were read.
@@ -87,7 +88,7 @@ pub struct Activity {
 impl Activity {
     /// Counts what was read around an event, itself left out.
     #[must_use]
-    pub fn around((event, at): (&str, Timestamp), region: &str, read: &RecentCalls) -> Self {
+    pub fn around((event, at): (&str, Timestamp), region: &Region, read: &RecentCalls) -> Self {
         let is_near = |moment: &Timestamp| moment.duration_since(at).abs() <= RELATED_WITHIN;
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for call in read.calls.iter().filter(|call| call.id != event && is_near(&call.at)) {
@@ -98,7 +99,7 @@ impl Activity {
         let oldest = read.calls.iter().map(|call| call.at).min();
         let newest = read.calls.iter().map(|call| call.at).max();
         Self {
-            region: region.to_owned(),
+            region: region.clone(),
             near,
             near_goes_on: read.more && oldest.is_some_and(|oldest| at.duration_since(oldest) <= RELATED_WITHIN),
             seen: oldest.zip(newest),
@@ -150,10 +151,14 @@ mod tests {
         RecentCalls { calls: calls.iter().enumerate().map(call).collect(), more }
     }
 
+    fn home() -> Region {
+        "eu-west-1".parse().unwrap()
+    }
+
     #[test]
     fn calls_near_the_event_are_counted_without_itself() {
         let read = read(&[("StopLogging", 29), ("ListVaults", 1), ("ListVaults", 2), ("CreateUser", -40)], false);
-        let activity = Activity::around(("e0", at(0)), "eu-west-1", &read);
+        let activity = Activity::around(("e0", at(0)), &home(), &read);
         insta::assert_snapshot!(activity, @"2 other calls of this principal within 30 min in eu-west-1: ListVaults × 2");
         insta::assert_snapshot!(activity.span().expect("seen"), @"first 2026-01-02T02:20:00Z, last 2026-01-02T03:29:00Z");
     }
@@ -161,14 +166,14 @@ mod tests {
     #[test]
     fn a_full_page_says_that_there_may_be_more() {
         let calls: Vec<(&str, i64)> = (0..50).map(|number| ("DeleteRecoveryPoint", number / 10)).collect();
-        let activity = Activity::around(("other", at(0)), "eu-west-1", &read(&calls, true));
+        let activity = Activity::around(("other", at(0)), &home(), &read(&calls, true));
         insta::assert_snapshot!(activity, @"50 or more other calls of this principal within 30 min in eu-west-1: DeleteRecoveryPoint × 50");
         insta::assert_snapshot!(activity.span().expect("seen"), @"first earlier than 2026-01-02T03:00:00Z, last 2026-01-02T03:04:00Z");
     }
 
     #[test]
     fn a_full_page_that_reaches_far_back_is_counted_to_the_end() {
-        let activity = Activity::around(("e0", at(0)), "eu-west-1", &read(&[("A", 0), ("B", 1), ("C", -31)], true));
+        let activity = Activity::around(("e0", at(0)), &home(), &read(&[("A", 0), ("B", 1), ("C", -31)], true));
         assert!(!activity.near_goes_on && activity.seen_earlier);
     }
 

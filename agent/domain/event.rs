@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::account::AccountId;
 use super::principal::Principal;
+use super::region::Region;
 
 /// A management or data event that CloudTrail recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +19,8 @@ pub struct Event {
     pub name: String,
     /// When the call was made.
     pub time: Timestamp,
-    /// `awsRegion`; empty when the record does not say.
-    pub region: String,
+    /// `awsRegion`; none when the record does not say.
+    pub region: Option<Region>,
     /// The account whose trail holds the record: `recipientAccountId`, else the caller's.
     pub account: AccountId,
     /// Whether the call only read. A record that does not say may have written.

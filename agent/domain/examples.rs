@@ -113,7 +113,7 @@ pub fn case() -> CaseRecord {
         at: "2026-01-02T03:04:07.250Z".parse().unwrap(),
         account: account_id(),
         account_name: account().name,
-        region: "eu-west-1".to_owned(),
+        region: "eu-west-1".parse().ok(),
         bundle: None,
         findings: vec![finding("BKP-01", &[ResponseKind::Contain])],
         reasons: vec![Reason { rule: Some("BKP-01".to_owned()), mode: Mode::Enforce, because: Because::Enforced }],

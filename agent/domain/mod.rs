@@ -25,4 +25,5 @@ pub mod region;
 pub mod resource;
 pub mod response;
 pub mod spelling;
+pub mod text;
 pub mod undo;

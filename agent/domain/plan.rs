@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::account::AccountId;
 use super::action::Action;
 use super::finding::ResponseKind;
+use super::text::one_line;
 use super::undo::Undo;
 
 /// How many lines are shown of what one step changes.
@@ -52,11 +53,6 @@ impl Step {
         }
         lines
     }
-}
-
-/// Names of rules and statements are anybody's to choose: they stay on their line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// How much more a plan may hold: it is stored as one item, whatever an attacker made the
@@ -115,7 +111,7 @@ fn json_bytes(step: &Step) -> usize {
 pub struct Plan {
     /// The account that the case is about; its budget pays.
     pub account: AccountId,
-    /// The steps: contain, hold, restore, recover.
+    /// The steps: contain, freeze, restore, copy.
     pub steps: Vec<Step>,
     /// Whether the steps wait for approval.
     pub proposed: bool,

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::account::Mode;
 use super::finding::ResponseKind;
 use super::principal::PrincipalKind;
+
+/// How long a first person's approval waits for that of a second one.
+pub const APPROVAL_HOLDS: SignedDuration = SignedDuration::from_mins(30);
 
 /// Why something was done, or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,7 +238,8 @@ impl fmt::Display for Because {
             Self::SecondPersonNeeded { person, target, plans } => write!(
                 f,
                 "`{person}` wants to undo `{target}` ({plans} plan(s)); releasing an actor or a vault takes two people: \
-                 a second one must ask for it within 30 minutes"
+                 a second one must ask for it within {} minutes",
+                APPROVAL_HOLDS.as_mins()
             ),
             Self::DamagedEntry { number, error } => {
                 write!(f, "entry {number} of this incident is damaged in the store and cannot be shown: {error}")

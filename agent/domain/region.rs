@@ -126,7 +126,7 @@ fn is_region(text: &str) -> bool {
     let mut parts = text.rsplitn(3, '-');
     let (number, direction, area) = (parts.next(), parts.next(), parts.next());
     let is_area = |area: &str| area.len() >= 2 && area.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    number.is_some_and(|number| number.len() == 1 && number.bytes().all(|digit| digit.is_ascii_digit()))
+    number.is_some_and(|number| (1..=2).contains(&number.len()) && number.bytes().all(|digit| digit.is_ascii_digit()))
         && direction.is_some_and(|direction| DIRECTIONS.contains(&direction))
         && area.is_some_and(is_area)
         && !OTHER_PARTITIONS.iter().any(|prefix| text.starts_with(prefix))

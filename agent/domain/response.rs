@@ -31,19 +31,17 @@ impl Response {
             Self::Contain { strength: Strength::Hard, .. } => 0,
             Self::Contain { strength: Strength::Soft, .. } => 1,
             Self::Freeze(_) => 2,
-            Self::Restore(_) => 4,
-            Self::Copy(_) => 5,
+            Self::Restore(_) => 3,
+            Self::Copy(_) => 4,
         }
     }
-}
 
-impl Response {
     /// The word in a rule that asks for it.
     #[must_use]
     pub const fn verb(&self) -> ResponseKind {
         match self {
-            Self::Contain { strength: crate::domain::action::Strength::Soft, .. } => ResponseKind::Contain,
-            Self::Contain { strength: crate::domain::action::Strength::Hard, .. } => ResponseKind::ContainHard,
+            Self::Contain { strength: Strength::Soft, .. } => ResponseKind::Contain,
+            Self::Contain { strength: Strength::Hard, .. } => ResponseKind::ContainHard,
             Self::Freeze(_) => ResponseKind::Freeze,
             Self::Restore(_) => ResponseKind::Restore,
             Self::Copy(_) => ResponseKind::Copy,

@@ -53,7 +53,7 @@ impl Event {
         Ok(Self {
             id,
             time,
-            region: owned(&record, "awsRegion").unwrap_or_default(),
+            region: owned(&record, "awsRegion").and_then(|name| name.parse().ok()),
             account,
             read_only: is_read_only(&record),
             error_code: error_code(&record, &source, &name),
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(event.source, "backup.amazonaws.com");
         assert_eq!(event.name, "DeleteRecoveryPoint");
         assert_eq!(event.time.to_string(), "2026-03-04T05:06:07Z");
-        assert_eq!((event.region.as_str(), event.account.as_str()), ("eu-west-1", "111122223333"));
+        assert_eq!((event.region.as_deref(), event.account.as_str()), (Some("eu-west-1"), "111122223333"));
         assert_eq!(event.parameter("backupVaultName"), Some("orders"));
         assert!(!event.failed() && !event.read_only);
     }

@@ -312,7 +312,7 @@ mod tests {
             envelope["detail"].as_object_mut().unwrap().remove(field);
         }
         let event = event(&envelope.to_string());
-        assert_eq!((event.account.as_str(), event.region.as_str()), ("111122223333", "eu-west-1"));
+        assert_eq!((event.account.as_str(), event.region.as_deref()), ("111122223333", Some("eu-west-1")));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the agent remembers: what it claimed, planned, did and still has to tell.
+//! What the agent remembers: what it claimed, planned, did and still has to report.
 //!
 //! A plan is claimed before its first step and recorded after its last, so that an agent
 //! that dies in between finishes what it began and does nothing twice. The ledger proper is
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::account::AccountId;
 use crate::domain::case::{CaseRecord, DedupKey};
+use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::Usage;
@@ -82,7 +83,7 @@ pub struct Claim {
 /// resource), not long apart. One thread in Slack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Short and speakable, such as `KW-7F3A2C`.
+    /// Short and speakable, such as `KW-7F3A2C01`.
     pub id: String,
     /// What joins cases: account and actor, or the resource's ARN.
     pub correlation: String,
@@ -92,6 +93,15 @@ pub struct Incident {
     pub title: String,
     /// When it began.
     pub opened: Timestamp,
+}
+
+impl Incident {
+    /// Opens an incident. The same seed always makes the same id.
+    #[must_use]
+    pub fn new(seed: &str, correlation: String, account: AccountId, title: String, opened: Timestamp) -> Self {
+        let digits: String = hash::digest(seed).chars().take(8).collect();
+        Self { id: format!("KW-{}", digits.to_uppercase()), correlation, account, title, opened }
+    }
 }
 
 /// How long after its last case an incident still takes another one in.
@@ -122,7 +132,7 @@ pub enum State {
 /// A plan that the store holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanRecord {
-    /// The plan's id: the incident's with a number, such as `KW-7F3A2C.1`.
+    /// The plan's id: the incident's with a number, such as `KW-7F3A2C01.1`.
     pub id: String,
     /// What makes its case the same case again.
     pub key: DedupKey,
@@ -148,6 +158,17 @@ impl PlanRecord {
     pub fn report(&self, outcome: &Outcome) -> CaseRecord {
         self.case.with_plan(&self.id, &self.plan.steps, outcome)
     }
+}
+
+/// What is recorded of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// How it stands now.
+    pub state: State,
+    /// What came of its steps.
+    pub outcome: Outcome,
+    /// What must be reported of it.
+    pub report: Option<CaseRecord>,
 }
 
 /// A person's approval of something that takes two people.
@@ -226,19 +247,16 @@ pub trait Ledger: shadow::Shadows {
         now: Timestamp,
     ) -> impl Future<Output = Result<PlanRecord, LedgerError>> + Send;
 
-    /// Plans that were claimed and never recorded, oldest first. A plan that waits for a
+    /// Plans that were claimed and never recorded, oldest first. A plan that waits for an
     /// approval is not among them, even when an interrupted attempt left it claimed.
     fn unfinished(&self) -> impl Future<Output = Result<Vec<PlanRecord>, LedgerError>> + Send;
 
     /// Records what came of a plan and, in the same transaction, what must be reported.
     /// Recording it again changes nothing and reports nothing twice.
-    #[expect(clippy::too_many_arguments, reason = "five, and the store itself")]
     fn record(
         &self,
         stored: &PlanRecord,
-        outcome: &Outcome,
-        state: State,
-        report: Option<&CaseRecord>,
+        record: Record,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
@@ -267,8 +285,9 @@ pub trait Ledger: shadow::Shadows {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<PlanRecord>, LedgerError>> + Send;
 
-    /// Notes a person's approval and answers with everybody whose approval of the same plans holds:
-    /// for half an hour. The first one is reported; giving it again changes nothing.
+    /// Notes a person's approval and answers with everybody whose approval of the same plans holds
+    /// ([`APPROVAL_HOLDS`](crate::domain::reason::APPROVAL_HOLDS)). The first one is reported;
+    /// giving it again changes nothing.
     fn consent(
         &self,
         consent: &Consent,

@@ -1,4 +1,4 @@
-//! What the store keeps of rules that are evaluated by and never acted on.
+//! What the store keeps of rules that are evaluated and never acted on.
 
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -19,7 +19,7 @@ use crate::ledger::{Delivery, Ledger, LedgerError, Thread};
 
 /// Slack takes about one message a second in a channel; what comes meanwhile is merged.
 const PACE: Duration = Duration::from_secs(1);
-/// How long a failing outlet is left alone, at first and at most.
+/// How long a failing notifier is left alone, at first and at most.
 const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Why a notification was not delivered.
@@ -34,7 +34,7 @@ enum DeliverError {
 /// Delivers until it is asked to stop, and then once more what is left.
 pub async fn deliver(
     ledger: &impl Ledger,
-    outlet: Notifier,
+    notifier: Notifier,
     undelivered: &Notify,
     clock: &dyn Clock,
     mut stop: watch::Receiver<bool>,
@@ -42,7 +42,7 @@ pub async fn deliver(
     let mut backoff = RETRY_BACKOFF.0;
     loop {
         let stopping = *stop.borrow();
-        let pause = match round(ledger, &outlet, clock).await {
+        let pause = match round(ledger, &notifier, clock).await {
             Ok(0) => None,
             Ok(_) => {
                 backoff = RETRY_BACKOFF.0;
@@ -75,27 +75,44 @@ fn wait_of(problem: &DeliverError, backoff: Duration) -> Duration {
 }
 
 /// Sends what is undelivered, incident by incident. Answers with how many messages were sent.
-async fn round(ledger: &impl Ledger, outlet: &Notifier, clock: &dyn Clock) -> Result<usize, DeliverError> {
+async fn round(ledger: &impl Ledger, notifier: &Notifier, clock: &dyn Clock) -> Result<usize, DeliverError> {
     let mut incidents: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
     for delivery in ledger.undelivered().await? {
         incidents.entry(delivery.incident.id.clone()).or_default().push(delivery);
     }
-    let mut sent = 0;
+    let (mut sent, mut refused) = (0, None);
     for deliveries in incidents.values() {
-        // What an unknown try may have sent goes first and alone: a part of it may have arrived.
-        let tried = deliveries.iter().take_while(|delivery| delivery.tries > 0).count();
-        let (again, fresh) = deliveries.split_at(tried);
-        for batch in again.chunks(1).chain([fresh]).filter(|batch| !batch.is_empty()) {
-            incident(ledger, outlet, clock, batch).await?;
-            sent += 1;
+        match all_of(ledger, notifier, clock, deliveries).await {
+            Ok(messages) => sent += messages,
+            // It is about this message alone: the other incidents do not wait for it.
+            Err(problem @ DeliverError::Slack(SlackError::Blocks(_))) => refused = Some(problem),
+            Err(problem) => return Err(problem),
         }
     }
     for (incident, thread) in ledger.stale_threads().await? {
         let reported = ledger.reported(&incident.id).await?;
         let Some(newest) = reported.last().map(|delivery| delivery.number) else { continue };
         let cases: Vec<&CaseRecord> = reported.iter().map(|delivery| &delivery.case).collect();
-        outlet.refresh(&incident, &cases, &thread).await?;
+        notifier.refresh(&incident, &cases, &thread).await?;
         ledger.keep_thread(&incident.id, &Thread { shown: newest, ..thread }).await?;
+    }
+    refused.map_or(Ok(sent), Err)
+}
+
+/// Sends what is undelivered of one incident. Answers with how many messages were sent.
+async fn all_of(
+    ledger: &impl Ledger,
+    notifier: &Notifier,
+    clock: &dyn Clock,
+    deliveries: &[Delivery],
+) -> Result<usize, DeliverError> {
+    // What an unknown try may have sent goes first and alone: a part of it may have arrived.
+    let tried = deliveries.iter().take_while(|delivery| delivery.tries > 0).count();
+    let (again, fresh) = deliveries.split_at(tried);
+    let mut sent = 0;
+    for batch in again.chunks(1).chain([fresh]).filter(|batch| !batch.is_empty()) {
+        incident(ledger, notifier, clock, batch).await?;
+        sent += 1;
     }
     Ok(sent)
 }
@@ -103,7 +120,7 @@ async fn round(ledger: &impl Ledger, outlet: &Notifier, clock: &dyn Clock) -> Re
 /// Sends one batch of an incident's notifications as one message.
 async fn incident(
     ledger: &impl Ledger,
-    outlet: &Notifier,
+    notifier: &Notifier,
     clock: &dyn Clock,
     batch: &[Delivery],
 ) -> Result<(), DeliverError> {
@@ -115,14 +132,14 @@ async fn incident(
     let cases: Vec<&CaseRecord> = batch.iter().map(|delivery| &delivery.case).collect();
     let mut thread = ledger.thread(&incident.id).await?;
     if thread.is_none() {
-        thread = outlet.begin(incident, &cases, tried).await?;
+        thread = notifier.begin(incident, &cases, tried).await?;
         if let Some(thread) = &thread {
             ledger.keep_thread(&incident.id, thread).await?;
         }
     }
     let mark = Mark { incident: incident.id.clone(), numbers: numbers.clone() };
     let wake = wake(ledger, first, &cases).await?;
-    outlet.post(incident, &Batch { cases: &cases, mark, tried, wake }, thread.as_ref()).await?;
+    notifier.post(incident, &Batch { cases: &cases, mark, tried, wake }, thread.as_ref()).await?;
     ledger.delivered(&numbers, clock.now()).await?;
     if numbers.len() > 1 {
         info!(incident = incident.id, "{} notifications were sent as one", numbers.len());

@@ -38,7 +38,7 @@ pub(super) fn contained() -> CaseRecord {
             at_stake: vec!["vault `main` holds 3 recovery points, the newest of 2026-01-01T05:00:00Z".to_owned()],
             owners: BTreeMap::from([(VAULT.to_owned(), "team-ledger".to_owned())]),
             activity: Some(Activity {
-                region: "eu-west-1".to_owned(),
+                region: "eu-west-1".parse().expect("a Region"),
                 near: vec![("DeleteRecoveryPoint".to_owned(), 3), ("ListBackupVaults".to_owned(), 1)],
                 near_goes_on: false,
                 seen: Some((

@@ -8,7 +8,7 @@ use crate::domain::finding::{Finding, Severity};
 use crate::domain::outcome::StepOutcome;
 use crate::domain::principal::Principal;
 use crate::domain::reason::Because;
-use crate::domain::region::Partition;
+use crate::domain::region::Region;
 use crate::ledger::Incident;
 
 /// A label and what stands behind it.
@@ -16,8 +16,8 @@ pub(super) type Fact = (&'static str, String);
 
 /// Where it happened, who did it and when it was known.
 pub(super) fn facts(case: &CaseRecord) -> Vec<Fact> {
-    let mut facts =
-        vec![("account", format!("{} ({})", case.account_name, case.account)), ("Region", case.region.clone())];
+    let mut facts = vec![("account", format!("{} ({})", case.account_name, case.account))];
+    facts.extend(case.region.as_ref().map(|region| ("Region", region.to_string())));
     facts.extend(resources(case).map(|arn| ("resource", owned(arn, case))));
     if let Some(event) = case.event() {
         facts.extend(event_facts(event, case));
@@ -56,13 +56,13 @@ fn event_facts(event: &EventFacts, case: &CaseRecord) -> Vec<Fact> {
     facts.push(("when", format!("{}, known {}.{:03} s later", event.time, latency / 1000, (latency % 1000).abs())));
     facts.extend(event.mfa.map(|mfa| ("MFA", if mfa { "yes".to_owned() } else { "no".to_owned() })));
     facts.push(("event", event.id.clone()));
-    facts.push(("CloudTrail", console(&case.region, &event.id)));
+    facts.extend(case.region.as_ref().map(|region| ("CloudTrail", console(region, &event.id))));
     facts
 }
 
 /// Where the console shows the event.
-fn console(region: &str, event: &str) -> String {
-    let domain = Partition::of_region(region).console_domain();
+fn console(region: &Region, event: &str) -> String {
+    let domain = region.partition().console_domain();
     format!("https://{region}.{domain}/cloudtrailv2/home?region={region}#/events/{event}")
 }
 

@@ -30,7 +30,7 @@ pub enum Notifier {
 }
 
 impl Notifier {
-    /// The outlet that the configuration names; `answers` says whether presses are heard.
+    /// The notifier that the configuration names; `answers` says whether presses are heard.
     ///
     /// # Errors
     /// When Slack is named and there is no token for it.

@@ -2,6 +2,7 @@
 
 use super::facts::{command, facts, finding_line, heading, reasons, step_line};
 use crate::domain::case::CaseRecord;
+use crate::domain::text::one_line;
 use crate::ledger::Incident;
 
 /// A case in full.
@@ -20,12 +21,6 @@ pub fn render(incident: &Incident, case: &CaseRecord) -> String {
     lines.extend(command(case).map(|command| format!("  $ {command}")));
     lines.extend(runbooks(case).map(|runbook| format!("  runbook: {runbook}")));
     lines.iter().map(|line| one_line(line) + "\n").collect()
-}
-
-/// Text that an attacker may have chosen (names, user agents) must not look like ours: no
-/// line breaks, no control sequences.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 fn runbooks(case: &CaseRecord) -> impl Iterator<Item = &str> {

@@ -1,6 +1,6 @@
 //! What operators need of the process: metrics, the HTTP endpoint, watched tasks, named fault points.
 //!
-//! Nothing here knows a rule, an account or a plan.
+//! Nothing here decides anything, or reaches AWS or the store.
 
 pub mod fault;
 pub mod metrics;

@@ -39,9 +39,9 @@ pub struct Entry {
 /// What a rule evaluates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subscription {
-    /// Acts: these events.
+    /// These events.
     Events(Vec<EventPattern>),
-    /// States: resources of this kind.
+    /// Resources of this kind.
     Resources(Kind),
 }
 
@@ -140,7 +140,7 @@ impl Catalogue {
             entries.push(entry.map_err(named)?);
         }
         entries.sort_by(|a, b| a.rule.id.cmp(&b.rule.id));
-        refuse_twins(&entries)?;
+        refuse_duplicate_ids(&entries)?;
         Ok(Self::index(entries))
     }
 
@@ -260,7 +260,7 @@ fn pattern(event: &str) -> Option<EventPattern> {
 }
 
 /// Ids name rules in exemptions and ledgers, so no two rules may share one.
-fn refuse_twins(sorted: &[Entry]) -> Result<(), PolicyError> {
+fn refuse_duplicate_ids(sorted: &[Entry]) -> Result<(), PolicyError> {
     let duplicate_ids = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a.rule.id == b.rule.id);
     let Some((first, second)) = duplicate_ids else {
         return Ok(());

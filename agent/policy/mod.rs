@@ -124,7 +124,7 @@ impl Policies {
         catalogue.entries().iter().try_for_each(|entry| approval(entry, &data))?;
         let revision = manifest.revision;
         let policies = Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision }));
-        if !policies.lay_out() {
+        if !policies.lays_out() {
             tracing::warn!(
                 "the rules' module keeps values in a way of its own and has to parse each document itself, which takes longer; was it built by another `opa`?"
             );
@@ -164,14 +164,14 @@ impl Policies {
 
     /// Whether deadlines pass: the thread that makes them pass is alive.
     #[must_use]
-    pub fn keep_deadlines(&self) -> bool {
+    pub fn keeps_deadlines(&self) -> bool {
         self.0.engine.keeps_deadlines()
     }
 
     /// Whether documents are laid out for the rules' module, and not parsed by it: faster, and
     /// so with every module of an `opa` that is known.
     #[must_use]
-    pub fn lay_out(&self) -> bool {
+    pub fn lays_out(&self) -> bool {
         self.0.engine.lays_out()
     }
 
@@ -194,9 +194,9 @@ impl Policies {
         Some(subscribers)
     }
 
-    /// The rules that ask for an act.
-    pub fn subscribers_of_event(&self, act: &EventInput<'_>) -> impl Iterator<Item = &Entry> {
-        let (source, name) = act.route();
+    /// The rules that ask for an event.
+    pub fn subscribers_of_event(&self, input: &EventInput<'_>) -> impl Iterator<Item = &Entry> {
+        let (source, name) = input.route();
         self.0.catalogue.subscribers_of_event(source, name)
     }
 
@@ -207,8 +207,8 @@ impl Policies {
 
     /// Evaluates what somebody did by the rules that asked for it.
     #[must_use]
-    pub fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
-        self.evaluate_entries(self.subscribers_of_event(act), act, act.now)
+    pub fn evaluate_event(&self, input: &EventInput<'_>) -> Vec<Finding> {
+        self.evaluate_entries(self.subscribers_of_event(input), input, input.now)
     }
 
     /// Whether the list that a rule names holds the principal of a document.

@@ -23,13 +23,12 @@ use crate::domain::case::CaseRecord;
 use crate::domain::clock::Clock;
 use crate::domain::cloud::{CloudError, Readers};
 use crate::domain::finding::Finding;
-use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Capacity, Plan, Step, TooLarge};
 use crate::domain::reason::{Because, Reason};
 use crate::domain::resource::{Desired, Place};
 use crate::domain::response::Response;
-use crate::ledger::{Claim, Incident, Ledger, LedgerError, PlanRecord, State};
+use crate::ledger::{Claim, Incident, Ledger, LedgerError, PlanRecord, Record, State};
 use crate::ops::fault;
 use crate::ops::metrics::{Metrics, Stopwatch};
 use crate::ops::supervise::Panicked;
@@ -37,7 +36,7 @@ use crate::rules::active::{ActiveRules, RuleSet};
 use crate::rules::backlog::Backlog;
 use crate::rules::refresh::RefreshContext;
 
-/// The span in which budgets count and cases join an incident.
+/// The span in which budgets and repairs count.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The span in which a repair that people took back is not repeated without approval.
@@ -122,7 +121,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let _turn = self.locks.take(&correlation).await; // the second of two sees what the first did
         let decision = decide(
             detection.findings,
-            &self.decision_context(&detection, &self.past(detection.findings).await?).await?,
+            &self.decision_context(&detection, &self.recent_repairs(detection.findings).await?).await?,
         );
         let incident = self.incident(&detection, correlation).await?;
 
@@ -133,14 +132,14 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         fault::point("planned");
         let plan = Plan { account: detection.account.id.clone(), steps: planned.steps, proposed: false };
         let Some(mut stored) = self.claim(&detection, &incident, plan, &case).await? else {
-            // An earlier delivery finished it, or told of it. What takes approval stands by itself.
-            return self.ask(&detection, &incident, &decision, &case).await;
+            // An earlier delivery finished it, or reported it. What takes approval stands by itself.
+            return self.ask_for_approval(&detection, &incident, &decision, &case).await;
         };
         fault::point("claimed");
         let mut outcome = self.execute(&stored, &stored.plan, detection.stopwatch).await;
         let (enrichment, more) = tokio::join!(
             self.enrichment(&detection, &stored.incident.id, &decision), // nothing waits for it but the report
-            self.go_on(&detection, &stored, &rest),
+            self.carry_out_rest(&detection, &stored, &rest),
         );
         let Continued { extended, reasons } = more?;
         case.reasons.extend(reasons);
@@ -149,13 +148,13 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             outcome.steps.append(&mut more.steps);
         }
         case.enrichment = enrichment;
-        self.ask(&detection, &incident, &decision, &case).await?;
+        self.ask_for_approval(&detection, &incident, &decision, &case).await?;
         stored.case = CaseRecord { at: stored.case.at, ..case }; // the first attempt knew first
-        self.finish(&stored, &outcome).await
+        self.record_and_report(&stored, &outcome).await
     }
 
     /// Plans, stores and takes the steps that need not come first.
-    async fn go_on(
+    async fn carry_out_rest(
         &self,
         detection: &Detection<'_>,
         stored: &PlanRecord,
@@ -177,8 +176,10 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     /// # Errors
     /// When an account or the store could not be reached.
     pub async fn dry_run(&self, detection: &Detection<'_>) -> Result<DryRun, HandleError> {
-        let decision =
-            decide(detection.findings, &self.decision_context(detection, &self.past(detection.findings).await?).await?);
+        let decision = decide(
+            detection.findings,
+            &self.decision_context(detection, &self.recent_repairs(detection.findings).await?).await?,
+        );
         let incident = self.incident(detection, detection.subject.correlation(detection.account)).await?;
         let act = self.plan(detection.rules, &decision.act, &incident.id, Capacity::left_by(&[])).await?;
         let ask = self.plan(detection.rules, &decision.ask, &incident.id, Capacity::left_by(&[])).await?;
@@ -195,14 +196,15 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     ///
     /// # Errors
     /// When a step is worth another try, or the store fails.
-    pub async fn finish(&self, stored: &PlanRecord, outcome: &Outcome) -> Result<(), HandleError> {
+    pub async fn record_and_report(&self, stored: &PlanRecord, outcome: &Outcome) -> Result<(), HandleError> {
         if let Some(error) = outcome.worth_retrying() {
             return Err(HandleError::Postponed(error.to_owned())); // the claim stays open
         }
         fault::point("executed");
         let report = stored.report(outcome);
-        let report = report.is_reported().then_some(&report);
-        self.ledger.record(stored, outcome, State::Done, report, self.clock.now()).await?;
+        let report = report.is_reported().then_some(report);
+        let record = Record { state: State::Done, outcome: outcome.clone(), report };
+        self.ledger.record(stored, record, self.clock.now()).await?;
         fault::point("recorded");
         self.reports.notify_one();
         Ok(())
@@ -235,7 +237,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             if stored.key.is_redelivered() {
                 continue;
             }
-            match self.finish(&stored, &outcome).await {
+            match self.record_and_report(&stored, &outcome).await {
                 Err(HandleError::Ledger(error)) => return Err(error),
                 Err(error) => warn!(plan = stored.id, "not finished: {error}"),
                 Ok(()) => {}
@@ -245,7 +247,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     }
 
     /// Stores what only a person may start, and asks.
-    async fn ask(
+    async fn ask_for_approval(
         &self,
         detection: &Detection<'_>,
         incident: &Incident,
@@ -260,8 +262,9 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let case = CaseRecord { reasons: [case.reasons.clone(), reasons].concat(), ..case.clone() };
         let plan = Plan { account: detection.account.id.clone(), steps, proposed: true };
         if let Some(stored) = self.claim(detection, incident, plan, &case).await? {
-            let (outcome, now) = (Outcome::default(), self.clock.now());
-            self.ledger.record(&stored, &outcome, State::Proposed, Some(&stored.report(&outcome)), now).await?;
+            let outcome = Outcome::default();
+            let record = Record { state: State::Proposed, report: Some(stored.report(&outcome)), outcome };
+            self.ledger.record(&stored, record, self.clock.now()).await?;
             self.reports.notify_one();
         }
         Ok(())
@@ -314,18 +317,11 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             .subject
             .event()
             .map_or_else(|| format!("{correlation}@{now}"), |event| format!("{correlation}@{}", event.id));
-        let id: String = hash::digest(&seed).chars().take(8).collect();
         let title = detection.findings.first().map(|finding| finding.rule.title.clone()).unwrap_or_default();
-        Ok(Incident {
-            id: format!("KW-{}", id.to_uppercase()),
-            correlation,
-            account: detection.account.id.clone(),
-            title,
-            opened: now,
-        })
+        Ok(Incident::new(&seed, correlation, detection.account.id.clone(), title, now))
     }
 
-    async fn past(&self, findings: &[Finding]) -> Result<BTreeMap<String, RecentRepairs>, LedgerError> {
+    async fn recent_repairs(&self, findings: &[Finding]) -> Result<BTreeMap<String, RecentRepairs>, LedgerError> {
         let now = self.clock.now();
         let mut past = BTreeMap::new();
         for arn in findings.iter().filter_map(|finding| finding.resource.as_ref()) {

@@ -10,6 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::finding::Finding;
 use crate::domain::hash;
 use crate::domain::plan::Plan;
+use crate::domain::region::Region;
 use crate::domain::resource::{Live, Place};
 use crate::ops::metrics::Stopwatch;
 use crate::rules::active::RuleSet;
@@ -43,8 +44,8 @@ impl<'a> Subject<'a> {
         format!("{}/{subject}", account.id)
     }
 
-    /// What makes the case the same case again. What was only observed is another one than what
-    /// people are told.
+    /// What makes the case the same case again. What was only observed is another case than what is
+    /// reported.
     pub(super) fn dedup_key(&self, plan: &Plan, findings: &[Finding], reported: bool) -> DedupKey {
         match (self, plan.proposed, plan.steps.is_empty()) {
             (Self::Event(event), false, _) => event_key(event),
@@ -70,10 +71,10 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn region(&self) -> &str {
+    const fn region(&self) -> Option<&Region> {
         match self {
-            Self::Event(event) => &event.region,
-            Self::Resource(place, _) => &place.region,
+            Self::Event(event) => event.region.as_ref(),
+            Self::Resource(place, _) => Some(&place.region),
         }
     }
 }
@@ -104,7 +105,7 @@ impl Detection<'_> {
             at,
             account: self.account.id.clone(),
             account_name: self.account.name.clone(),
-            region: self.subject.region().to_owned(),
+            region: self.subject.region().cloned(),
             bundle: Some(self.rules.policies.digest().to_owned()),
             findings: self.findings.to_vec(),
             reasons: decision.reasons.clone(),

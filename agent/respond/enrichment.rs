@@ -19,7 +19,6 @@ use crate::domain::cloud::{Caller, CloudRead as _, Readers};
 use crate::domain::enrichment::{Activity, Enrichment, owner};
 use crate::domain::event::Event;
 use crate::domain::reason::Reason;
-use crate::domain::region::Region;
 use crate::domain::resource;
 use crate::domain::resource::{Live, Target};
 use crate::domain::response::Response;
@@ -80,13 +79,13 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     async fn activity(&self, detection: &Detection<'_>, incident: &str) -> Option<Activity> {
         let Subject::Event(event) = detection.subject else { return None };
         let caller = caller(event)?;
-        let region: Region = event.region.parse().ok()?;
+        let region = event.region.as_ref()?;
         if !self.lookups.is_due(incident, self.clock.now()) {
             return None;
         }
-        let asked = async { self.clouds.reader(detection.account).await?.calls_of(&region, &caller).await };
+        let asked = async { self.clouds.reader(detection.account).await?.calls_of(region, &caller).await };
         match timeout(LOOKUP_TIMEOUT, asked).await {
-            Ok(Ok(read)) => Some(Activity::around((&event.id, event.time), &event.region, &read)),
+            Ok(Ok(read)) => Some(Activity::around((&event.id, event.time), region, &read)),
             Ok(Err(error)) => {
                 info!(incident, "what else the principal did is unknown: {error}");
                 None

@@ -19,7 +19,7 @@ use crate::ops::fault;
 use crate::ops::metrics::Stopwatch;
 
 /// How often a step is read back before it is called unverified.
-const LOOKS: u32 = 4;
+const READ_BACKS: u32 = 4;
 
 /// How long an idempotency token is.
 const TOKEN_CHARS: usize = 32;
@@ -90,7 +90,7 @@ impl<C: Readers> Executor<'_, C> {
         }
         for (step, outcome) in plan.steps.iter().zip(&mut steps) {
             if *outcome == StepOutcome::Done {
-                *outcome = self.look(step).await;
+                *outcome = self.read_back(step).await;
             }
         }
         Outcome { steps }
@@ -126,12 +126,12 @@ impl<C: Readers> Executor<'_, C> {
     }
 
     /// Reads back what a step should have made true. IAM and S3 may take a moment to show it.
-    async fn look(&self, step: &Step) -> StepOutcome {
-        for look in 0..LOOKS {
+    async fn read_back(&self, step: &Step) -> StepOutcome {
+        for attempt in 0..READ_BACKS {
             match self.is_true(step).await {
                 Ok(true) => return StepOutcome::Done,
                 Err(CloudError::Gone { .. }) => return StepOutcome::Gone,
-                Ok(false) | Err(_) => tokio::time::sleep(Duration::from_millis(100 << (2 * look))).await,
+                Ok(false) | Err(_) => tokio::time::sleep(Duration::from_millis(100 << (2 * attempt))).await,
             }
         }
         StepOutcome::Unverified

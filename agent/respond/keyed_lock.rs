@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Mutex as Trend, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 /// The turns that are taken now.
 #[derive(Debug, Default)]
 pub struct KeyedLock {
-    taken: Mutex<HashMap<String, Arc<Trend<()>>>>,
+    taken: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
 }
 
 impl KeyedLock {

@@ -1,4 +1,8 @@
-//! The story of one event.
+//! The story of one event: evaluate, respond (decide, plan, claim, execute the urgent steps, then
+//! the rest beside enrichment, ask for approval, record and report), reconcile what it touched,
+//! and leave to the rules in shadow what they evaluate later.
+//!
+//! Responding stands in [`Agent::respond`], reconciling in [`Agent::reconcile`].
 
 use tracing::warn;
 
@@ -8,7 +12,6 @@ use crate::domain::account::AccountId;
 use crate::domain::cloud::{CloudError, CloudRead, Readers};
 use crate::domain::event::Event;
 use crate::domain::finding::{Finding, ResponseKind};
-use crate::domain::region::NotARegion;
 use crate::domain::resource;
 use crate::domain::resource::{Kind, Target};
 use crate::event::backup_change::BackupChange;
@@ -71,13 +74,13 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     pub async fn catch_up(&self, gap: &Event) -> Result<(), HandleError> {
         let account = self.config.account(&gap.account);
         let account = account.ok_or_else(|| HandleError::UnknownAccount(gap.account.clone()))?;
-        let region = gap.region.parse().map_err(|error: NotARegion| CloudError::Failed {
+        let region = gap.region.as_ref().ok_or_else(|| CloudError::Failed {
             call: "cloudtrail:LookupEvents".to_owned(),
             target: account.id.to_string(),
-            detail: error.to_string(),
+            detail: "the event names no Region".to_owned(),
         })?;
         let cloud = self.clouds.reader(account).await?;
-        for record in cloud.event_history(&region, gap.time).await? {
+        for record in cloud.event_history(region, gap.time).await? {
             let handled = match Event::parse(record) {
                 Ok(event) => self.handle(event, &Stopwatch::idle()).await.map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),

@@ -23,18 +23,18 @@ use crate::rules::backlog::{Sight, Work};
 impl<C: Readers, L: Ledger> Agent<C, L> {
     /// Leaves an event to the rules in shadow.
     pub fn shadow_event(&self, rules: &RuleSet, event: &Event, account: &Account) {
-        let act = EventInput::new(event, account, self.clock.now());
+        let input = EventInput::new(event, account, self.clock.now());
         let principal = event.principal.arn.clone().or_else(|| event.principal.name.clone());
-        let sight = Sight { subject: event_key(event), account: account.id.clone(), principal, now: act.now };
-        self.leave(rules.watches_of_event(&act), &act, sight);
+        let sight = Sight { subject: event_key(event), account: account.id.clone(), principal, now: input.now };
+        self.leave(rules.watches_of_event(&input), &input, sight);
     }
 
     /// Leaves a resource to the rules in shadow.
-    pub fn shadow_resource(&self, rules: &RuleSet, state: &ResourceInput<'_>, cause: Option<&Event>) {
+    pub fn shadow_resource(&self, rules: &RuleSet, input: &ResourceInput<'_>, cause: Option<&Event>) {
         let principal = cause.and_then(|event| event.principal.arn.clone());
-        let (subject, account) = (DedupKey::Resource { arn: state.resource.arn.clone() }, state.account.id.clone());
-        let sight = Sight { subject, account, principal, now: state.now };
-        self.leave(rules.watches_of_kind(state.resource.kind), state, sight);
+        let (subject, account) = (DedupKey::Resource { arn: input.resource.arn.clone() }, input.account.id.clone());
+        let sight = Sight { subject, account, principal, now: input.now };
+        self.leave(rules.watches_of_kind(input.resource.kind), input, sight);
     }
 
     fn leave(&self, watches: Vec<Watch>, document: &impl Serialize, sight: Sight) {

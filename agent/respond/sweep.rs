@@ -55,16 +55,16 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
 
     /// What a sweep would do now, changing nothing; resources that are right are left out.
     pub async fn preview(&self) -> (Vec<DryRun>, Swept) {
-        let (mut foreseen, mut swept) = (Vec::new(), Swept::default());
+        let (mut dry_runs, mut swept) = (Vec::new(), Swept::default());
         for (account, region, kind) in self.beats() {
             for place in self.list(account, region, kind, &mut swept).await {
                 match self.dry_run_resource(&place, account).await {
-                    Ok(found) => foreseen.extend(found),
+                    Ok(found) => dry_runs.extend(found),
                     Err(error) => swept.failed(format!("`{}`", place.arn()), &error),
                 }
             }
         }
-        (foreseen, swept)
+        (dry_runs, swept)
     }
 
     async fn dry_run_resource(&self, place: &Place, account: &Account) -> Result<Option<DryRun>, HandleError> {

@@ -13,7 +13,7 @@ use crate::domain::finding::ResponseKind;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::{Plan, Step};
 use crate::domain::reason::{Because, Reason};
-use crate::ledger::{Claim, Consent, Ledger, PlanRecord, State};
+use crate::ledger::{Claim, Consent, Ledger, PlanRecord, Record, State};
 use crate::ops::metrics::Stopwatch;
 
 /// Why a plan was not taken back or approved.
@@ -117,7 +117,8 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
     }
 
     /// Notes that a person wants to take plans back, for people who do not come together. The
-    /// approval holds for half an hour, after a restart too, and for these plans alone.
+    /// approval holds for [`APPROVAL_HOLDS`](crate::domain::reason::APPROVAL_HOLDS), after a
+    /// restart too, and for these plans alone.
     ///
     /// # Errors
     /// When the person is who it is about, or the store fails.
@@ -152,10 +153,11 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         let claimed = self.ledger.claim(&claim, now).await?;
         let claimed = claimed.ok_or_else(|| wrong_state(stored, "it was taken back already"))?;
         let outcome = self.execute(&claimed, &claimed.plan, &Stopwatch::idle()).await;
-        self.finish(&claimed, &outcome).await?;
+        self.record_and_report(&claimed, &outcome).await?;
         if outcome.is_whole() {
             let before = stored.outcome.clone().unwrap_or_default();
-            self.ledger.record(stored, &before, State::Undone, None, self.clock.now()).await?;
+            let record = Record { state: State::Undone, outcome: before, report: None };
+            self.ledger.record(stored, record, self.clock.now()).await?;
         } // else it can be undone again: what is undone already stays so
         Ok(outcome)
     }
@@ -174,7 +176,7 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
             .ok_or_else(|| wrong_state(&stored, "somebody else approved it a moment ago"))?;
         taken.case = taken.case.updated(CaseUpdate::Approval, self.clock.now(), &[person.to_owned()]);
         let outcome = self.execute(&taken, &taken.plan, &Stopwatch::idle()).await;
-        self.finish(&taken, &outcome).await?;
+        self.record_and_report(&taken, &outcome).await?;
         Ok((taken, outcome))
     }
 
@@ -187,8 +189,9 @@ impl<C: Readers, L: Ledger> Agent<C, L> {
         not_by_the_actor(&stored, person)?;
         let now = self.clock.now();
         stored.case = stored.case.updated(CaseUpdate::Denial, now, &[person.to_owned()]);
-        let report = stored.report(&Outcome::default());
-        self.ledger.record(&stored, &Outcome::default(), State::Denied, Some(&report), now).await?;
+        let outcome = Outcome::default();
+        let record = Record { state: State::Denied, report: Some(stored.report(&outcome)), outcome };
+        self.ledger.record(&stored, record, now).await?;
         self.reports.notify_one();
         let closed = self.stored(id).await?;
         if closed.state == State::Denied { Ok(stored) } else { Err(wrong_state(&closed, "somebody was faster")) }

@@ -40,7 +40,7 @@ pub enum RulesError {
     Strategy(#[from] StrategyError),
     /// A rule fails on the simplest document.
     #[error("rule `{rule}` cannot be evaluated at all: {failure}")]
-    NotALogFile {
+    FailsSmokeTest {
         /// The rule's id.
         rule: String,
         /// What happened.
@@ -167,16 +167,16 @@ impl RuleSet {
 
     /// Evaluates what somebody did, by the rules that are acted on.
     #[must_use]
-    pub async fn evaluate_event(&self, act: &EventInput<'_>) -> Vec<Finding> {
-        let entries = self.policies.subscribers_of_event(act).filter(|entry| self.is_active(entry));
-        self.evaluate(self.policies.job(entries, act, act.now)).await
+    pub async fn evaluate_event(&self, input: &EventInput<'_>) -> Vec<Finding> {
+        let entries = self.policies.subscribers_of_event(input).filter(|entry| self.is_active(entry));
+        self.evaluate(self.policies.job(entries, input, input.now)).await
     }
 
     /// Evaluates what is true of a resource, by the rules that are acted on.
     #[must_use]
-    pub async fn evaluate_resource(&self, state: &ResourceInput<'_>) -> Vec<Finding> {
-        let entries = self.policies.rules_of_kind(state.resource.kind).filter(|entry| self.is_active(entry));
-        self.evaluate(self.policies.job(entries, state, state.now)).await
+    pub async fn evaluate_resource(&self, input: &ResourceInput<'_>) -> Vec<Finding> {
+        let entries = self.policies.rules_of_kind(input.resource.kind).filter(|entry| self.is_active(entry));
+        self.evaluate(self.policies.job(entries, input, input.now)).await
     }
 
     /// Evaluates off the runtime's threads, which wait for AWS and must not compute. No more run
@@ -198,15 +198,15 @@ impl RuleSet {
 
     /// Whether rules that do not end are stopped.
     #[must_use]
-    pub fn keep_deadlines(&self) -> bool {
-        self.policies.keep_deadlines() && self.candidate.as_ref().is_none_or(Policies::keep_deadlines)
+    pub fn keeps_deadlines(&self) -> bool {
+        self.policies.keeps_deadlines() && self.candidate.as_ref().is_none_or(Policies::keeps_deadlines)
     }
 
-    /// The rules in shadow that an act concerns.
+    /// The rules in shadow that an event concerns.
     #[must_use]
-    pub fn watches_of_event(&self, act: &EventInput<'_>) -> Vec<Watch> {
-        let own = self.policies.subscribers_of_event(act).filter(|entry| !self.is_active(entry));
-        let candidate = self.candidate.iter().flat_map(|candidate| candidate.subscribers_of_event(act));
+    pub fn watches_of_event(&self, input: &EventInput<'_>) -> Vec<Watch> {
+        let own = self.policies.subscribers_of_event(input).filter(|entry| !self.is_active(entry));
+        let candidate = self.candidate.iter().flat_map(|candidate| candidate.subscribers_of_event(input));
         self.watches(own, candidate)
     }
 
@@ -254,7 +254,7 @@ fn smoke_test(policies: &Policies) -> Result<(), RulesError> {
             Err(Failure::Deadline(_)) => attempt(),
             other @ (Ok(_) | Err(_)) => other,
         });
-        tried.map_err(|failure| RulesError::NotALogFile { rule: entry.rule.id.clone(), failure })?;
+        tried.map_err(|failure| RulesError::FailsSmokeTest { rule: entry.rule.id.clone(), failure })?;
     }
     Ok(())
 }
@@ -296,23 +296,23 @@ pub struct Fetched {
 pub async fn fetch_if_changed(
     source: &Source,
     known: &[&Fingerprint],
-    shelf: &impl ObjectStore,
+    objects: &impl ObjectStore,
 ) -> Result<Fetched, RulesError> {
     match source {
         Source::Path(path) => fetch_path_if_changed(path.clone(), known).await,
         Source::S3 { bucket, key } => {
             let failed = |error| RulesError::Fetch { from: source.clone(), source: Box::new(error) };
-            let fingerprint = Fingerprint::of_object(&shelf.tag(bucket, key).await.map_err(failed)?);
+            let fingerprint = Fingerprint::of_object(&objects.tag(bucket, key).await.map_err(failed)?);
             if known.contains(&&fingerprint) {
                 return Ok(Fetched { fingerprint, content: None });
             }
-            let Object { tag, bytes } = shelf.object(bucket, key).await.map_err(failed)?;
+            let Object { tag, bytes } = objects.object(bucket, key).await.map_err(failed)?;
             Ok(Fetched { fingerprint: Fingerprint::of_object(&tag), content: Some(PolicyContent::Bytes(bytes)) })
         }
     }
 }
 
-/// As [`see`], of a file or a folder.
+/// As [`fetch_if_changed`], of a file or a folder.
 ///
 /// # Errors
 /// When it cannot be looked at.

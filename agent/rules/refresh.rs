@@ -20,11 +20,10 @@ use crate::domain::clock::Clock;
 use crate::domain::cloud::ObjectStore;
 use crate::domain::enrichment::Enrichment;
 use crate::domain::finding::{Finding, Rule, Severity};
-use crate::domain::hash;
 use crate::domain::outcome::Outcome;
 use crate::domain::plan::Plan;
 use crate::ledger::shadow::Watched;
-use crate::ledger::{Adopted, Claim, Incident, Ledger, LedgerError, State};
+use crate::ledger::{Adopted, Claim, Incident, Ledger, LedgerError, Record, State};
 use crate::ops::metrics::Metrics;
 use crate::policy::Policies;
 use crate::policy::bundle::signature::Trust;
@@ -75,9 +74,9 @@ pub struct Refresher {
     pub home: AccountId,
     /// A bundle that is only watched.
     pub candidate: Option<Source>,
-    seen_beside: Option<Fingerprint>,
+    seen_candidate: Option<Fingerprint>,
     noted: Option<Vec<Watched>>,
-    tended: Timestamp,
+    clean_time_noted: Timestamp,
     seen: Option<Fingerprint>,
     doubted: Option<Fingerprint>,
     refused: Option<Fingerprint>,
@@ -96,9 +95,9 @@ impl Refresher {
             max_age,
             home,
             candidate: None,
-            seen_beside: None,
+            seen_candidate: None,
             noted: None,
-            tended: now,
+            clean_time_noted: now,
             seen: Some(seen),
             doubted: None,
             refused: None,
@@ -115,10 +114,10 @@ impl Refresher {
     pub async fn refresh<L: Ledger>(
         &mut self,
         context: &RefreshContext<'_, L>,
-        shelf: &impl ObjectStore,
+        objects: &impl ObjectStore,
     ) -> Result<Looked, LedgerError> {
         let known: Vec<&Fingerprint> = self.seen.iter().chain(&self.refused).collect();
-        let looked = match active::fetch_if_changed(&self.source, &known, shelf).await {
+        let looked = match active::fetch_if_changed(&self.source, &known, objects).await {
             Ok(Fetched { fingerprint, content: None }) if self.refused.as_ref() == Some(&fingerprint) => {
                 Looked::Refused("it is still the one that was refused".to_owned())
             }
@@ -142,20 +141,20 @@ impl Refresher {
             }
         }
         context.metrics.rules_checked(self.good);
-        self.shadow(context, shelf).await?;
+        self.shadow(context, objects).await?;
         Ok(looked)
     }
 
-    /// Brings up to date what is only watched: the bundle beside, and what people promoted.
+    /// Brings up to date what is only watched: the candidate bundle, and what people promoted or demoted.
     async fn shadow<L: Ledger>(
         &mut self,
         context: &RefreshContext<'_, L>,
-        shelf: &impl ObjectStore,
+        objects: &impl ObjectStore,
     ) -> Result<(), LedgerError> {
         let before = context.rules.now();
         let mut set = context.shadowing(RuleSet::clone(&before)).await?;
         if let Some(source) = self.candidate.clone()
-            && let Some(policies) = self.look_beside(&source, shelf, context.metrics).await
+            && let Some(policies) = self.fetch_candidate(&source, objects, context.metrics).await
         {
             set = set.with_candidate(Some(policies));
         }
@@ -169,25 +168,30 @@ impl Refresher {
             context.ledger.watch(&watched, now).await?;
             self.noted = Some(watched.clone());
         }
-        let elapsed = now.duration_since(self.tended);
+        let elapsed = now.duration_since(self.clean_time_noted);
         if elapsed >= CLEAN_TIME_INTERVAL && !watched.is_empty() {
             context.ledger.went_on(elapsed.min(LONGEST).as_secs(), now).await?;
         }
         if elapsed >= CLEAN_TIME_INTERVAL {
-            self.tended = now;
+            self.clean_time_noted = now;
         }
         Ok(())
     }
 
-    /// The bundle beside, when there is a new one that can be used. One that cannot be is
+    /// The candidate bundle, when there is a new one that can be used. One that cannot be is
     /// logged and counted; it would not have acted anyway.
-    async fn look_beside(&mut self, source: &Source, shelf: &impl ObjectStore, metrics: &Metrics) -> Option<Policies> {
-        let known: Vec<&Fingerprint> = self.seen_beside.iter().collect();
-        let seen = active::fetch_if_changed(source, &known, shelf).await;
+    async fn fetch_candidate(
+        &mut self,
+        source: &Source,
+        objects: &impl ObjectStore,
+        metrics: &Metrics,
+    ) -> Option<Policies> {
+        let known: Vec<&Fingerprint> = self.seen_candidate.iter().collect();
+        let seen = active::fetch_if_changed(source, &known, objects).await;
         let compiled = match seen {
             Ok(Fetched { content: None, .. }) => return None,
             Ok(Fetched { fingerprint, content: Some(content) }) => {
-                self.seen_beside = Some(fingerprint);
+                self.seen_candidate = Some(fingerprint);
                 active::compile(content, source, self.trust.as_ref(), &self.compiler).await
             }
             Err(problem) => Err(problem),
@@ -294,20 +298,14 @@ impl Refresher {
     ) -> Result<(), LedgerError> {
         let now = context.clock.now();
         let correlation = key.to_string();
-        let id: String = hash::digest(&correlation).chars().take(8).collect();
-        let incident = Incident {
-            id: format!("KW-{}", id.to_uppercase()),
-            correlation,
-            account: self.home.clone(),
-            title: title.to_owned(),
-            opened: now,
-        };
+        let incident = Incident::new(&correlation, correlation.clone(), self.home.clone(), title.to_owned(), now);
         let plan = Plan { account: self.home.clone(), steps: Vec::new(), proposed: false };
         let case = self.case(context, finding(title, message));
         let claim = Claim { key, incident, plan, case };
         if let Some(stored) = context.ledger.claim(&claim, now).await? {
-            let nothing = Outcome::default();
-            context.ledger.record(&stored, &nothing, State::Done, Some(&stored.case), now).await?;
+            let report = Some(stored.case.clone());
+            let record = Record { state: State::Done, outcome: Outcome::default(), report };
+            context.ledger.record(&stored, record, now).await?;
             context.reports.notify_one();
         }
         Ok(())
@@ -320,7 +318,7 @@ impl Refresher {
             at: context.clock.now(),
             account: self.home.clone(),
             account_name: "keepwatch".to_owned(),
-            region: context.config.intake.region.to_string(),
+            region: Some(context.config.intake.region.clone()),
             bundle: Some(context.rules.now().policies.digest().to_owned()),
             findings: vec![finding],
             reasons: Vec::new(),

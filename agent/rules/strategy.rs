@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_wish_is_an_error_that_names_the_strategy() {
+    fn a_misspelt_desired_state_is_an_error_that_names_the_strategy() {
         let error =
             strategies(json!([{"match": {"kind": "bucket", "name": "*"}, "desired": {"versionning": "Enabled"}}]));
         let error = error.expect_err("misspelt").to_string();

@@ -19,7 +19,7 @@ test_everything_is_recorded_unless_it_is_left_out if {
 	event_selectors.recorded == set() with input as advanced([{"field": "eventCategory", "equals": ["Data"]}])
 }
 
-test_one_kind_alone_is_told_in_either_spelling if {
+test_one_kind_alone_is_read_in_either_spelling if {
 	event_selectors.recorded == {"read"} with input as basic([{"readWriteType": "ReadOnly"}])
 	event_selectors.recorded == {"write"} with input as basic([{"readWriteType": "WriteOnly"}])
 	event_selectors.recorded == {"read"} with input as advanced([management, {"field": "readOnly", "equals": ["true"]}])

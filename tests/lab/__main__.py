@@ -26,7 +26,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--world", choices=_WORLDS, default="securecart")
     parser.add_argument("--partition", choices=_PARTITIONS, default="aws")
     parser.add_argument("--keep", action="store_true", help="stay when standard input ends")
-    parser.add_argument("--verbose", action="store_true", help="log to standard error")
     return parser.parse_args()
 
 
@@ -34,14 +33,13 @@ def _prepare(port: int, folder: str, arguments: argparse.Namespace) -> None:
     """The emulator, and `accounts`, read their settings from the environment when they are imported."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "MINISTACK_", "LOCALSTACK_"))]:
         del os.environ[name]
-    level = "INFO" if arguments.verbose else "ERROR"
     os.environ.update(
         {
             "LAB_PARTITION": arguments.partition,
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
-            "LOG_LEVEL": level,
+            "LOG_LEVEL": "ERROR",
             "PERSIST_STATE": "0",
             "S3_PERSIST": "0",
             "S3_DATA_DIR": folder,
@@ -55,7 +53,7 @@ def _prepare(port: int, folder: str, arguments: argparse.Namespace) -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
     )
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(stream=sys.stderr, level="ERROR", format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 def _listen(port: int) -> socket.socket:

@@ -13,7 +13,7 @@ from .clock import clock
 from .presses import Presses
 
 TOKEN = "xoxb-lab"
-CHANNELS = {"C0KEEPWATCH": "keepwatch", "C0SECURITY": "security-alerts", "C0BACKUP": "backup-alerts"}
+CHANNELS = {"C0KEEPWATCH": "keepwatch"}
 _READS = ("conversations.",)
 _TEXT_LIMIT = 40_000
 _PAGE = 100

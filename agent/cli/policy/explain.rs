@@ -99,16 +99,16 @@ fn print(all: &[Explanation]) -> anyhow::Result<()> {
 }
 
 fn print_one(one: &Explanation) -> anyhow::Result<()> {
-    let Explanation { rule, wanted, findings, failure, agrees, bodies, .. } = one;
+    let Explanation { rule, asked_for_it, findings, failure, agrees, bodies, .. } = one;
     let findings = findings.as_deref().unwrap_or_default();
-    let wanted = if *wanted { "asked for it" } else { "did not ask for it" };
+    let asked = if *asked_for_it { "asked for it" } else { "did not ask for it" };
     let verdict = match (failure, findings.is_empty()) {
         (Some(failure), _) => format!("FAILED: {failure}"),
         (None, true) => "did not fire".to_owned(),
         (None, false) => "fired".to_owned(),
     };
     let agrees = if *agrees { "" } else { "; BUT `opa` FINDS SOMETHING ELSE" };
-    say(format!("{rule} {wanted} and {verdict}{agrees}"))?;
+    say(format!("{rule} {asked} and {verdict}{agrees}"))?;
     for finding in findings {
         say(format!("  finding: {}", text(finding, "/message")))?;
         let propose: Vec<&str> =

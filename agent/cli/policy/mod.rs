@@ -38,7 +38,7 @@ pub(super) enum Command {
     /// Check types down to each call's parameters, builtins, declared events, metadata,
     /// examples, and what makes a rule slow or silent.
     Check(check::Arguments),
-    /// Say which rules wanted an event, whether they fired, and where they stopped.
+    /// Say which rules asked for an event, whether they fired, and where they stopped.
     Explain(explain::Arguments),
     /// Start a rule: its folder with rule, test, fixtures and runbook.
     New(new::Arguments),

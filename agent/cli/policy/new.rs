@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
+use crate::author::fixtures::{FIRES, SILENT};
 use crate::cli::{Verdict, say};
 
 #[derive(Debug, Args)]
@@ -41,8 +42,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     }
     runbook(folder, name, &id)?;
     say(format!(
-        "still to be recorded: `fires.json` is made up. Before the rule's mode is raised, put in its place a \
-                 real {}, and one on which the rule must be silent into `silent.json`",
+        "still to be recorded: `{FIRES}` is made up. Before the rule's mode is raised, put in its place a \
+                 real {}, and one on which the rule must be silent into `{SILENT}`",
         recorded(kind)
     ))?;
     Ok(Verdict::Well)
@@ -65,8 +66,8 @@ fn files(kind: &str, name: &str) -> [(String, &'static str); 4] {
     [
         (format!("{name}.rego"), text),
         (format!("{name}_test.rego"), tests),
-        ("fires.json".to_owned(), input),
-        ("silent.json".to_owned(), "[]\n"),
+        (FIRES.to_owned(), input),
+        (SILENT.to_owned(), "[]\n"),
     ]
 }
 

@@ -8,8 +8,8 @@ use crate::author::Lint;
 
 /// One line for each, as GitHub Actions reads it from a job's output.
 pub(super) fn github(lints: &[Lint]) -> Vec<String> {
-    let line = |flaw: &Lint| {
-        let Lint { file, line, column, lint, what, why, next } = flaw;
+    let line = |lint: &Lint| {
+        let Lint { file, line, column, lint, what, why, next } = lint;
         let said: Vec<&str> =
             [what, why, next].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
         let (file, said) = (property(file), escaped(&said.join("\n")));
@@ -30,12 +30,12 @@ fn property(text: &str) -> String {
 
 /// A log of one run, which code scanning takes.
 pub(super) fn sarif(lints: &[Lint]) -> Value {
-    let by_name: BTreeMap<&str, &Lint> = lints.iter().rev().map(|flaw| (flaw.lint.as_str(), flaw)).collect();
+    let by_name: BTreeMap<&str, &Lint> = lints.iter().rev().map(|lint| (lint.lint.as_str(), lint)).collect();
     let rules: Vec<Value> = by_name
         .iter()
-        .map(|(lint, flaw)| {
-            let text = if flaw.why.is_empty() { &flaw.what } else { &flaw.why };
-            json!({"id": lint, "shortDescription": {"text": text}})
+        .map(|(name, lint)| {
+            let text = if lint.why.is_empty() { &lint.what } else { &lint.why };
+            json!({"id": name, "shortDescription": {"text": text}})
         })
         .collect();
     json!({
@@ -48,8 +48,8 @@ pub(super) fn sarif(lints: &[Lint]) -> Value {
     })
 }
 
-fn result(flaw: &Lint) -> Value {
-    let Lint { file, line, column, lint, what, next, .. } = flaw;
+fn result(lint: &Lint) -> Value {
+    let Lint { file, line, column, lint, what, next, .. } = lint;
     let text = if next.is_empty() { what.clone() } else { format!("{what}: {next}") };
     json!({
         "ruleId": lint,

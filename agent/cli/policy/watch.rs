@@ -43,8 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let events = arguments.events.clone();
     on_runtime(async move {
         let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let watching = tokio::task::spawn_blocking(move || watch(&work, &events, &told));
+        let asked_to_stop = Arc::clone(&stop);
+        let watching = tokio::task::spawn_blocking(move || watch(&work, &events, &asked_to_stop));
         tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
         stop.store(true, Ordering::Relaxed);
         watching.await?

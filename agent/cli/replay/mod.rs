@@ -32,6 +32,7 @@ use crate::domain::clock::SystemClock;
 use crate::domain::event::Event;
 use crate::domain::finding::Finding;
 use crate::domain::principal::Principal;
+use crate::domain::region::Region;
 use crate::policy::Policies;
 use crate::policy::catalogue::Entry;
 use crate::policy::input::EventInput;
@@ -121,7 +122,7 @@ struct FindingFields<'a> {
     event_source: &'a str,
     event_time: Timestamp,
     account: &'a AccountId,
-    region: &'a str,
+    region: Option<&'a Region>,
     principal: &'a Principal,
     #[serde(flatten)]
     finding: &'a Finding,
@@ -154,7 +155,7 @@ fn line(RecordLocation { file, line }: RecordLocation<'_>, event: &Event, findin
         event_source: &event.source,
         event_time: event.time,
         account: &event.account,
-        region: &event.region,
+        region: event.region.as_ref(),
         principal: &event.principal,
         finding,
     };

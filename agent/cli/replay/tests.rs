@@ -1,4 +1,4 @@
-//! Replays of small folders, by an examiner that finds every event of one name.
+//! Replays of small folders, by an event sink that finds every event of one name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,13 +53,13 @@ impl EventSink for Nobody {
 }
 
 /// What a replay writes: findings, notes, tally.
-fn replayed_by(examiner: &impl EventSink<Output = FindingLine>, place: &Path, style: Style) -> (String, String, Tally) {
+fn replayed_by(sink: &impl EventSink<Output = FindingLine>, place: &Path, style: Style) -> (String, String, Tally) {
     let selection = Selection::default();
     let source = Source::find(&[place.display().to_string()], &selection, &mut |_| true, None).unwrap();
     let (mut findings, mut notes) = (Vec::new(), Vec::new());
     let mut show = Show::new(&source, Tally::default(), &StoppedClock, style, &mut notes);
     let replay = Replay { source: &source, selection: &selection, config: None, workers: 2 };
-    let read = replay.run(examiner, |report| {
+    let read = replay.run(sink, |report| {
         findings.extend(report.found.iter().flat_map(|line| line.text.clone()));
         show.file(&report.item.name, &report.notes, &tally_of(&report));
         ControlFlow::Continue(())

@@ -3,8 +3,8 @@
 //!
 //! All of a kind stands in one file beside this one: which events touch it, how it is read,
 //! listed, compared and restored, what its changes say, need and take back. The calls to AWS
-//! are the edge's. A new kind is such a file, a file at the edge with its client and its line in
-//! `aws::write`, a variant of [`Kind`], a line of `kinds`, its permissions in
+//! are the edge's. A new kind is such a file, a file at the edge, its service's client in
+//! `aws::clients`, its line in `aws::write`, a variant of [`Kind`], a line of `kinds`, its permissions in
 //! `deploy/member.yaml`, and its rules.
 
 use std::collections::BTreeMap;

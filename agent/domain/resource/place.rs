@@ -48,6 +48,6 @@ impl Place {
     #[must_use]
     pub fn named_by(event: &Event, kind: Kind, parameter: &str) -> Option<Self> {
         let name = event.parameter(parameter)?.to_owned();
-        Some(Self { kind, account: event.account.clone(), region: event.region.parse().ok()?, name })
+        Some(Self { kind, account: event.account.clone(), region: event.region.clone()?, name })
     }
 }

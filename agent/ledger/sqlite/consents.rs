@@ -1,16 +1,14 @@
 //! People's approvals of what takes two of them: kept until a second one comes, or too long.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 use serde_json::json;
 
 use super::outbox;
 use super::rows::{SqliteError, append, micros};
 use crate::domain::case::CaseRecord;
+use crate::domain::reason::APPROVAL_HOLDS;
 use crate::ledger::{Consent, Incident, item};
-
-/// How long an approval holds.
-const HOLDS: SignedDuration = SignedDuration::from_mins(30);
 
 /// See [`crate::ledger::Ledger::consent`].
 pub(super) fn consent(
@@ -21,7 +19,7 @@ pub(super) fn consent(
 ) -> Result<Vec<String>, SqliteError> {
     let Consent { target, plans, person } = consent;
     let about = item::json("list of plans", plans)?;
-    let since = now.saturating_sub(HOLDS).unwrap_or(Timestamp::MIN);
+    let since = now.saturating_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN);
     db.prepare_cached("DELETE FROM consents WHERE target = ? AND (at < ? OR plans <> ?)")?.execute(params![
         target,
         micros(since),

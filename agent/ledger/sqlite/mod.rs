@@ -21,10 +21,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::chain::Entry;
-use super::{Adopted, Claim, Consent, Delivery, Incident, Ledger, LedgerError, PlanRecord, State, Thread, Usage};
+use super::{Adopted, Claim, Consent, Delivery, Incident, Ledger, LedgerError, PlanRecord, Record, Thread, Usage};
 use crate::domain::account::AccountId;
 use crate::domain::case::CaseRecord;
-use crate::domain::outcome::Outcome;
 use crate::domain::plan::Step;
 use crate::domain::resource::{Desired, Place};
 use rows::SqliteError;
@@ -265,17 +264,9 @@ impl Ledger for Sqlite {
         self.scan("list unfinished plans", plans::unfinished).await
     }
 
-    async fn record(
-        &self,
-        stored: &PlanRecord,
-        outcome: &Outcome,
-        state: State,
-        report: Option<&CaseRecord>,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let record = plans::Record { outcome: outcome.clone(), state, report: report.cloned(), now };
+    async fn record(&self, stored: &PlanRecord, record: Record, now: Timestamp) -> Result<(), LedgerError> {
         let id = stored.id.clone();
-        self.write("record a plan", move |db| plans::record(db, &id, &record)).await
+        self.write("record a plan", move |db| plans::record(db, &id, &record, now)).await
     }
 
     async fn usage(&self, account: Option<&AccountId>, since: Timestamp) -> Result<Usage, LedgerError> {

@@ -63,7 +63,7 @@ fn unreadable(incident: &Incident, number: i64, error: &serde_json::Error) -> Ca
         at: incident.opened,
         account: incident.account.clone(),
         account_name: String::new(),
-        region: String::new(),
+        region: None,
         bundle: None,
         findings: Vec::new(),
         reasons: vec![Reason::general(Because::DamagedEntry { number, error: error.to_string() })],

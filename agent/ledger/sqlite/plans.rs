@@ -9,20 +9,11 @@ use super::outbox;
 use super::rows;
 use super::rows::{SqliteError, append, from_json, micros, moment, word};
 use crate::domain::case::{CaseRecord, DedupKey, Recurrence};
-use crate::domain::outcome::Outcome;
 use crate::domain::plan::Step;
-use crate::ledger::{Claim, Incident, PlanRecord, State, charge, item, open_since};
+use crate::ledger::{Claim, Incident, PlanRecord, Record, State, charge, item, open_since};
 
 /// How long after it was proposed a plan that people denied is not proposed again.
 const DENIED_FOR: SignedDuration = SignedDuration::from_hours(24);
-
-/// What [`record`] stores.
-pub(super) struct Record {
-    pub(super) outcome: Outcome,
-    pub(super) state: State,
-    pub(super) report: Option<CaseRecord>,
-    pub(super) now: Timestamp,
-}
 
 pub(super) fn open_incident(
     db: &Connection,
@@ -48,7 +39,9 @@ pub(super) fn claim(db: &Transaction<'_>, claim: &Claim, now: Timestamp) -> Resu
         (Some(State::Proposed), _) | (Some(State::Done | State::Undone | State::Denied), Recurrence::Once) => {
             return Ok(None);
         }
-        (Some(State::Denied), Recurrence::WhenFinished) if is_rested(latest.as_ref(), now) => return Ok(None),
+        (Some(State::Denied), Recurrence::WhenFinished) if was_proposed_lately(latest.as_ref(), now) => {
+            return Ok(None);
+        }
         (Some(State::Done | State::Undone | State::Denied), Recurrence::WhenFinished) | (None, _) => {}
     }
     let incident = settle_incident(db, &claim.incident, now)?;
@@ -75,8 +68,8 @@ fn name(body: &mut Value, case: Option<&CaseRecord>) {
     }
 }
 
-/// Whether a case was asked about so lately that asking again would only nag.
-fn is_rested(latest: Option<&PlanRecord>, now: Timestamp) -> bool {
+/// Whether the latest plan, which people denied, was proposed so lately that asking again would only nag.
+fn was_proposed_lately(latest: Option<&PlanRecord>, now: Timestamp) -> bool {
     latest.is_some_and(|stored| now.duration_since(stored.claimed) < DENIED_FOR)
 }
 
@@ -204,7 +197,7 @@ pub(super) fn extend(
 }
 
 /// See [`crate::ledger::Ledger::record`].
-pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<(), SqliteError> {
+pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record, now: Timestamp) -> Result<(), SqliteError> {
     let stored = by_id(db, id)?.ok_or_else(|| SqliteError::damaged("plan", format!("`{id}` is not stored")))?;
     if !follows(stored.state, record.state) {
         return Ok(()); // somebody recorded it already
@@ -225,7 +218,7 @@ pub(super) fn record(db: &Transaction<'_>, id: &str, record: &Record) -> Result<
     }
     let mut body = json!({ "plan": id, "state": record.state, "outcome": record.outcome.steps });
     name(&mut body, record.report.as_ref());
-    append(db, record.now, kind(record.state), body)?;
+    append(db, now, kind(record.state), body)?;
     record.report.as_ref().map_or(Ok(()), |case| outbox::put(db, &stored.incident, case))
 }
 

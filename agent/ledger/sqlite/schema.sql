@@ -91,22 +91,22 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 
 -- `clean_s`: seconds for which an agent watched since the last finding. `ended`: no longer in shadow.
 CREATE TABLE shadow_rules (
-    rule     TEXT NOT NULL,
-    candidate   INTEGER NOT NULL,
-    bundle   TEXT NOT NULL,
-    title    TEXT NOT NULL,
-    since    INTEGER NOT NULL,
-    ended    INTEGER,
-    findings INTEGER NOT NULL DEFAULT 0,
-    last     INTEGER,
-    clean_s  INTEGER NOT NULL DEFAULT 0,
+    rule      TEXT NOT NULL,
+    candidate INTEGER NOT NULL,
+    bundle    TEXT NOT NULL,
+    title     TEXT NOT NULL,
+    since     INTEGER NOT NULL,
+    ended     INTEGER,
+    findings  INTEGER NOT NULL DEFAULT 0,
+    last      INTEGER,
+    clean_s   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (rule, candidate)
 ) STRICT;
 
 CREATE TABLE shadow_findings (
     number    INTEGER PRIMARY KEY AUTOINCREMENT,
     rule      TEXT NOT NULL,
-    candidate    INTEGER NOT NULL,
+    candidate INTEGER NOT NULL,
     bundle    TEXT NOT NULL,
     subject   TEXT NOT NULL,
     account   TEXT NOT NULL,

@@ -7,12 +7,12 @@ use crate::domain::action::Strength;
 use crate::domain::case::DedupKey;
 use crate::domain::examples;
 use crate::domain::examples::account_id;
-use crate::domain::outcome::StepOutcome;
+use crate::domain::outcome::{Outcome, StepOutcome};
 use crate::domain::plan::Plan;
 use crate::domain::reason::Because;
 use crate::domain::resource::Kind;
 use crate::domain::resource::bucket::{BucketDesired, Versioning};
-use crate::ledger::chain;
+use crate::ledger::{State, chain};
 
 fn at(minute: u32) -> Timestamp {
     format!("2026-03-01T{:02}:{:02}:00Z", 10 + minute / 60, minute % 60).parse().unwrap()
@@ -34,7 +34,7 @@ struct KeyedIncident {
 }
 
 fn case(key: DedupKey) -> KeyedIncident {
-    KeyedIncident { key, incident: incident("KW-7F3A2C") }
+    KeyedIncident { key, incident: incident("KW-7F3A2C01") }
 }
 
 /// A case that leads to one plan.
@@ -71,6 +71,14 @@ fn memory() -> Sqlite {
     Sqlite::open_in_memory().unwrap()
 }
 
+fn unreported(state: State, outcome: &Outcome) -> Record {
+    Record { state, outcome: outcome.clone(), report: None }
+}
+
+fn reported(state: State, outcome: &Outcome) -> Record {
+    Record { report: Some(examples::case()), ..unreported(state, outcome) }
+}
+
 async fn claimed(ledger: &Sqlite, case: &KeyedIncident, plan: &Plan) -> PlanRecord {
     ledger.claim(&claim(case, plan), at(1)).await.unwrap().expect("a plan to carry out")
 }
@@ -79,7 +87,7 @@ async fn claimed(ledger: &Sqlite, case: &KeyedIncident, plan: &Plan) -> PlanReco
 async fn finished(ledger: &Sqlite, case: &KeyedIncident, plan: &Plan) -> PlanRecord {
     let stored = claimed(ledger, case, plan).await;
     let done = outcome(&vec![StepOutcome::Done; plan.steps.len()]);
-    ledger.record(&stored, &done, State::Done, Some(&examples::case()), at(2)).await.unwrap();
+    ledger.record(&stored, reported(State::Done, &done), at(2)).await.unwrap();
     stored
 }
 
@@ -92,7 +100,7 @@ async fn a_new_case_gets_the_plan_that_was_made_for_it() {
     let ledger = memory();
     let wanted = plan(vec![quarantine(Strength::Soft)]);
     let stored = claimed(&ledger, &once("act:1"), &wanted).await;
-    assert_eq!((stored.id.as_str(), stored.state), ("KW-7F3A2C.1", State::Claimed));
+    assert_eq!((stored.id.as_str(), stored.state), ("KW-7F3A2C01.1", State::Claimed));
     assert_eq!((stored.plan, stored.case, stored.claimed), (wanted, examples::case(), at(1)));
     assert_eq!(kinds(&ledger).await, ["claimed"]);
 }
@@ -127,7 +135,7 @@ async fn drift_that_comes_back_is_repaired_again() {
     let drift = again("bucket");
     finished(&ledger, &drift, &plan(vec![examples::versioning("logs")])).await;
     let second = claimed(&ledger, &drift, &plan(vec![examples::versioning("logs")])).await;
-    assert_eq!(second.id, "KW-7F3A2C.2");
+    assert_eq!(second.id, "KW-7F3A2C01.2");
 }
 
 #[tokio::test]
@@ -135,7 +143,7 @@ async fn a_proposal_waits_and_is_taken_by_one_person_only() {
     let ledger = memory();
     let ask = again("bucket");
     let stored = claimed(&ledger, &ask, &proposal(vec![examples::versioning("logs")])).await;
-    ledger.record(&stored, &Outcome::default(), State::Proposed, Some(&examples::case()), at(2)).await.unwrap();
+    ledger.record(&stored, reported(State::Proposed, &Outcome::default()), at(2)).await.unwrap();
     assert_eq!(ledger.claim(&claim(&ask, &plan(Vec::new())), at(3)).await.unwrap(), None);
 
     let taken = ledger.take_proposed(&stored.id, "alice", at(4)).await.unwrap().unwrap();
@@ -149,7 +157,7 @@ async fn only_an_approved_proposal_is_unfinished() {
     let ledger = memory();
     let crashed = claimed(&ledger, &once("ask:1"), &proposal(vec![examples::versioning("logs")])).await;
     assert_eq!(ledger.unfinished().await.unwrap(), [], "nobody said yes to it");
-    ledger.record(&crashed, &Outcome::default(), State::Proposed, None, at(2)).await.unwrap();
+    ledger.record(&crashed, unreported(State::Proposed, &Outcome::default()), at(2)).await.unwrap();
     let taken = ledger.take_proposed(&crashed.id, "alice", at(3)).await.unwrap().unwrap();
     assert_eq!(ledger.unfinished().await.unwrap(), [taken]);
 }
@@ -172,7 +180,7 @@ async fn steps_can_be_added_until_a_plan_is_recorded() {
     assert_eq!(ledger.repairs_of("arn:aws:s3:::logs", at(0)).await.unwrap(), 1);
 
     let done = outcome(&[StepOutcome::Done, StepOutcome::Done]);
-    ledger.record(&extended, &done, State::Done, None, at(3)).await.unwrap();
+    ledger.record(&extended, unreported(State::Done, &done), at(3)).await.unwrap();
     ledger.extend(&extended, &[examples::versioning("logs")], at(4)).await.unwrap_err();
 }
 
@@ -181,7 +189,7 @@ async fn recording_twice_reports_nothing_twice() {
     let ledger = memory();
     let stored = finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let before = ledger.writes();
-    ledger.record(&stored, &Outcome::default(), State::Done, Some(&examples::case()), at(9)).await.unwrap();
+    ledger.record(&stored, reported(State::Done, &Outcome::default()), at(9)).await.unwrap();
     assert_eq!(ledger.writes(), before);
     assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
     assert_eq!(kinds(&ledger).await, ["claimed", "recorded"]);
@@ -192,8 +200,8 @@ async fn an_undone_plan_stays_undone_and_keeps_what_came_of_it() {
     let ledger = memory();
     let stored = finished(&ledger, &once("act:1"), &plan(vec![quarantine(Strength::Soft)])).await;
     let done = outcome(&[StepOutcome::Done]);
-    ledger.record(&stored, &done, State::Undone, None, at(3)).await.unwrap();
-    ledger.record(&stored, &done, State::Done, None, at(4)).await.unwrap();
+    ledger.record(&stored, unreported(State::Undone, &done), at(3)).await.unwrap();
+    ledger.record(&stored, unreported(State::Done, &done), at(4)).await.unwrap();
     let read = ledger.plan(&stored.id).await.unwrap().unwrap();
     assert_eq!((read.state, read.outcome), (State::Undone, Some(done)));
 }
@@ -202,7 +210,7 @@ async fn an_undone_plan_stays_undone_and_keeps_what_came_of_it() {
 async fn cases_of_one_actor_within_an_hour_are_one_incident() {
     let ledger = memory();
     finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
-    let mine = incident("KW-7F3A2C");
+    let mine = incident("KW-7F3A2C01");
     assert_eq!(ledger.open_incident(&mine.correlation, at(60)).await.unwrap(), Some(mine.clone()));
     assert_eq!(ledger.open_incident(&mine.correlation, at(61)).await.unwrap(), None);
     assert_eq!(ledger.open_incident("somebody else", at(2)).await.unwrap(), None);
@@ -213,16 +221,16 @@ async fn two_that_open_an_incident_at_once_end_in_the_same() {
     let ledger = memory();
     claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let late = KeyedIncident { incident: incident("KW-OTHER"), ..once("act:2") };
-    assert_eq!(claimed(&ledger, &late, &plan(Vec::new())).await.id, "KW-7F3A2C.2");
+    assert_eq!(claimed(&ledger, &late, &plan(Vec::new())).await.id, "KW-7F3A2C01.2");
 }
 
 #[tokio::test]
 async fn an_incident_s_id_never_stands_for_two() {
     let ledger = memory();
     claimed(&ledger, &once("act:1"), &plan(Vec::new())).await;
-    let other = Incident { correlation: "somebody else".to_owned(), ..incident("KW-7F3A2C") };
+    let other = Incident { correlation: "somebody else".to_owned(), ..incident("KW-7F3A2C01") };
     let stored = claimed(&ledger, &KeyedIncident { incident: other, ..once("act:2") }, &plan(Vec::new())).await;
-    assert_eq!(stored.id, "KW-7F3A2C-2.1");
+    assert_eq!(stored.id, "KW-7F3A2C01-2.1");
 }
 
 #[tokio::test]
@@ -230,7 +238,7 @@ async fn the_budget_counts_what_the_agent_did_by_itself() {
     let ledger = memory();
     let steps = vec![quarantine(Strength::Hard), quarantine(Strength::Soft), examples::versioning("logs")];
     finished(&ledger, &once("act:1"), &plan(steps.clone())).await;
-    finished(&ledger, &case(DedupKey::Undo { plan: "KW-7F3A2C.1".to_owned() }), &plan(steps.clone())).await;
+    finished(&ledger, &case(DedupKey::Undo { plan: "KW-7F3A2C01.1".to_owned() }), &plan(steps.clone())).await;
     finished(&ledger, &once("ask:1"), &proposal(steps)).await;
     let expected = Usage { hard: 1, soft: 1, repairs: 1 };
     assert_eq!(ledger.usage(Some(&account_id()), at(0)).await.unwrap(), expected);
@@ -247,7 +255,7 @@ async fn a_step_that_did_nothing_costs_nothing_once_recorded() {
         claimed(&ledger, &once("act:1"), &plan(vec![quarantine(Strength::Hard), examples::versioning("logs")])).await;
     assert_eq!(ledger.usage(None, at(0)).await.unwrap(), Usage { hard: 1, soft: 0, repairs: 1 });
     let failed = StepOutcome::Failed { error: "denied".to_owned() };
-    ledger.record(&stored, &outcome(&[failed, StepOutcome::Already]), State::Done, None, at(2)).await.unwrap();
+    ledger.record(&stored, unreported(State::Done, &outcome(&[failed, StepOutcome::Already])), at(2)).await.unwrap();
     assert_eq!(ledger.usage(None, at(0)).await.unwrap(), Usage { hard: 0, soft: 0, repairs: 1 });
 }
 
@@ -257,7 +265,7 @@ async fn a_repair_of_many_steps_is_one_repair() {
     finished(&ledger, &once("state:1"), &plan(vec![examples::versioning("logs"), examples::versioning("logs")])).await;
     finished(
         &ledger,
-        &case(DedupKey::Undo { plan: "KW-7F3A2C.1".to_owned() }),
+        &case(DedupKey::Undo { plan: "KW-7F3A2C01.1".to_owned() }),
         &plan(vec![examples::versioning("logs")]),
     )
     .await;
@@ -307,7 +315,7 @@ async fn a_report_waits_until_it_was_delivered() {
 
     ledger.delivered(&[1], at(3)).await.unwrap();
     assert_eq!(ledger.undelivered().await.unwrap().len(), 1);
-    assert_eq!(ledger.reported("KW-7F3A2C").await.unwrap().len(), 2);
+    assert_eq!(ledger.reported("KW-7F3A2C01").await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -315,11 +323,11 @@ async fn a_thread_is_stale_until_it_shows_what_was_delivered() {
     let ledger = memory();
     finished(&ledger, &once("act:1"), &plan(Vec::new())).await;
     let thread = Thread { channel: "C1".to_owned(), ts: "1.2".to_owned(), shown: 0 };
-    ledger.keep_thread("KW-7F3A2C", &thread).await.unwrap();
+    ledger.keep_thread("KW-7F3A2C01", &thread).await.unwrap();
     assert_eq!(ledger.stale_threads().await.unwrap(), [], "nothing arrived yet");
     ledger.delivered(&[1], at(3)).await.unwrap();
-    assert_eq!(ledger.stale_threads().await.unwrap(), [(incident("KW-7F3A2C"), thread.clone())]);
-    ledger.keep_thread("KW-7F3A2C", &Thread { shown: 1, ..thread }).await.unwrap();
+    assert_eq!(ledger.stale_threads().await.unwrap(), [(incident("KW-7F3A2C01"), thread.clone())]);
+    ledger.keep_thread("KW-7F3A2C01", &Thread { shown: 1, ..thread }).await.unwrap();
     assert_eq!(ledger.stale_threads().await.unwrap(), []);
 }
 
@@ -344,7 +352,7 @@ async fn incidents_are_listed_newest_first_with_their_plans() {
     claimed(&ledger, &KeyedIncident { incident: newer, ..once("act:3") }, &plan(Vec::new())).await;
     let incidents = ledger.incidents().await.unwrap();
     let ids: Vec<(&str, usize)> = incidents.iter().map(|(one, plans)| (one.id.as_str(), plans.len())).collect();
-    assert_eq!(ids, [("KW-NEWER", 1), ("KW-7F3A2C", 2)]);
+    assert_eq!(ids, [("KW-NEWER", 1), ("KW-7F3A2C01", 2)]);
 }
 
 #[tokio::test]
@@ -366,7 +374,7 @@ async fn the_ledger_s_entries_cannot_be_changed_through_the_store() {
 #[tokio::test]
 async fn tampering_with_the_file_is_found() {
     let tampering = [
-        "UPDATE entries SET body = replace(body, 'KW-7F3A2C', 'KW-7F3A2D') WHERE number = 2",
+        "UPDATE entries SET body = replace(body, 'KW-7F3A2C01', 'KW-7F3A2D01') WHERE number = 2",
         "UPDATE entries SET at = '2020-01-01T00:00:00Z' WHERE number = 1",
         "UPDATE entries SET kind = 'undone' WHERE number = 2",
         "DELETE FROM entries WHERE number = 2",
@@ -472,7 +480,7 @@ async fn two_words_within_half_an_hour_are_two_people() {
     let done = store.claim(&claim(&once("e1"), &plan(vec![quarantine(Strength::Soft)])), at(0)).await.unwrap();
     let incident = done.unwrap().incident;
     let word = |person: &str, plans: &[&str]| Consent {
-        target: "KW-7F3A2C".to_owned(),
+        target: "KW-7F3A2C01".to_owned(),
         plans: plans.iter().map(ToString::to_string).collect(),
         person: person.to_owned(),
     };
@@ -497,8 +505,8 @@ async fn a_denied_proposal_is_closed_and_not_made_again_for_a_day() {
     let proposal = proposal(vec![examples::versioning("invoices")]);
     let propose = async |now| store.claim(&claim(&case, &proposal), now).await.unwrap();
     let stored = propose(at(0)).await.unwrap();
-    store.record(&stored, &Outcome::default(), State::Proposed, None, at(0)).await.unwrap();
-    store.record(&stored, &Outcome::default(), State::Denied, Some(&examples::case()), at(1)).await.unwrap();
+    store.record(&stored, unreported(State::Proposed, &Outcome::default()), at(0)).await.unwrap();
+    store.record(&stored, reported(State::Denied, &Outcome::default()), at(1)).await.unwrap();
     assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Denied);
     assert!(store.take_proposed(&stored.id, "bob", at(2)).await.unwrap().is_none());
     assert!(propose(at(600)).await.is_none());
@@ -510,7 +518,7 @@ async fn what_has_begun_cannot_be_denied() {
     let store = Sqlite::open_in_memory().unwrap();
     let stored =
         store.claim(&claim(&once("e1"), &plan(vec![examples::versioning("invoices")])), at(0)).await.unwrap().unwrap();
-    store.record(&stored, &Outcome::default(), State::Denied, None, at(1)).await.unwrap();
+    store.record(&stored, unreported(State::Denied, &Outcome::default()), at(1)).await.unwrap();
     assert_eq!(store.plan(&stored.id).await.unwrap().unwrap().state, State::Claimed);
 }
 

@@ -34,12 +34,12 @@ impl Mark {
         json!({"event_type": EVENT_TYPE, "event_payload": {"incident": incident, "numbers": numbers}})
     }
 
-    /// Whether a message tells what this one would.
+    /// Whether a message reports what this one would.
     fn is_on(&self, message: &Value) -> bool {
         let Some(payload) = message.pointer("/metadata/event_payload") else { return false };
-        let told = payload.get("numbers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let told_all = self.numbers.iter().all(|number| told.contains(&json!(number)));
-        text(payload, "incident") == Some(&self.incident) && told.is_empty() == self.numbers.is_empty() && told_all
+        let posted = payload.get("numbers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let posts_all = self.numbers.iter().all(|number| posted.contains(&json!(number)));
+        text(payload, "incident") == Some(&self.incident) && posted.is_empty() == self.numbers.is_empty() && posts_all
     }
 }
 

@@ -1,6 +1,10 @@
 //! The buttons under a notification: what they are called, on Slack's side and on people's. Pure.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
+
+/// After how long a snoozed plan is shown again.
+pub const SNOOZE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a person can press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +15,7 @@ pub enum Button {
     Deny,
     /// Take back what was done.
     Undo,
-    /// Be reminded of it in an hour.
+    /// Be reminded of it after [`SNOOZE`].
     Snooze,
     /// Show how it would be exempted.
     Exempt,
@@ -79,4 +83,14 @@ pub enum Answers {
     Buttons,
     /// With commands alone.
     Commands,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_snooze_button_says_how_long_it_snoozes() {
+        assert_eq!(Button::Snooze.label(), format!("Snooze {} h", SNOOZE.as_hours()));
+    }
 }

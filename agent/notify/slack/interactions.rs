@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hyper::{HeaderMap, StatusCode};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
@@ -16,19 +16,18 @@ use super::press::{BlockAction, read};
 use super::signature::SigningSecret;
 
 use super::api::{Api, SetupError, SlackError};
-use super::button::Button;
+use super::button::{Button, SNOOZE};
 use super::message;
 use super::message::{Message, aside};
 use crate::config::{Slack, UserId};
 use crate::domain::clock::Clock;
 use crate::domain::cloud::Readers;
+use crate::domain::reason::APPROVAL_HOLDS;
 use crate::ledger::Ledger;
 use crate::notify::exemption;
 use crate::respond::agent::Agent;
 use crate::respond::undo::{Agreed, UndoError, Undoable, not_by_the_actor};
 
-/// How long a reminder takes.
-const SNOOZE: SignedDuration = SignedDuration::from_hours(1);
 /// How many presses may wait; beyond them Slack shows an error to whoever presses.
 const WAITING: usize = 64;
 
@@ -53,7 +52,7 @@ enum Refusal {
     NotAResponder,
     #[error("nothing of `{0}` is left to undo")]
     Nothing(String),
-    #[error("your approval to undo `{0}` is recorded: another person must press Undo within 30 minutes")]
+    #[error("your approval to undo `{0}` is recorded: another person must press Undo within {mins} minutes", mins = APPROVAL_HOLDS.as_mins())]
     Waits(String),
     #[error("`{0}` is about no resource, and only resources can be exempted")]
     NoResource(String),
@@ -87,12 +86,12 @@ pub fn open(
         return Ok(None);
     }
     let (sender, waiting) = mpsc::channel(WAITING);
-    let desk = InteractionWorker {
+    let worker = InteractionWorker {
         responders: slack.responders.clone(),
         api: Api::from_environment(slack.token_file.as_deref())?,
         waiting,
     };
-    Ok(Some((InteractionEndpoint { secret, clock, waiting: sender }, desk)))
+    Ok(Some((InteractionEndpoint { secret, clock, waiting: sender }, worker)))
 }
 
 impl InteractionEndpoint {

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::button::{Answers, Button};
+use super::button::{Answers, Button, SNOOZE};
 use crate::config::OnCall;
 use crate::domain::case::{CaseRecord, CaseSubject, CaseUpdate};
 use crate::domain::finding::Finding;
+use crate::domain::text::one_line;
 use crate::ledger::Incident;
 use crate::notify::facts::{Way, command, facts, finding_line, heading, headline, owned, reasons, step_line, way, who};
 
@@ -20,10 +21,10 @@ const TEXT_CHARS: usize = 2_900;
 /// Two blocks are kept: for a mention, and for saying that there is more.
 const BLOCKS: usize = 48;
 
-/// What is posted: the blocks, and the text for cases.
+/// What is posted: the blocks, and the text for notifications.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// For cases and for clients without blocks.
+    /// For notifications and for clients without blocks.
     pub text: String,
     /// Block Kit.
     pub blocks: Vec<Value>,
@@ -79,10 +80,9 @@ pub fn reply(incident: &Incident, cases: &[&CaseRecord], answers: Answers) -> Me
 }
 
 fn alone(case: &CaseRecord, answers: Answers) -> Message {
-    let text = case.findings.iter().map(finding_line).collect::<Vec<_>>().join("\n");
-    let text = escape(&format!("{}: {text}", heading(case)));
-    let mut blocks =
-        vec![section(&format!("*{}*\n{}", heading(case), escape(&join(case.findings.iter().map(finding_line)))))];
+    let found = join(case.findings.iter().map(|finding| escape(&finding_line(finding))));
+    let text = cut(&format!("{}: {found}", escape(&heading(case))), TEXT_CHARS);
+    let mut blocks = vec![section(&format!("*{}*\n{found}", heading(case)))];
     blocks.push(section(&join(facts(case).into_iter().map(|(label, value)| format!("*{label}* {}", escape(&value))))));
     blocks.extend(done(case));
     blocks.extend(why(case));
@@ -129,9 +129,9 @@ fn waiting(plan: &str) -> Vec<Value> {
 /// A plan that waited when somebody asked to be reminded of it.
 #[must_use]
 pub fn reminder(plan: &str, case: &CaseRecord) -> Message {
-    let text = format!("an hour ago {plan} waited for approval; if it still does:");
-    let findings = join(case.findings.iter().map(finding_line));
-    let blocks = vec![section(&format!("{}\n{}", escape(&text), escape(&findings))), actions(&waiting(plan))];
+    let text = format!("{} h ago {plan} waited for approval; if it still does:", SNOOZE.as_hours());
+    let findings = join(case.findings.iter().map(|finding| escape(&finding_line(finding))));
+    let blocks = vec![section(&format!("{}\n{findings}", escape(&text))), actions(&waiting(plan))];
     Message { text: escape(&text), blocks }
 }
 
@@ -139,8 +139,8 @@ pub fn reminder(plan: &str, case: &CaseRecord) -> Message {
 #[must_use]
 pub fn exemption(draft: &str) -> Message {
     let text = "reviewed and put into accounts.toml, with a reason, this would exempt it; until then nothing changes:";
-    let draft = escape(draft).replace('`', "'");
-    Message { text: text.to_owned(), blocks: vec![section(&format!("{text}\n```\n{draft}```"))] }
+    let draft = join(draft.lines().map(|line| escape(line).replace('`', "'")));
+    Message { text: text.to_owned(), blocks: vec![section(&format!("{text}\n```\n{draft}\n```"))] }
 }
 
 /// Many notifications at once: counted, with every step that was taken.
@@ -208,20 +208,10 @@ fn join(lines: impl Iterator<Item = String>) -> String {
 }
 
 /// Slack reads `&`, `<` and `>` as markup; `*`, `_`, `~` and backticks as style. The first
-/// three are escaped as Slack asks; style can only change how our own line looks.
+/// three are escaped as Slack asks; style can only change how our own line looks. What is escaped
+/// stays on its line: a line break that an attacker chose would begin a line of ours.
 fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '\n' => safe.push('\n'),
-            control if control.is_control() => safe.push(' '),
-            other => safe.push(other),
-        }
-    }
-    safe
+    one_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn header(text: &str) -> Value {
@@ -316,6 +306,14 @@ mod tests {
         let message = reply(&examples::incident(), &vec![&case; 127], Answers::Buttons);
         assert!(message.blocks.len() <= 50);
         assert!(said(&message).contains("127 × DeleteRecoveryPoint by iam user mallory"));
+    }
+
+    #[test]
+    fn a_line_break_that_an_attacker_chose_begins_no_line_of_ours() {
+        let mut case = examples::contained();
+        case.findings[0].message = "deleted `x`\n*undone*\n\u{202e}• done: release".to_owned();
+        let shown = json!(alone(&case, Answers::Commands).blocks).to_string();
+        assert!(shown.contains("deleted `x` *undone* • done: release"), "{shown}");
     }
 
     #[test]

@@ -225,7 +225,8 @@ pub(crate) fn ignore(pattern: &str) -> String {
 
 /// What keeps `opa` from taking a rule's examples and tests for policy.
 pub(crate) fn rules_only() -> [String; 3] {
-    [ignore(TESTS), ignore("fires.json"), ignore("silent.json")]
+    let [fires, silent] = EXAMPLES;
+    [TESTS, fires, silent].map(ignore)
 }
 
 /// Runs `opa` in a folder to its end.

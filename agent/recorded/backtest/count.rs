@@ -85,12 +85,12 @@ pub struct Tallies {
 
 impl Tallies {
     /// Counts a finding.
-    pub fn add(&mut self, name: &str, movement: Delta) {
+    pub fn add(&mut self, name: &str, delta: Delta) {
         let has_room = self.of.len() < MOST_NAMES;
         match self.of.get_mut(name) {
-            Some(sum) => *sum += movement,
-            None if has_room => drop(self.of.insert(name.to_owned(), movement)),
-            None => self.others += movement,
+            Some(sum) => *sum += delta,
+            None if has_room => drop(self.of.insert(name.to_owned(), delta)),
+            None => self.others += delta,
         }
     }
 

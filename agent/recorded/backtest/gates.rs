@@ -38,13 +38,13 @@ impl Limits {
     /// Measures a report.
     #[must_use]
     pub fn measure(&self, report: &Report) -> Vec<LimitCheck> {
-        let movement = &report.findings.all;
+        let delta = &report.findings.all;
         let more_threads = report.new.answers.threads.saturating_sub(report.old.answers.threads);
         let gates = [
-            ("max-new-findings", "new findings", self.new_findings, movement.appeared),
+            ("max-new-findings", "new findings", self.new_findings, delta.appeared),
             ("max-new-containments", "new containments", self.new_containments, report.containments.appeared),
             ("max-new-threads", "more threads", self.new_threads, more_threads),
-            ("max-vanished", "vanished findings", self.vanished, movement.vanished),
+            ("max-vanished", "vanished findings", self.vanished, delta.vanished),
         ];
         let measured = gates.into_iter().filter_map(|(limit, what, allowed, found)| {
             allowed.map(|allowed| LimitCheck { limit, what, allowed, found, holds: found <= allowed })

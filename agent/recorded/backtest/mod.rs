@@ -97,8 +97,8 @@ impl EventSink for Bench<'_> {
     /// Both evaluate at the event's own time, so that a backtest says the same whenever it is run.
     fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<ComparedEvent> {
         let input = EventInput::new(event, account, event.time);
-        let judge = |policies: &Policies| policies.evaluate_event(&input).into_iter().map(lean).collect();
-        let case = EventComparison::of(location, event, account, (judge(self.old), judge(self.new)));
+        let evaluate = |policies: &Policies| policies.evaluate_event(&input).into_iter().map(lean).collect();
+        let case = EventComparison::of(location, event, account, (evaluate(self.old), evaluate(self.new)));
         let case = (!case.old.is_empty() || !case.new.is_empty()).then(|| Box::new(case));
         vec![ComparedEvent { account: account.clone(), case }]
     }
@@ -117,7 +117,7 @@ impl EventComparison {
             id: event.id.clone(),
             name: event.name.clone(),
             time: event.time,
-            region: event.region.clone(),
+            region: event.region.as_deref().unwrap_or("unknown").to_owned(),
             account: event.account.clone(),
             principal: event.principal.clone(),
             correlation: Subject::Event(event).correlation(account),
@@ -229,13 +229,13 @@ impl<'a> Backtest<'a> {
     }
 
     fn count(&mut self, case: &EventComparison, pair: &Pair<'_>) {
-        let movement = Delta::of(pair);
+        let delta = Delta::of(pair);
         let finding = pair.finding();
-        self.findings += movement;
-        self.rules.add(&finding.rule.id, movement);
-        self.accounts.add(case.account.as_str(), movement);
-        self.principals.add(case.who(), movement);
-        *self.days.entry(case.time.to_zoned(TimeZone::UTC).date()).or_default() += movement;
+        self.findings += delta;
+        self.rules.add(&finding.rule.id, delta);
+        self.accounts.add(case.account.as_str(), delta);
+        self.principals.add(case.who(), delta);
+        *self.days.entry(case.time.to_zoned(TimeZone::UTC).date()).or_default() += delta;
         if let Some(change) = pair.change() {
             let group = self.groups.entry((change, finding.rule.id.clone())).or_default();
             group.take(pair, || case.example(finding));

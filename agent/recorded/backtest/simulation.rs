@@ -324,7 +324,7 @@ mod tests {
             at: case.time,
             account: case.account.clone(),
             account_name: String::new(),
-            region: case.region.clone(),
+            region: case.region.parse().ok(),
             bundle: None,
             findings: Vec::new(),
             reasons: Vec::new(),

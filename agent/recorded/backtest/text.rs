@@ -8,6 +8,7 @@ use super::count::{Row, Table};
 use super::report::{Basis, Changes, ContainmentRow, Example, NamedGroup, Report, ResourceRow, Trend};
 use super::rules::RuleChanges;
 use super::simulation::SimulatedContainment;
+use crate::domain::text::{ends_line, turns_direction};
 
 /// How many lines of a list are printed.
 const LINES: usize = 10;
@@ -261,11 +262,7 @@ fn section(title: &str, lines: &[String], all: u64) -> String {
 /// Text that shows every character: those that steer a terminal, or the direction of reading,
 /// stand as their numbers.
 pub(super) fn visible(text: &str) -> String {
-    let steers = |character: char| {
-        let direction =
-            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        character.is_control() || direction || matches!(character, '\u{2028}' | '\u{2029}')
-    };
+    let steers = |character: char| character.is_control() || turns_direction(character) || ends_line(character);
     let show = |character: char| match steers(character) {
         true => character.escape_unicode().to_string(),
         false => character.to_string(),

@@ -35,7 +35,7 @@ impl Selection {
         self.since.is_none_or(|since| event.time >= since)
             && self.until.is_none_or(|until| event.time < until)
             && is_listed(&self.accounts, |account| *account == event.account)
-            && is_listed(&self.regions, |region| *region == event.region)
+            && is_listed(&self.regions, |region| event.region.as_deref() == Some(region))
     }
 
     /// Whether a file or a folder may hold what is examined, by its path alone.

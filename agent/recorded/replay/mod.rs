@@ -39,9 +39,9 @@ const MAX_FILES_AHEAD: usize = 64;
 /// reading a dozen records.
 const FILES_PER_TURN: usize = 8;
 
-/// Who wants events, and what he makes of them.
+/// Who asks for events, and what is made of them.
 pub trait EventSink: Sync {
-    /// What he makes of one.
+    /// What is made of one.
     type Output: Send;
 
     /// Whether events of this `eventSource` and `eventName` are worth reading.
@@ -53,7 +53,7 @@ pub trait EventSink: Sync {
         None
     }
 
-    /// Looks at an event that he wants. `spot` says where it stands.
+    /// Examines an event that it asks for; `location` says where its record is.
     fn examine(&self, location: RecordLocation<'_>, event: &Event, account: &Account) -> Vec<Self::Output>;
 }
 
@@ -160,26 +160,26 @@ impl Replay<'_> {
     /// When the list of the files cannot be read back.
     pub fn run<E: EventSink>(
         &self,
-        examiner: &E,
+        sink: &E,
         mut on_report: impl FnMut(Report<E::Output>) -> ControlFlow<()>,
     ) -> io::Result<()> {
-        let gate = WorkQueue::new(&self.source.items, self.workers.max(1))?;
+        let queue = WorkQueue::new(&self.source.items, self.workers.max(1))?;
         let (sender, reports) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..self.workers.max(1) {
-                let (gate, sender) = (&gate, sender.clone());
-                scope.spawn(move || self.work(examiner, gate, &sender));
+                let (queue, sender) = (&queue, sender.clone());
+                scope.spawn(move || self.work(sink, queue, &sender));
             }
             drop(sender);
-            in_order(&reports, &gate, &mut on_report);
-            gate.stop();
+            in_order(&reports, &queue, &mut on_report);
+            queue.stop();
         });
-        gate.outcome()
+        queue.outcome()
     }
 
-    fn work<E: EventSink>(&self, examiner: &E, gate: &WorkQueue<'_>, sender: &Sender<Vec<Report<E::Output>>>) {
-        let mut reader = Reader::new(self, examiner);
-        while let Some((first, items)) = gate.take() {
+    fn work<E: EventSink>(&self, sink: &E, queue: &WorkQueue<'_>, sender: &Sender<Vec<Report<E::Output>>>) {
+        let mut reader = Reader::new(self, sink);
+        while let Some((first, items)) = queue.take() {
             let items = (first..).zip(items);
             if sender.send(items.map(|(index, item)| reader.read(index, &item)).collect()).is_err() {
                 return;
@@ -190,7 +190,7 @@ impl Replay<'_> {
 
 fn in_order<F>(
     reports: &Receiver<Vec<Report<F>>>,
-    gate: &WorkQueue<'_>,
+    queue: &WorkQueue<'_>,
     on_report: &mut impl FnMut(Report<F>) -> ControlFlow<()>,
 ) {
     let mut early = BTreeMap::new();
@@ -202,7 +202,7 @@ fn in_order<F>(
                 return;
             }
             due += 1;
-            gate.reported();
+            queue.reported();
         }
     }
 }

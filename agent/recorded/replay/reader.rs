@@ -25,7 +25,7 @@ use crate::recorded::trail::scan::{Record, Route, Scanner};
 /// Reads one file after the other, into the same memory.
 pub(super) struct Reader<'a, E> {
     replay: &'a Replay<'a>,
-    examiner: &'a E,
+    sink: &'a E,
     stored: Vec<u8>,
     gunzip: Gunzip,
     scanner: Scanner,
@@ -33,18 +33,18 @@ pub(super) struct Reader<'a, E> {
 }
 
 impl<'a, E: EventSink> Reader<'a, E> {
-    pub fn new(replay: &'a Replay<'a>, examiner: &'a E) -> Self {
+    pub fn new(replay: &'a Replay<'a>, sink: &'a E) -> Self {
         let (stored, gunzip, scanner) = (Vec::new(), Gunzip::default(), Scanner::default());
-        let prefilter = examiner.rules().map(|rules| Prefilter::new(replay.config, rules));
-        Self { replay, examiner, stored, gunzip, scanner, prefilter }
+        let prefilter = sink.rules().map(|rules| Prefilter::new(replay.config, rules));
+        Self { replay, sink, stored, gunzip, scanner, prefilter }
     }
 
     pub fn read(&mut self, index: usize, item: &Item) -> Report<E::Output> {
         let counts = Counts { bytes: item.bytes, ..Counts::default() };
         let report = Report { item: item.clone(), index, counts, found: Vec::new(), notes: Vec::new() };
         let layout = Layout::of(&item.name).unwrap_or(Layout::Document);
-        let Self { replay, examiner, scanner, prefilter, .. } = self;
-        let mut page = Page { replay, examiner: *examiner, scanner, prefilter, file: &item.name, layout, report };
+        let Self { replay, sink, scanner, prefilter, .. } = self;
+        let mut page = Page { replay, sink: *sink, scanner, prefilter, file: &item.name, layout, report };
         match self.replay.source.open(item, &mut self.stored) {
             Ok(Content::Whole) => page.whole(&self.stored, &mut self.gunzip),
             Ok(Content::Stream(mut content)) => page.stream(&mut content),
@@ -57,7 +57,7 @@ impl<'a, E: EventSink> Reader<'a, E> {
 /// The reading of one file.
 struct Page<'a, 'g, E: EventSink> {
     replay: &'a Replay<'a>,
-    examiner: &'a E,
+    sink: &'a E,
     scanner: &'a Scanner,
     prefilter: &'a mut Option<Prefilter<'g>>,
     file: &'a str,
@@ -122,7 +122,7 @@ impl<E: EventSink> Page<'_, '_, E> {
 
     /// Whether a record is one that nobody wants.
     fn is_routine(&self, route: Option<Route<'_>>) -> bool {
-        route.is_some_and(|Route { source, name, .. }| !self.examiner.asks_for(source, name))
+        route.is_some_and(|Route { source, name, .. }| !self.sink.asks_for(source, name))
     }
 
     fn offer(&mut self, number: u64, record: Record<'_>) {
@@ -179,7 +179,7 @@ impl<E: EventSink> Page<'_, '_, E> {
     }
 
     fn event(&mut self, line: u64, event: Event) {
-        if !self.replay.selection.holds(&event) || !self.examiner.asks_for(&event.source, &event.name) {
+        if !self.replay.selection.holds(&event) || !self.sink.asks_for(&event.source, &event.name) {
             return;
         }
         let config = self.replay.config;
@@ -190,7 +190,7 @@ impl<E: EventSink> Page<'_, '_, E> {
         let known = config.and_then(|config| config.account(&event.account));
         let account = known.map_or_else(|| Cow::Owned(observed(&event.account)), Cow::Borrowed);
         let location = RecordLocation { file: self.file, line };
-        self.report.found.append(&mut self.examiner.examine(location, &event, &account));
+        self.report.found.append(&mut self.sink.examine(location, &event, &account));
     }
 
     fn unreadable(&mut self, line: u64, why: String) {

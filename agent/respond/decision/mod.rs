@@ -92,7 +92,7 @@ pub fn decide(findings: &[Finding], decision_context: &DecisionContext<'_>) -> D
     decision
 }
 
-/// Contain, hold, restore, recover; nothing twice, and the stronger containment wins.
+/// Contain, freeze, restore, copy; nothing twice, and the stronger containment wins.
 fn in_order(responses: &mut Vec<Response>) {
     responses.sort_by_key(Response::rank);
     responses

@@ -42,13 +42,13 @@ impl<C: Readers, W: DesiredStates> Planner<'_, C, W> {
     /// # Errors
     /// When the account cannot be read.
     pub async fn steps(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
-        match self.look(response).await {
-            Err(CloudError::Gone { .. }) => Ok(Vec::new()), // nothing is left to contain, hold or restore
+        match self.steps_of(response).await {
+            Err(CloudError::Gone { .. }) => Ok(Vec::new()), // nothing is left to contain, freeze, restore or copy
             answer => answer,
         }
     }
 
-    async fn look(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
+    async fn steps_of(&self, response: &Response) -> Result<Vec<Step>, CloudError> {
         let (account, verb) = (self.account_of(response)?, response.verb());
         let cloud = self.readers.reader(account).await?;
         let steps = match response {

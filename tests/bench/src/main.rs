@@ -1,7 +1,7 @@
 //! What `make bench` measures with: it makes the corpus and the rules, and runs other engines.
 //!
-//! Which runs are made and what they must reach is in `bench.py`; this program never decides
-//! what passes.
+//! Which runs are made is in `__main__.py` and what they must reach in `bars.py`, both beside
+//! this folder; this program never decides what passes.
 
 mod corpus;
 mod meter;

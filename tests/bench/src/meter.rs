@@ -11,7 +11,7 @@ pub struct Meter {
     cpu: Duration,
 }
 
-/// What `bench.py` reads from the last line of a measuring command.
+/// What `process.py` reads from the last line of a measuring command.
 #[derive(Debug, Default, Serialize)]
 pub struct Measured {
     pub records: u64,

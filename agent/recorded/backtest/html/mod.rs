@@ -78,10 +78,10 @@ fn containments(page: &mut Page, changes: &Changes<ContainmentRow>) {
         page.element("p", "Nobody, on either side.");
         return;
     }
-    let told = |held: &Option<SimulatedContainment>| held.as_ref().map_or_else(|| "—".to_owned(), text::containment);
+    let cell = |side: &Option<SimulatedContainment>| side.as_ref().map_or_else(|| "—".to_owned(), text::containment);
     page.table(&["", "Actor", "Old", "New"], |page| {
         for row in &changes.rows {
-            page.row(&[text::trend(row.change), &row.principal, &told(&row.old), &told(&row.new)]);
+            page.row(&[text::trend(row.change), &row.principal, &cell(&row.old), &cell(&row.new)]);
         }
     });
     page.left_out(changes.left_out);
@@ -93,7 +93,7 @@ fn resources(page: &mut Page, changes: &Changes<ResourceRow>) {
         page.element("p", "Nothing, on either side.");
         return;
     }
-    let told = |side: Option<Repaired>| match side {
+    let cell = |side: Option<Repaired>| match side {
         None => "—".to_owned(),
         Some(Repaired { times, asked, first }) => {
             let first = first.map(|first| format!("first {first}"));
@@ -104,7 +104,7 @@ fn resources(page: &mut Page, changes: &Changes<ResourceRow>) {
     };
     page.table(&["", "Response", "Resource", "Old", "New"], |page| {
         for row in &changes.rows {
-            let (old, new) = (told(row.old), told(row.new));
+            let (old, new) = (cell(row.old), cell(row.new));
             page.row(&[text::trend(row.change), &row.response.to_string(), &row.resource, &old, &new]);
         }
     });

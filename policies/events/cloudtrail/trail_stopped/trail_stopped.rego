@@ -35,17 +35,17 @@ import data.lib.trail
 #   approved: may_change_trails
 #   runbook: docs/runbooks/trail_stopped.md
 findings contains object.union(trail.target, finding) if {
-	_deed
+	_done
 	event.succeeded
 	finding := {
-		"message": $"`{event.actor}` {_deed} {trail.named}",
+		"message": $"`{event.actor}` {_done} {trail.named}",
 		"propose": ["contain", "restore"],
 		"evidence": {"denied": false, "lost": ["all events"]},
 	}
 }
 
 findings contains object.union(trail.target, finding) if {
-	_deed
+	_done
 	event.denied
 	finding := {
 		"message": $"`{event.actor}` tried `{input.event.eventName}` on {trail.named} and was refused",
@@ -54,6 +54,6 @@ findings contains object.union(trail.target, finding) if {
 	}
 }
 
-_deed := {"DeleteTrail": "deleted", "StopLogging": "stopped"}[input.event.eventName] if {
+_done := {"DeleteTrail": "deleted", "StopLogging": "stopped"}[input.event.eventName] if {
 	input.event.eventSource == "cloudtrail.amazonaws.com"
 }

@@ -32,11 +32,11 @@ import data.lib.key
 #   approved: may_disable_keys
 #   runbook: docs/runbooks/key_disabled.md
 findings contains object.union(key.target, finding) if {
-	_deed
+	_done
 	key.protected
 	event.succeeded
 	finding := {
-		"message": $"`{event.actor}` {_deed} {key.named}{_in_days}",
+		"message": $"`{event.actor}` {_done} {key.named}{_in_days}",
 		"propose": _response,
 		"evidence": object.union({"denied": false}, _pending),
 	}
@@ -44,7 +44,7 @@ findings contains object.union(key.target, finding) if {
 
 # KMS logs no parameters of a denied call.
 findings contains object.union(key.target, finding) if {
-	_deed
+	_done
 	key.protected
 	event.denied
 	finding := {
@@ -54,7 +54,7 @@ findings contains object.union(key.target, finding) if {
 	}
 }
 
-_deed := {
+_done := {
 	"DeleteImportedKeyMaterial": "deleted the imported material of",
 	"DisableKey": "disabled",
 	"ScheduleKeyDeletion": "scheduled the deletion of",

@@ -74,7 +74,7 @@ test_without_a_declared_age_any_copy_will_do if {
 	count(findings) == 1 with input as object.union(vault({}), ageless)
 }
 
-test_every_declared_copy_is_judged_on_its_own if {
+test_every_declared_copy_is_evaluated_on_its_own if {
 	second := {"region": "eu-north-1", "vault": "securecart-vault-north", "max_age_hours": 30}
 	both := object.union(vault(copied("2026-11-20T05:30:00Z")), {"desired": {"copies": [wanted, second]}})
 	found := findings with input as both
