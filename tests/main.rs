@@ -26,6 +26,7 @@ mod metrics;
 mod permissions;
 mod policy_author;
 mod policy_build;
+mod policy_misspelt;
 mod policy_shadow;
 mod policy_swap;
 mod policy_trust;

@@ -633,7 +633,7 @@ fn a_rule_that_takes_too_long_is_stopped_in_check_and_test_and_explain() {
 }
 
 /// What a command says in a project.
-fn keepwatch(project: &Path, words: &[&str]) -> String {
+pub fn keepwatch(project: &Path, words: &[&str]) -> String {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keepwatch"));
     let said = command.current_dir(project).env("KEEPWATCH_OPA", keepwatch_opa()).args(words).output().unwrap();
     String::from_utf8([said.stdout, said.stderr].concat()).unwrap()
@@ -825,7 +825,7 @@ fn data_that_is_no_json_or_no_strategy_is_found_on_its_line() {
     fs::create_dir_all(strategy.parent().unwrap()).unwrap();
     fs::write(&strategy, r#"{"resources": [{"match": {"kind": "vaullt", "name": "*"}, "desired": {}}]}"#).unwrap();
     let said = keepwatch(project.path(), &["policy", "check"]);
-    assert!(said.contains("policies/data/strategies/shop/data.json:1:1: ") && said.contains("vaullt"), "{said}");
+    assert!(said.contains("policies/data/strategies/shop/data.json:1:42: ") && said.contains("vaullt"), "{said}");
 }
 
 #[test]

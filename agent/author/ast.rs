@@ -140,16 +140,16 @@ pub fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The line that a node begins on.
+/// The line that a node begins on, from 1.
 #[must_use]
 pub fn line(node: &Value) -> u64 {
-    at(node, "/location/row").as_u64().unwrap_or(1)
+    at(node, "/location/row").as_u64().unwrap_or(1).max(1)
 }
 
-/// The column that a node begins at, from 1.
+/// The column that a node begins at, from 1; OPA's parser says 0 of the end of a file.
 #[must_use]
 pub fn column(node: &Value) -> u64 {
-    at(node, "/location/col").as_u64().unwrap_or(1)
+    at(node, "/location/col").as_u64().unwrap_or(1).max(1)
 }
 
 /// The name of a reference up to its first part that is no plain name: `input.event.eventName`.

@@ -6,7 +6,8 @@ use super::ast::{self, Module};
 use super::described::{self, Described};
 use super::parameters::{self, Calls};
 use super::{
-    Lint, Work, at_once, bodies, events, fixtures, formatted, joined, reach, returned, style, tested, trial, typed,
+    Lint, Work, at_once, bodies, events, fixtures, formatted, joined, reach, references, returned, stored, style,
+    tested, trial, typed,
 };
 use crate::policy::error::PolicyError;
 
@@ -28,8 +29,11 @@ pub fn check(work: &Work) -> Result<Checked, PolicyError> {
         let tried = scope.spawn(|| tried(work));
         let mut checked = without_running(work)?;
         let tried = joined(tried)?;
-        // Rules that do not compile have said so already.
-        let known = checked.lints.iter().any(|lint| lint.lint.starts_with("rego_") || lint.lint == "metadata");
+        // What does not load has said so already.
+        let said = |lint: &Lint| {
+            lint.lint.starts_with("rego_") || ["data", "metadata", "same-id"].contains(&lint.lint.as_str())
+        };
+        let known = checked.lints.iter().any(said);
         checked.lints.extend(tried.into_iter().filter(|lint| !known || lint.lint != "build"));
         Ok(Checked { lints: sorted(checked.lints), ..checked })
     })
@@ -43,6 +47,7 @@ pub fn without_running(work: &Work) -> Result<Checked, PolicyError> {
     let modules = modules(work)?;
     let tests = tests(work)?;
     let (rules, mut lints) = described::read(work, &modules);
+    lints.extend(described::twins(work, &rules)?);
     let calls = Calls::read(&work.folder, &rules);
     std::thread::scope(|scope| {
         let typed = scope.spawn(|| typed::lints(work, &rules, &modules, &calls));
@@ -55,6 +60,11 @@ pub fn without_running(work: &Work) -> Result<Checked, PolicyError> {
         Ok::<_, PolicyError>(())
     })?;
     lints.extend(of_files(work, &modules, &tests));
+    let documents = stored::documents(&work.folder);
+    lints.extend(stored::lints(&work.folder, &documents));
+    if let Some(data) = stored::merged(&documents) {
+        lints.extend(references::lints(work, &modules, &data));
+    }
     for rule in &rules {
         lints.extend(described::examples(&work.folder, rule));
         lints.extend(events::lints(rule, &calls));

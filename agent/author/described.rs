@@ -9,9 +9,11 @@ use serde_json::Value;
 use super::ast;
 use super::ast::Module;
 use super::{Lint, Work, fixtures};
+use crate::policy::bundle::build::places;
 use crate::policy::bundle::{Annotation, Entrypoint};
 use crate::policy::catalogue;
 use crate::policy::catalogue::{Entry, EventPattern, Name, Subscription};
+use crate::policy::error::PolicyError;
 
 /// A rule whose METADATA can be read.
 pub(super) struct Described {
@@ -149,19 +151,44 @@ fn duplicate_ids(described: &[Described]) -> Vec<Lint> {
     for rule in described {
         let id = rule.entry.rule.id.as_str();
         match first.get(id) {
-            Some(other) => lints.push(Lint {
-                file: rule.file.clone(),
-                line: rule.line,
-                column: 1,
-                lint: "same-id".to_owned(),
-                what: format!("id `{id}` is that of `{}` too", other.file),
-                why: "ids name rules in exemptions, incidents and the ledger".to_owned(),
-                next: "give one of them another id".to_owned(),
-            }),
+            Some(other) => lints.push(same_id(rule, &other.file)),
             None => drop(first.insert(id, rule)),
         }
     }
     lints
+}
+
+fn same_id(rule: &Described, other: &str) -> Lint {
+    Lint {
+        file: rule.file.clone(),
+        line: rule.line,
+        column: 1,
+        lint: "same-id".to_owned(),
+        what: format!("id `{}` is that of `{other}` too", rule.entry.rule.id),
+        why: "ids name rules in exemptions, incidents and the ledger".to_owned(),
+        next: "give one of them another id".to_owned(),
+    }
+}
+
+/// The ids of these rules that a rule has which is not among them.
+pub(super) fn twins(work: &Work, rules: &[Described]) -> Result<Vec<Lint>, PolicyError> {
+    let mut lints = Vec::new();
+    for rule in rules {
+        let twin = twin(work, &rule.entry.rule.id)?;
+        lints.extend(twin.map(|file| same_id(rule, &file)));
+    }
+    Ok(lints)
+}
+
+/// The file of a rule that has an id, of those that are not meant; all are read when all are meant.
+pub(super) fn twin(work: &Work, id: &str) -> Result<Option<String>, PolicyError> {
+    let Some(meant) = &work.rule else { return Ok(None) };
+    let others = places(&work.folder).into_iter().filter(|place| place != meant);
+    let mut files: Vec<String> = others.flat_map(|place| ast::files(&work.folder, &place)).collect();
+    files.retain(|file| std::fs::read_to_string(work.folder.join(file)).is_ok_and(|text| text.contains(id)));
+    let modules = ast::parse(&work.folder, &files)?;
+    let has_id = |module: &&Module| entrypoint(module).is_some_and(|said| ast::at(said, "/custom/id") == id);
+    Ok(modules.iter().find(has_id).map(|module| module.file.clone()))
 }
 
 /// The events of a rule that none of its examples is of. What is wrong with an example itself is

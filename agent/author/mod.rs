@@ -13,7 +13,9 @@ pub mod fixtures;
 mod formatted;
 mod parameters;
 mod reach;
+mod references;
 mod returned;
+mod stored;
 mod style;
 mod tested;
 pub mod trial;
@@ -25,7 +27,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::domain::spelling::nearest;
-use crate::policy::bundle::build::{names, places};
+use crate::policy::bundle::build::{self, names, places};
 
 /// A folder of policies, and which of its rules are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,21 +45,29 @@ impl Work {
         Self { folder: folder.to_owned(), rule: None }
     }
 
-    /// What `what` names: a folder of policies, the folder of a rule, a rule's place in
-    /// `folder` or the last part of that; everything in `folder` when it names nothing.
+    /// What `what` names: a folder of policies, the folder of a rule there or in another folder of
+    /// policies, a rule's place in `folder` or the last part of that; everything in `folder` when it
+    /// names nothing.
     ///
     /// # Errors
-    /// When there is no such rule, or several.
+    /// When there is no such rule, or several, or the folder is none of policies.
     pub fn find(folder: &Path, what: Option<&str>) -> Result<Self, String> {
-        let Some(what) = what else { return Ok(Self::all(folder)) };
+        let recognise = |folder: &Path| build::recognise(folder).map_err(|error| error.to_string());
+        let Some(what) = what else {
+            recognise(folder)?;
+            return Ok(Self::all(folder));
+        };
         let path = Path::new(what.trim_end_matches('/'));
-        if path.join("events").is_dir() || path.join("resources").is_dir() {
-            return Ok(Self::all(path));
+        let is_named = folder.is_dir() && is_rule_of(folder, path);
+        match recognise(path) {
+            Ok(()) => return Ok(Self::all(path)),
+            Err(refused) if path.is_dir() && !is_named => return elsewhere(path).ok_or(refused),
+            Err(refused) if path.is_absolute() && !is_named => return Err(refused),
+            Err(_) => {}
         }
+        recognise(folder)?;
         let places = places(folder);
-        let ends = |place: &&String| path.ends_with(place) || Path::new(place.as_str()).ends_with(path);
-        let found: Vec<&String> = places.iter().filter(ends).collect();
-        match found.as_slice() {
+        match named(&places, path).as_slice() {
             [place] => Ok(Self { folder: folder.to_owned(), rule: Some((*place).clone()) }),
             [] => {
                 let near = nearest(what, places.iter().filter_map(|place| place.rsplit('/').next()));
@@ -73,6 +83,30 @@ impl Work {
     pub fn places(&self) -> Vec<String> {
         self.rule.clone().map_or_else(|| places(&self.folder), |rule| vec![rule])
     }
+}
+
+/// The places that a path names.
+fn named<'a>(places: &'a [String], path: &Path) -> Vec<&'a String> {
+    let ends = |place: &&String| path.ends_with(place) || Path::new(place.as_str()).ends_with(path);
+    places.iter().filter(ends).collect()
+}
+
+/// Whether a path names a rule of a folder: its last part alone, or where it lies.
+fn is_rule_of(folder: &Path, path: &Path) -> bool {
+    let same =
+        |one: &Path, other: &Path| one.canonicalize().ok().is_some_and(|one| Some(one) == other.canonicalize().ok());
+    let places = places(folder);
+    let found = named(&places, path);
+    found.iter().any(|place| !path.is_dir() || same(&folder.join(place), path))
+}
+
+/// The rule that a folder holds, in the folder of policies that it lies in.
+fn elsewhere(rule: &Path) -> Option<Work> {
+    let rule = build::absolute(rule);
+    let folder = rule.ancestors().nth(3)?;
+    build::recognise(folder).ok()?;
+    let place = rule.strip_prefix(folder).ok()?.to_string_lossy().into_owned();
+    places(folder).contains(&place).then(|| Work { folder: folder.to_owned(), rule: Some(place) })
 }
 
 /// Something about a rule that its author must fix.

@@ -202,7 +202,7 @@ pub(super) fn name(rule: &Value) -> Option<&str> {
 }
 
 /// The variables that a rule declares: arguments, `some`, `every` and what is assigned.
-fn declared(rule: &Value) -> Vec<&Value> {
+pub(super) fn declared(rule: &Value) -> Vec<&Value> {
     let mut found = Vec::new();
     list(ast::at(rule, "/head/args")).iter().for_each(|argument| variables(argument, &mut found));
     ast::walk(rule, &mut |node| {

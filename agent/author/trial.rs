@@ -15,10 +15,11 @@ use tempfile::TempDir;
 
 use super::ast::{self, Module, list};
 use super::fixtures;
-use super::{Lint, Work, joined};
+use super::{Lint, Work, described, joined};
 use crate::policy::Policies;
 use crate::policy::bundle::Bundle;
 use crate::policy::bundle::build;
+use crate::policy::bundle::files;
 use crate::policy::engine::{Compiler, Limits};
 use crate::policy::error::PolicyError;
 
@@ -197,6 +198,10 @@ fn tested(work: &Work) -> Result<Vec<Test>, PolicyError> {
         return Err(PolicyError::Compile { folder: work.folder.clone(), detail: errors.to_string() });
     }
     let mut tests: Vec<Test> = list(&results).iter().map(test).collect();
+    // Whoever works on one rule hears of the libraries' tests what is wrong with them.
+    if let Some(rule) = &work.rule {
+        tests.retain(|test| test.file.starts_with(&format!("{rule}/")) || test.is_wrong());
+    }
     tests.sort();
     Ok(tests)
 }
@@ -273,6 +278,7 @@ fn built(work: &Work) -> Result<Policies, PolicyError> {
 
 /// Rules and these tests in one module, without the files that an option leaves out.
 fn compiled(work: &Work, tests: &[Module], without: &[String]) -> Result<Policies, PolicyError> {
+    files::refuse_misplaced(&work.folder)?;
     let workshop = workshop()?;
     let bundle = workshop.path().join("tests.tar.gz");
     let mut command = build::command(&work.folder, "build")?;
@@ -293,7 +299,14 @@ fn compiled(work: &Work, tests: &[Module], without: &[String]) -> Result<Policie
     let mut bundle = Bundle::read(&bundle)?;
     // Tests are no rules: they have no METADATA and want no events.
     bundle.manifest.entrypoints.retain(|entrypoint| entrypoint.path.ends_with("/findings"));
-    Policies::of(bundle, Limits::default(), &Compiler::here())
+    let policies = Policies::of(bundle, Limits::default(), &Compiler::here())?;
+    for entry in policies.rules() {
+        if let Some(file) = described::twin(work, &entry.rule.id)? {
+            let detail = format!("its id `{}` is that of `{file}` too", entry.rule.id);
+            return Err(PolicyError::Rule { entrypoint: entry.entrypoint.clone(), detail });
+        }
+    }
+    Ok(policies)
 }
 
 /// What the agent's engine says of a test. Its input is empty, as in `opa test`.

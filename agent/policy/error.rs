@@ -64,7 +64,7 @@ pub enum PolicyError {
         detail: String,
     },
     /// The folder holds no policies.
-    #[error("`{}` is not a policies folder: it has {missing}", path.display())]
+    #[error("`{}` is not a policies folder: {missing}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -124,6 +124,19 @@ pub enum PolicyError {
     /// Whoever would use the policies cannot.
     #[error("the agent would refuse these policies: {0}")]
     Refused(String),
+    /// A document in the bundle's data is not what the agent reads there.
+    #[error(transparent)]
+    Data(#[from] super::data::DataError),
+    /// A file of the folder is where or named as none is.
+    #[error("`{}` {what}\n\nhint: {next}", path.display())]
+    Misplaced {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// What to do about it.
+        next: String,
+    },
     /// A rule's METADATA does not say what the agent must know.
     #[error("rule `{entrypoint}`: {detail}")]
     Rule {

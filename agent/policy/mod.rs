@@ -5,6 +5,7 @@
 
 pub mod bundle;
 pub mod catalogue;
+pub mod data;
 pub mod engine;
 pub mod error;
 pub mod input;
@@ -12,6 +13,7 @@ pub mod input;
 mod findings;
 pub(crate) mod refused;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::domain::finding::Finding;
 use crate::domain::resource::Kind;
 use bundle::Bundle;
 use catalogue::{Catalogue, Entry};
+use data::{Declarations, Strategy};
 use engine::{Compiler, Engine, EntrypointId, Failure, Limits, Parts, Reads};
 use input::EventInput;
 
@@ -40,6 +43,7 @@ struct Loaded {
     catalogue: Catalogue,
     engine: Engine,
     data: Value,
+    declared: Declarations,
     reads: Reads,
     digest: String,
     revision: String,
@@ -114,14 +118,16 @@ impl Policies {
     /// Compiles a bundle that was read.
     ///
     /// # Errors
-    /// When it cannot be run, or one of its rules does not say what it must.
+    /// When it cannot be run, one of its rules does not say what it must, or its data are not what
+    /// the agent reads there.
     pub fn of(bundle: Bundle, limits: Limits, compiler: &Compiler) -> Result<Self, PolicyError> {
         let engine = Engine::new(&bundle, limits, compiler)?;
         let catalogue = Catalogue::read(&bundle.manifest, |path| engine.entrypoint(path))?;
         let Bundle { data, digest, manifest, reads, .. } = bundle;
-        catalogue.entries().iter().try_for_each(|entry| approval(entry, &data))?;
+        let declared = Declarations::read(&data)?;
+        catalogue.entries().iter().try_for_each(|entry| approval(entry, &declared))?;
         let revision = manifest.revision;
-        let policies = Self(Arc::new(Loaded { catalogue, engine, data, reads, digest, revision }));
+        let policies = Self(Arc::new(Loaded { catalogue, engine, data, declared, reads, digest, revision }));
         if !policies.lays_out() {
             tracing::warn!(
                 "the rules' module keeps values in a way of its own and has to parse each document itself, which takes longer; was it built by another `opa`?"
@@ -152,6 +158,12 @@ impl Policies {
     #[must_use]
     pub fn data(&self) -> &Value {
         &self.0.data
+    }
+
+    /// What should be true, as the bundle declares it.
+    #[must_use]
+    pub fn strategies(&self) -> &BTreeMap<String, Strategy> {
+        &self.0.declared.strategies
     }
 
     /// How many calls of builtins were undefined because of their arguments.
@@ -213,9 +225,9 @@ impl Policies {
     fn approves(&self, entry: &Entry, document: &[u8]) -> bool {
         let Some(list) = &entry.approved else { return false };
         let document: Value = serde_json::from_slice(document).unwrap_or_default();
-        let principal = document.pointer("/principal/arn").filter(|arn| arn.is_string());
-        let members = self.0.data.pointer("/approved").and_then(|approved| approved.get(list)?.as_array());
-        principal.is_some_and(|arn| members.is_some_and(|members| members.contains(arn)))
+        let principal = document.pointer("/principal/arn").and_then(Value::as_str);
+        let members = self.0.declared.approved.get(list);
+        principal.is_some_and(|arn| members.is_some_and(|members| members.iter().any(|member| member == arn)))
     }
 
     /// Evaluates a document by one rule, whether it asked for it or not: how a rule's own
@@ -298,12 +310,10 @@ impl Policies {
 }
 
 /// Whether the list that a rule's METADATA names is in the bundle's data.
-fn approval(entry: &Entry, data: &Value) -> Result<(), PolicyError> {
-    let Some(list) = &entry.approved else { return Ok(()) };
-    let lists = data.get("approved").and_then(Value::as_object);
-    if lists.is_some_and(|lists| lists.get(list).is_some_and(Value::is_array)) {
+fn approval(entry: &Entry, declared: &Declarations) -> Result<(), PolicyError> {
+    let Some(list) = entry.approved.as_ref().filter(|list| !declared.approved.contains_key(*list)) else {
         return Ok(());
-    }
+    };
     let detail = format!("its METADATA names the list `{list}`, and `data.approved` has no such list");
     Err(PolicyError::Rule { entrypoint: entry.entrypoint.clone(), detail })
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
-use super::strategy::{Strategies, StrategyError};
+use super::strategy::Strategies;
 use crate::domain::cloud::{CloudError, Object, ObjectStore};
 use crate::domain::finding::Finding;
 use crate::domain::resource::Kind;
@@ -34,9 +34,6 @@ pub enum RulesError {
     /// The policies cannot be built, trusted or loaded.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// A strategy in the bundle is not right.
-    #[error(transparent)]
-    Strategy(#[from] StrategyError),
     /// A rule fails on the simplest document.
     #[error("rule `{rule}` cannot be evaluated at all: {failure}")]
     FailsSmokeTest {
@@ -97,10 +94,10 @@ impl RuleSet {
     /// The set that policies make with the strategies in their data.
     ///
     /// # Errors
-    /// When a strategy is not right, or a rule cannot be evaluated at all.
+    /// When a rule cannot be evaluated at all.
     pub fn new(policies: Policies) -> Result<Self, RulesError> {
         smoke_test(&policies)?;
-        let strategies = Strategies::from_data(policies.data())?;
+        let strategies = Strategies::of(policies.strategies());
         let shadow = asking(&policies);
         let threads = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
         Ok(Self { policies, strategies, shadow, candidate: None, threads })

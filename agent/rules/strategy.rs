@@ -1,15 +1,13 @@
 //! What should be true, as the organisation's strategies declare it.
 //!
 //! Strategies are data (`policies/data/strategies`), shipped in the policy bundle and read
-//! once. What no strategy declares falls back to the resource's last approved baseline,
+//! by [`crate::policy::data`]. What no strategy declares falls back to the resource's last approved baseline,
 //! which the ledger keeps; [`Desired::or`] joins the two.
 
-use serde::Deserialize;
-use serde_json::Value;
+use std::collections::BTreeMap;
 
-use crate::domain::account::AccountId;
-use crate::domain::region::Region;
-use crate::domain::resource::{Desired, Kind, Live, Place};
+use crate::domain::resource::{Desired, Live, Place};
+use crate::policy::data::{Clause, Match, Strategy};
 
 /// The tag that protects a resource which no strategy names.
 const PROTECTED_TAG: &str = "keepwatch:protected";
@@ -20,82 +18,27 @@ pub struct Strategies {
     clauses: Vec<Clause>,
 }
 
-/// One strategy's word on the resources that it matches.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Declared")]
-struct Clause {
-    matches: Match,
-    desired: Desired,
-}
-
-/// A clause as it is written: the kind that it matches says what it may declare.
-#[derive(Deserialize)]
-struct Declared {
-    #[serde(rename = "match")]
-    matches: Match,
-    desired: Value,
-}
-
-impl TryFrom<Declared> for Clause {
-    type Error = serde_json::Error;
-
-    fn try_from(Declared { matches, desired }: Declared) -> Result<Self, Self::Error> {
-        Ok(Self { desired: Desired::read(matches.kind, desired)?, matches })
-    }
-}
-
-/// Which resources a clause is about.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Match {
-    kind: Kind,
-    name: String,
-    #[serde(default)]
-    account: Option<AccountId>,
-    #[serde(default)]
-    region: Option<Region>,
-}
-
-/// A strategy that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("strategy `{strategy}` cannot be used: {detail}")]
-pub struct StrategyError {
-    strategy: String,
-    detail: String,
-}
-
 impl Strategies {
-    /// Reads `data.strategies` of a policy bundle.
-    ///
-    /// # Errors
-    /// When a strategy's resource clause has a field that is not known, or of another type.
-    pub fn from_data(data: &Value) -> Result<Self, StrategyError> {
-        let mut clauses = Vec::new();
-        for (name, strategy) in data.get("strategies").and_then(Value::as_object).into_iter().flatten() {
-            let resources = strategy.get("resources").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
-            let mut declared: Vec<Clause> = serde_json::from_value(resources)
-                .map_err(|error| StrategyError { strategy: name.clone(), detail: error.to_string() })?;
-            clauses.append(&mut declared);
-        }
-        Ok(Self { clauses })
+    /// What these strategies say together.
+    #[must_use]
+    pub fn of(strategies: &BTreeMap<String, Strategy>) -> Self {
+        Self { clauses: strategies.values().flat_map(|strategy| strategy.resources.clone()).collect() }
     }
 
     /// What the strategies want of a resource; `None` when none of them names it. Where
     /// several do, the first one that speaks of a setting decides it.
     #[must_use]
     pub fn desired(&self, place: &Place) -> Option<Desired> {
-        let clauses = self.clauses.iter().filter(|clause| clause.matches.covers(place));
+        let clauses = self.clauses.iter().filter(|clause| covers(&clause.matches, place));
         clauses.map(|clause| clause.desired.clone()).reduce(Desired::or)
     }
 }
 
-impl Match {
-    fn covers(&self, place: &Place) -> bool {
-        self.kind == place.kind
-            && self.account.as_ref().is_none_or(|account| *account == place.account)
-            && self.region.as_ref().is_none_or(|region| *region == place.region)
-            && matches_glob(&self.name, &place.name)
-    }
+fn covers(matches: &Match, place: &Place) -> bool {
+    matches.kind == place.kind
+        && matches.account.as_ref().is_none_or(|account| *account == place.account)
+        && matches.region.as_ref().is_none_or(|region| *region == place.region)
+        && matches_glob(&matches.name, &place.name)
 }
 
 /// Whether a text matches a pattern in which `*` stands for any run of characters.
@@ -119,18 +62,21 @@ pub fn is_protected(declared: Option<&Desired>, live: &Live) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::domain::resource::Kind;
     use crate::domain::resource::bucket::Versioning;
+    use crate::policy::data::{DataError, Declarations};
 
     fn bucket(name: &str) -> Place {
         let account = "111122223333".parse().expect("an id");
         Place { kind: Kind::Bucket, account, region: "eu-west-1".parse().expect("a Region"), name: name.to_owned() }
     }
 
-    fn strategies(resources: Value) -> Result<Strategies, StrategyError> {
-        Strategies::from_data(&json!({"strategies": {"shop": {"resources": resources}}}))
+    fn strategies(resources: Value) -> Result<Strategies, DataError> {
+        let read = Declarations::read(&json!({"strategies": {"shop": {"resources": resources}}}));
+        read.map(|declared| Strategies::of(&declared.strategies))
     }
 
     #[test]
@@ -144,14 +90,6 @@ mod tests {
         let Desired::Bucket(desired) = desired else { panic!("{desired:?}") };
         assert_eq!(desired.versioning, Some(Versioning::Enabled));
         assert_eq!(desired.class.as_deref(), Some("source"));
-    }
-
-    #[test]
-    fn a_misspelt_desired_state_is_an_error_that_names_the_strategy() {
-        let error =
-            strategies(json!([{"match": {"kind": "bucket", "name": "*"}, "desired": {"versionning": "Enabled"}}]));
-        let error = error.expect_err("misspelt").to_string();
-        assert!(error.contains("strategy `shop`") && error.contains("versionning"), "{error}");
     }
 
     #[test]

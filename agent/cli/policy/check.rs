@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::{Meant, report, stored};
+use super::{Meant, report};
 use crate::author::{Lint, Work, check};
 use crate::cli::{Verdict, load_config, say, say_json};
 use crate::domain::spelling::nearest;
@@ -40,9 +40,7 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let work = arguments.meant.work()?;
-    let check::Checked { mut lints, rules } = check::check(&work)?;
-    lints.extend(stored::lints(&work.folder));
-    lints.sort();
+    let check::Checked { lints, rules } = check::check(&work)?;
     let mut lints = named_from_here(&work, lints);
     if let Some(config) = &arguments.config {
         lints.extend(unknown_rules(config, &work)?);

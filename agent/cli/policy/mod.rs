@@ -7,7 +7,6 @@ mod new;
 mod report;
 mod schema;
 mod shadow;
-mod stored;
 mod test;
 mod trust;
 mod watch;

@@ -16,7 +16,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Meant, check, stored, test};
+use super::{Meant, check, test};
 use crate::author::check::without_running;
 use crate::author::{Work, documents, explain, trial};
 use crate::cli::{Verdict, on_runtime, say};
@@ -135,8 +135,7 @@ fn evaluate(work: &Work, events: &mut Events) -> anyhow::Result<()> {
     });
     let mut well = true;
     match checked {
-        Ok(mut checked) => {
-            checked.lints.extend(stored::lints(&work.folder));
+        Ok(checked) => {
             well &= checked.lints.is_empty();
             check::named_from_here(work, checked.lints).iter().try_for_each(say)?;
         }

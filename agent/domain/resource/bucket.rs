@@ -64,7 +64,7 @@ pub struct BucketLive {
 
 /// One lifecycle rule, whole: what is restored replaces all there is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct LifecycleRule {
     /// The rule's id.
     pub id: String,
@@ -103,7 +103,7 @@ pub struct LifecycleRule {
 
 /// A move to another storage class.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Transition {
     /// Days after creation, or after becoming noncurrent.
     pub days: Option<i32>,

@@ -132,6 +132,7 @@ pub struct CopyLive {
 
 /// A copy that a strategy asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DesiredCopy {
     /// The Region that must hold it.
     #[schemars(with = "String")]

@@ -11,6 +11,7 @@ use std::process::{Command, Output};
 
 use super::Bundle;
 use super::archive;
+use super::files;
 use super::revision;
 use super::signing::Signing;
 use crate::policy::Policies;
@@ -18,8 +19,8 @@ use crate::policy::engine::{Compiler, Limits, READS_FILE, Reads};
 use crate::policy::error::PolicyError;
 
 /// The folders of a policies folder that go into a bundle. Each is a root of its own, so that
-/// `data/strategies/x.json` becomes `data.strategies` and not `data.data.strategies`.
-const PARTS: [&str; 4] = ["events", "resources", "lib", "data"];
+/// `data/strategies/x/data.json` becomes `data.strategies.x`, with no second `data` before it.
+pub(super) const PARTS: [&str; 4] = ["events", "resources", "lib", "data"];
 
 /// What two of them were called before, and are called today.
 pub(in crate::policy) const FORMER_PARTS: [(&str, &str); 2] = [("acts", "events"), ("states", "resources")];
@@ -133,6 +134,7 @@ struct Said {
 /// the same bytes: `opa` writes no times, and the revision is a digest. `opa` makes one target at a
 /// time, so it is asked for both at once.
 fn compile(folder: &Path, output: &Path) -> Result<(), PolicyError> {
+    files::refuse_misplaced(folder)?;
     let [fires, silent] = EXAMPLES;
     let revision = revision::of(folder, &parts(folder), &[TESTS.trim_start_matches('*'), fires, silent])?;
     let (made, reads) = std::thread::scope(|scope| {
@@ -177,22 +179,31 @@ fn add_reads(bundle: &Path, reads: &[u8]) -> Result<(), PolicyError> {
 
 /// `opa`, about to work in a policies folder.
 pub(crate) fn command(folder: &Path, verb: &str) -> Result<Command, PolicyError> {
+    recognise(folder)?;
+    let mut command = Command::new(opa());
+    command.current_dir(folder).arg(verb);
+    Ok(command)
+}
+
+/// Refuses what is no folder of policies, and says what it lacks.
+pub(crate) fn recognise(folder: &Path) -> Result<(), PolicyError> {
+    if !folder.is_dir() {
+        return Err(PolicyError::Folder { path: absolute(folder), missing: "there is no such folder" });
+    }
     let parts = parts(folder);
     if let Some((former, today)) = FORMER_PARTS.into_iter().find(|(former, _)| folder.join(former).is_dir()) {
         return Err(PolicyError::FormerFolder { path: absolute(folder), former, today });
     }
     if !parts.contains(&"events") && !parts.contains(&"resources") {
-        return Err(PolicyError::Folder { path: absolute(folder), missing: "neither `events` nor `resources`" });
+        return Err(PolicyError::Folder { path: absolute(folder), missing: "it has neither `events` nor `resources`" });
     }
     if !folder.join("capabilities.json").is_file() {
         return Err(PolicyError::Folder {
             path: absolute(folder),
-            missing: "no `capabilities.json`, the builtins it may call",
+            missing: "it has no `capabilities.json`, the builtins it may call",
         });
     }
-    let mut command = Command::new(opa());
-    command.current_dir(folder).arg(verb);
-    Ok(command)
+    Ok(())
 }
 
 /// The `opa` to use: what `KEEPWATCH_OPA` names, else the one that `make tools` installs, else

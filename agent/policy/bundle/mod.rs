@@ -6,6 +6,7 @@
 mod archive;
 pub mod build;
 mod canonical;
+pub(crate) mod files;
 mod revision;
 pub mod signature;
 pub mod signing;
