@@ -789,7 +789,7 @@ fn a_resource_s_example_is_what_aws_responds() {
     assert_eq!(document["resource"]["live"]["versioning"], "Suspended");
     assert_eq!((&document["resource"]["tags"]["owner"], &document["desired"]), (&"shop".into(), &().into()));
     let wrong = |change: &dyn Fn(&mut serde_json::Value)| examples(change).unwrap_err();
-    let asked = "the agent asks for what no response is there to: `GetBucketTagging` of invoices in eu-west-1";
+    let asked = "the agent asks for what no response is there to: `GetBucketTagging` of invoices in us-east-1";
     assert!(wrong(&|one| drop(responses(one).remove("GetBucketTagging"))).ends_with(asked));
     let misspelt = wrong(&|one| drop(responses(one).insert("GetBucketVersionning".into(), serde_json::json!({}))));
     assert!(misspelt.ends_with("no call `GetBucketVersionning`; did you mean `GetBucketVersioning`?"), "{misspelt}");

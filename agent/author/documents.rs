@@ -2,8 +2,9 @@
 //! gives it, an EventBridge envelope, a log file, one JSON value or one on each line.
 //!
 //! What the agent would add to it is derived here as the agent derives it: the record is
-//! normalised, the principal resolved. Only what no record says has a default, and may be said:
-//! the account's class and tags, the moment, what a strategy declares.
+//! normalised, the principal resolved, AWS's responses are read by the readers of the live agent.
+//! Only what neither says has a default, and may be said: the account's class and tags, the
+//! moment, what a strategy declares.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,6 @@ use crate::policy::input::{self, EventInput, ResourceInput};
 
 /// The account that a resource is taken to be in when its ARN does not say.
 const ACCOUNT: &str = "111122223333";
-/// The Region that a resource is taken to be in when its ARN does not say.
-const REGION: &str = "eu-west-1";
 /// The moment at which a resource is taken to be looked at.
 const NOW: &str = "2026-01-01T00:00:00Z";
 
@@ -210,19 +209,15 @@ fn of_resource(
     serde_json::to_value(input).map_err(|error| error.to_string())
 }
 
-/// Where the resource of an ARN is; a bucket's ARN does not say in which Region.
+/// Where the resource of an ARN is; a bucket's ARN does not say in which Region, and S3's first is
+/// taken for it.
 fn place(arn: &str, region: Option<Region>) -> Result<Place, String> {
     let seen_from: AccountId = ACCOUNT.parse().map_err(|_| "no account".to_owned())?;
     let target =
         Target::from_arn(arn, &seen_from).ok_or_else(|| format!("`{arn}` names no resource of a known kind"))?;
-    let Target { kind, account, ref name, .. } = target.clone();
-    target.place().map_or_else(
-        || {
-            let region = region.map_or_else(|| REGION.parse().map_err(|error| format!("{error}")), Ok)?;
-            Ok(Place { kind, account, region, name: name.clone() })
-        },
-        Ok,
-    )
+    let Target { kind, partition, account, name, .. } = target.clone();
+    let unsaid = || Place { kind, account, region: region.unwrap_or_else(|| partition.global_region()), name };
+    Ok(target.place().unwrap_or_else(unsaid))
 }
 
 /// An account of which nothing is known but its id, with what the author says of it.

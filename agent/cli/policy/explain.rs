@@ -15,8 +15,8 @@ use crate::cli::{Verdict, load_policies, say, say_json};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// A CloudTrail record, its EventBridge envelope, or a document as rules see it; `-` for
-    /// stdin. A record's account is taken for a production account that observes.
+    /// A CloudTrail record, its EventBridge envelope, a resource with AWS's responses, or a document as rules see it;
+    /// `-` for stdin. A record's account is taken for a production account that observes.
     event: PathBuf,
     /// Ask this rule, by its id, whether it asked for the event or not.
     #[arg(long, value_name = "ID")]

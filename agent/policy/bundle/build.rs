@@ -131,39 +131,49 @@ struct Said {
 }
 
 /// Compiles a policies folder into a file that may be lost half-way. The same policies make
-/// the same bytes: `opa` writes no times, and the revision is a digest.
+/// the same bytes: `opa` writes no times, and the revision is a digest. `opa` makes one target at a
+/// time, so it is asked for both at once.
 fn compile(folder: &Path, output: &Path) -> Result<(), PolicyError> {
-    let mut command = command(folder, "build")?;
     files::refuse_misplaced(folder)?;
     let [fires, silent] = EXAMPLES;
     let revision = revision::of(folder, &parts(folder), &[TESTS.trim_start_matches('*'), fires, silent])?;
-    command.args(["--target=wasm", "--prune-unused", CAPABILITIES, "--revision", &revision]);
-    command.arg("--output").arg(absolute(output));
+    let (made, reads) = std::thread::scope(|scope| {
+        let reads = scope.spawn(|| reads(folder, &output.with_extension("plan")));
+        let made = target(folder, output, &["--target=wasm", "--revision", &revision]);
+        (made, reads.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    made?;
+    add_reads(output, &reads?)
+}
+
+/// Has `opa` build a folder's rules for a target.
+fn target(folder: &Path, output: &Path, options: &[&str]) -> Result<(), PolicyError> {
+    let mut command = command(folder, "build")?;
+    command.args(options).args(["--prune-unused", CAPABILITIES]).arg("--output").arg(absolute(output));
     command.args(rules_only()).args(parts(folder));
     let said = said(folder, command)?;
-    if !said.passed {
-        return Err(PolicyError::Compile { folder: folder.to_owned(), detail: said.text });
+    if said.passed {
+        return Ok(());
     }
-    add_reads(folder, output)
+    Err(PolicyError::Compile { folder: folder.to_owned(), detail: said.text })
+}
+
+/// What each of a folder's rules reads, by the plan that `opa` makes of them.
+fn reads(folder: &Path, planned: &Path) -> Result<Vec<u8>, PolicyError> {
+    let damaged = |detail| PolicyError::Bundle { path: planned.to_owned(), detail };
+    target(folder, planned, &["--target=plan"])?;
+    let read = |source| PolicyError::Io { operation: "read", path: planned.to_owned(), source };
+    let plan = archive::read(&fs::read(planned).map_err(read)?).map_err(damaged)?.remove("plan.json");
+    let plan = plan.ok_or_else(|| damaged("`opa` made no `plan.json`".to_owned()))?;
+    let plan = serde_json::from_slice(&plan).map_err(|error| damaged(error.to_string()))?;
+    serde_json::to_vec(&Reads::find(&plan)).map_err(|error| damaged(error.to_string()))
 }
 
 /// Puts into a bundle what each of its rules reads.
-fn add_reads(folder: &Path, bundle: &Path) -> Result<(), PolicyError> {
+fn add_reads(bundle: &Path, reads: &[u8]) -> Result<(), PolicyError> {
     let failed = |source| PolicyError::Io { operation: "write", path: bundle.to_owned(), source };
     let damaged = |detail| PolicyError::Bundle { path: bundle.to_owned(), detail };
-    let planned = bundle.with_extension("plan");
-    let mut command = command(folder, "build")?;
-    command.args(["--target=plan", "--prune-unused", CAPABILITIES]).arg("--output").arg(absolute(&planned));
-    command.args(rules_only()).args(parts(folder));
-    let said = said(folder, command)?;
-    if !said.passed {
-        return Err(PolicyError::Compile { folder: folder.to_owned(), detail: said.text });
-    }
-    let plan = archive::read(&fs::read(&planned).map_err(failed)?).map_err(damaged)?.remove("plan.json");
-    let plan = plan.ok_or_else(|| damaged("`opa` made no `plan.json`".to_owned()))?;
-    let plan = serde_json::from_slice(&plan).map_err(|error| damaged(error.to_string()))?;
-    let reads = serde_json::to_vec(&Reads::find(&plan)).map_err(|error| damaged(error.to_string()))?;
-    let whole = archive::with(&fs::read(bundle).map_err(failed)?, READS_FILE, &reads).map_err(damaged)?;
+    let whole = archive::with(&fs::read(bundle).map_err(failed)?, READS_FILE, reads).map_err(damaged)?;
     fs::write(bundle, whole).map_err(failed)
 }
 
