@@ -1,4 +1,4 @@
-//! What an author who misspells is told: nothing that would protect nothing passes without a word.
+//! What an author who misspells is said: nothing that would protect nothing passes without a word.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::policy_author::{PLACE, keepwatch, project};
 
 /// What is wrong with one rule, or with all, in a project where a file has another text.
-fn told(file: &str, text: &str) -> Vec<String> {
+fn lints_with(file: &str, text: &str) -> Vec<String> {
     let project = project();
     write(&project, file, text);
     lints(project.path(), None)
@@ -67,9 +67,9 @@ fn a_strategy_that_would_declare_nothing_is_refused_by_check_and_build() {
             "unknown field `noncurent_days`",
         ),
     ] {
-        let told = told(SECURECART, &text);
+        let said = lints_with(SECURECART, &text);
         let place = format!("{SECURECART}:{at}");
-        assert!(told.len() == 1 && told[0].starts_with(&place) && told[0].contains(expected), "{expected}: {told:?}");
+        assert!(said.len() == 1 && said[0].starts_with(&place) && said[0].contains(expected), "{expected}: {said:?}");
         let project = project();
         write(&project, SECURECART, &text);
         let refused = Policies::load(&project.path().join("policies")).unwrap_err().to_string();
@@ -87,9 +87,9 @@ fn what_is_protected_and_who_is_approved_are_read_strictly() {
         ("protected", "{\"keys\": [\"alias/backup\"]}", "is not the ARN of a KMS key"),
     ] {
         let file = format!("data/{file}/data.json");
-        let told = told(&file, text);
-        let first = told.iter().find(|told| told.starts_with(&file)).unwrap();
-        assert!(first.contains(expected), "{expected}: {told:?}");
+        let said = lints_with(&file, text);
+        let first = said.iter().find(|said| said.starts_with(&file)).unwrap();
+        assert!(first.contains(expected), "{expected}: {said:?}");
         let project = project();
         write(&project, &file, text);
         let refused = Policies::load(&project.path().join("policies")).unwrap_err().to_string();
@@ -115,8 +115,8 @@ fn a_file_that_would_stand_in_another_place_or_in_none_is_refused() {
         ("data.json", "move it into `data/`"),
     ] {
         let text = if file.ends_with(".rego") { "package x\n" } else { "{}" };
-        let told = told(file, text);
-        assert!(told.len() == 1 && told[0].contains(expected), "{file}: {told:?}");
+        let said = lints_with(file, text);
+        assert!(said.len() == 1 && said[0].contains(expected), "{file}: {said:?}");
         let project = project();
         write(&project, file, text);
         let refused = Policies::load(&project.path().join("policies")).unwrap_err().to_string();
@@ -134,8 +134,8 @@ fn a_name_in_data_that_nothing_has_is_found_where_it_stands() {
         ("every x in [1] { not data.aproved.accounts[x] }", "`data` has no `aproved` -> did you mean `approved`?"),
         ("not data.strategies.securecrt", "`data.strategies` has no `securecrt` -> did you mean `securecart`?"),
     ] {
-        let told = guarded_by(condition);
-        assert!(told.len() == 1 && told[0].contains(expected), "{condition}: {told:?}");
+        let said = guarded_by(condition);
+        assert!(said.len() == 1 && said[0].contains(expected), "{condition}: {said:?}");
     }
     for condition in [
         "not event.denied",
@@ -145,8 +145,8 @@ fn a_name_in_data_that_nothing_has_is_found_where_it_stands() {
         "not data.lifecycle.source.title",
         "not data.events.backup.vault_deleted._none[0]\n}\n\n_none contains 1 if {\n\tfalse",
     ] {
-        let told: Vec<String> = guarded_by(condition).into_iter().filter(|told| told.contains("has no")).collect();
-        assert_eq!(told, [""; 0], "{condition}");
+        let said: Vec<String> = guarded_by(condition).into_iter().filter(|said| said.contains("has no")).collect();
+        assert_eq!(said, [""; 0], "{condition}");
     }
 }
 
@@ -156,9 +156,9 @@ fn a_misspelt_import_is_said_once() {
     let rule = fs::read_to_string(project.path().join(PLACE).join("vault_deleted.rego")).unwrap();
     let file = format!("{}/vault_deleted.rego", PLACE.trim_start_matches("policies/"));
     write(&project, &file, &rule.replace("import data.lib.event", "import data.lib.evnet as event"));
-    let told = lints(project.path(), None);
-    let said: Vec<&String> = told.iter().filter(|told| told.contains("has no `evnet`")).collect();
-    assert!(said.len() == 1 && said[0].contains(":3:8: "), "{told:?}");
+    let said = lints(project.path(), None);
+    let said: Vec<&String> = said.iter().filter(|said| said.contains("has no `evnet`")).collect();
+    assert!(said.len() == 1 && said[0].contains(":3:8: "), "{said:?}");
 }
 
 #[test]
@@ -190,8 +190,8 @@ fn one_rule_s_check_and_test_see_the_id_of_another() {
         "events/backup/vault_gone/vault_gone.rego",
         &text.replace("vault_deleted\n\nimport", "vault_gone\n\nimport"),
     );
-    let told = lints(project.path(), Some("events/backup/vault_deleted"));
-    assert!(told.len() == 1 && told[0].contains("id `TST-01` is that of `events/backup/vault_gone/"), "{told:?}");
+    let said = lints(project.path(), Some("events/backup/vault_deleted"));
+    assert!(said.len() == 1 && said[0].contains("id `TST-01` is that of `events/backup/vault_gone/"), "{said:?}");
     let said = keepwatch(project.path(), &["policy", "test", "vault_deleted"]);
     assert!(said.contains("its id `TST-01` is that of `events/backup/vault_gone/vault_gone.rego` too"), "{said}");
 }

@@ -47,7 +47,7 @@ pub fn without_running(work: &Work) -> Result<Checked, PolicyError> {
     let modules = modules(work)?;
     let tests = tests(work)?;
     let (rules, mut lints) = described::read(work, &modules);
-    lints.extend(described::twins(work, &rules)?);
+    lints.extend(described::ids_of_others(work, &rules)?);
     let calls = Calls::read(&work.folder, &rules);
     std::thread::scope(|scope| {
         let typed = scope.spawn(|| typed::lints(work, &rules, &modules, &calls));

@@ -171,7 +171,7 @@ fn same_id(rule: &Described, other: &str) -> Lint {
 }
 
 /// The ids of these rules that a rule has which is not among them.
-pub(super) fn twins(work: &Work, rules: &[Described]) -> Result<Vec<Lint>, PolicyError> {
+pub(super) fn ids_of_others(work: &Work, rules: &[Described]) -> Result<Vec<Lint>, PolicyError> {
     let mut lints = Vec::new();
     for rule in rules {
         let twin = twin(work, &rule.entry.rule.id)?;
