@@ -39,10 +39,10 @@ static CHANGED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
         },
         Edit {
             file: TRAIL_RULE,
-            from: "_deed := {",
+            from: "_done := {",
             to: "findings contains {\"message\": \"looked around\", \"propose\": [\"contain\"], \"evidence\": {}} if {\n\
                  \tinput.event.eventName in {\"DescribeTrails\", \"DeleteRecoveryPoint\"}\n}\n\n\
-                 _deed := {",
+                 _done := {",
         },
         Edit { file: KEY_RULE, from: "severity: critical", to: "severity: low" },
         Edit { file: "resources/s3/versioning/versioning.rego", from: "mode: enforce", to: "mode: observe" },
