@@ -276,6 +276,23 @@ fn what_was_only_observed_or_approved_before_is_asked_about_when_it_comes_again(
     assert!(proposed(&lab).is_some_and(|again| again != first), "it was lost again");
 }
 
+#[test]
+fn what_became_right_before_it_was_approved_is_not_changed_and_cannot_be_undone() {
+    let lab = Lab::start();
+    let set = |status: &str| {
+        let params = json!({"Bucket": "securecart-invoices", "VersioningConfiguration": {"Status": status}});
+        lab.done(As::Root(PRODUCTION), "s3", "put_bucket_versioning", params);
+    };
+    lab.configure(|accounts| accounts.replacen("mode = \"enforce\"", "mode = \"approve\"", 1));
+    set("Suspended");
+    lab.run(&["sweep", "--once"]);
+    let id = proposed(&lab).expect("a proposal");
+    set("Enabled");
+    assert!(lab.run(&["approve", &id, "--by", "alice"]).status.success());
+    assert_eq!(lab.run(&["undo", &id, "--by", "bob", "--json"]).stdout, b"[]\n");
+    assert_eq!(versioning(&lab, "securecart-invoices"), "Enabled");
+}
+
 fn proposed(lab: &Lab) -> Option<String> {
     let plans = lab.incidents().into_iter().flat_map(|incident| incident["plans"].as_array().unwrap().clone());
     plans.filter(|plan| plan["state"] == "proposed").find_map(|plan| plan["id"].as_str().map(ToOwned::to_owned))

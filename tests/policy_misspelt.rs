@@ -216,3 +216,11 @@ fn a_mistake_at_the_end_of_a_file_has_a_column() {
     let said = keepwatch(project.path(), &["policy", "check", "--format", "sarif"]);
     assert!(said.contains("rego_parse_error") && !said.contains("\"startColumn\": 0"), "{said}");
 }
+
+#[test]
+fn strategies_in_a_misspelt_folder_are_refused() {
+    for folder in ["strategy", "Strategies", "stratgies"] {
+        let said = lints_with(&format!("data/{folder}/shop/data.json"), r#"{"resources": []}"#).join("\n");
+        assert!(said.contains("did you mean `strategies`?"), "{folder}: {said}");
+    }
+}

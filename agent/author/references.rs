@@ -12,7 +12,7 @@ use super::{Lint, Work, style};
 use crate::domain::spelling::nearest;
 
 /// The documents that the agent reads by their names, which a folder need not have.
-const OPTIONAL: [&str; 1] = ["strategies"];
+const OPTIONAL: [&str; 4] = ["approved", "lifecycle", "protected", "strategies"];
 
 /// What there is below `data`: names to what is below them; nothing where anything may be.
 #[derive(Debug, Clone, PartialEq)]

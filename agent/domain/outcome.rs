@@ -14,7 +14,7 @@ pub enum StepOutcome {
     Unverified,
     /// It was true already.
     Already,
-    /// What it was for is gone.
+    /// What it was for is gone, or became right while the plan waited for approval.
     Gone,
     /// It failed and will fail again.
     Failed {
@@ -65,7 +65,7 @@ impl fmt::Display for StepOutcome {
             Self::Done => f.write_str("done"),
             Self::Unverified => f.write_str("done, but not seen yet when read back"),
             Self::Already => f.write_str("was so already"),
-            Self::Gone => f.write_str("nothing left to do it to"),
+            Self::Gone => f.write_str("nothing left to do"),
             Self::Failed { error } => write!(f, "failed: {error}"),
             Self::Postponed { error } => write!(f, "postponed: {error}"),
         }

@@ -4,7 +4,10 @@
 #[must_use]
 pub fn nearest<'a>(misspelt: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = misspelt.to_lowercase();
-    let far = (misspelt.chars().count() / 3).max(2);
+    let far = match misspelt.chars().count() {
+        ..=4 => 1, // most short words are two letters from each other
+        letters => (letters / 3).max(2),
+    };
     let near = names.map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), name));
     near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::facts::wakes;
 use super::notifier::{Batch, Notifier, Tried, Wake};
@@ -84,8 +84,8 @@ async fn round(ledger: &impl Ledger, notifier: &Notifier, clock: &dyn Clock) -> 
     for deliveries in incidents.values() {
         match all_of(ledger, notifier, clock, deliveries).await {
             Ok(messages) => sent += messages,
-            // It is about this message alone: the other incidents do not wait for it.
-            Err(problem @ DeliverError::Slack(SlackError::Blocks(_))) => refused = Some(problem),
+            // It may be about this message or its thread alone: the other incidents do not wait for it.
+            Err(problem @ DeliverError::Slack(SlackError::Blocks(_) | SlackError::Setup(_))) => refused = Some(problem),
             Err(problem) => return Err(problem),
         }
     }
@@ -93,7 +93,13 @@ async fn round(ledger: &impl Ledger, notifier: &Notifier, clock: &dyn Clock) -> 
         let reported = ledger.reported(&incident.id).await?;
         let Some(newest) = reported.last().map(|delivery| delivery.number) else { continue };
         let cases: Vec<&CaseRecord> = reported.iter().map(|delivery| &delivery.case).collect();
-        notifier.refresh(&incident, &cases, &thread).await?;
+        match notifier.refresh(&incident, &cases, &thread).await {
+            // The next notification tries it again; what is refused once is refused at each round.
+            Err(problem @ (SlackError::Blocks(_) | SlackError::Setup(_))) => {
+                warn!(incident = incident.id, "the thread's first message is out of date: {problem}");
+            }
+            answer => answer?,
+        }
         ledger.keep_thread(&incident.id, &Thread { shown: newest, ..thread }).await?;
     }
     refused.map_or(Ok(sent), Err)

@@ -180,6 +180,23 @@ pub struct DataError {
     pub next: String,
 }
 
+/// The documents that the agent reads by their names, as people write them.
+const NAMES: [&str; 5] = ["approved", "lifecycle", "protected", "strategies", "strategy"];
+
+/// Refuses a document that is most likely one of those that the agent reads, under another name:
+/// what it declares would be in force nowhere.
+fn misspelt(data: &Value) -> Result<(), DataError> {
+    let mut names = data.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let is_read = |name: &str| name != "strategy" && NAMES.contains(&name);
+    names.try_for_each(|name| match nearest(name, NAMES.into_iter()) {
+        Some(meant) if !is_read(name) => {
+            let meant = if meant == "strategy" { "strategies" } else { meant };
+            Err(DataError::new(&[name], "nothing reads a document of this name", format!("did you mean `{meant}`?")))
+        }
+        Some(_) | None => Ok(()),
+    })
+}
+
 impl Declarations {
     /// Reads `data` of a bundle.
     ///
@@ -193,6 +210,7 @@ impl Declarations {
                 Err(DataError::new(&[name], "it is no object", "put a document of a name into it"))
             }
         };
+        misspelt(data)?;
         let mut read = Self::default();
         for (name, value) in documents("strategies")? {
             let place = ["strategies", name];

@@ -85,7 +85,7 @@ impl<C: Readers> Executor<'_, C> {
         let mut steps = Vec::with_capacity(plan.steps.len());
         for step in &plan.steps {
             fault::point("before-step");
-            steps.push(self.take(step).await);
+            steps.push(self.take(step, plan.proposed).await);
             fault::point("after-step");
         }
         for (step, outcome) in plan.steps.iter().zip(&mut steps) {
@@ -96,10 +96,11 @@ impl<C: Readers> Executor<'_, C> {
         Outcome { steps }
     }
 
-    /// Takes one step, unless an attempt that died has taken it.
-    async fn take(&self, step: &Step) -> StepOutcome {
-        if self.begun && self.is_true(step).await == Ok(true) {
-            return StepOutcome::Already;
+    /// Takes one step, unless an attempt that died has taken it. What waited for approval may have
+    /// become right meanwhile: nothing is changed then, and nothing is undone later.
+    async fn take(&self, step: &Step, waited: bool) -> StepOutcome {
+        if (self.begun || waited) && self.is_true(step).await == Ok(true) {
+            return if self.begun { StepOutcome::Already } else { StepOutcome::Gone };
         }
         match self.apply(step).await {
             Ok(()) => StepOutcome::Done,

@@ -35,7 +35,8 @@ pub(super) fn claim(db: &Transaction<'_>, claim: &Claim, now: Timestamp) -> Resu
     let key = item::json("dedup key", &claim.key)?;
     let latest = one(db, "WHERE p.dedup_key = ? ORDER BY p.attempt DESC LIMIT 1", [&key])?;
     match (latest.as_ref().map(|stored| stored.state), claim.key.recurrence()) {
-        (Some(State::Claimed), _) => return Ok(latest),
+        // What a person approved is carried out by whoever they asked, and by no sweep beside it.
+        (Some(State::Claimed), _) => return if is_approved(db, &key)? { Ok(None) } else { Ok(latest) },
         (Some(State::Proposed), _) | (Some(State::Done | State::Undone | State::Denied), Recurrence::Once) => {
             return Ok(None);
         }
@@ -57,6 +58,13 @@ pub(super) fn claim(db: &Transaction<'_>, claim: &Claim, now: Timestamp) -> Resu
     name(&mut body, Some(&claim.case));
     append(db, now, "claimed", body)?;
     Ok(by_id(db, &id)?.map(|stored| PlanRecord { resumed: false, ..stored }))
+}
+
+/// Whether the latest plan of a case was approved by a person.
+fn is_approved(db: &Connection, key: &str) -> Result<bool, SqliteError> {
+    let mut statement =
+        db.prepare_cached("SELECT approved FROM plans WHERE dedup_key = ? ORDER BY attempt DESC LIMIT 1")?;
+    Ok(statement.query_row([key], |row| row.get(0))?)
 }
 
 /// Names in an entry whoever asked for what it records.
@@ -260,7 +268,7 @@ pub(super) fn take_proposed(
         return Ok(None);
     }
     append(db, now, "approved", json!({ "plan": id, "people": [person] }))?;
-    by_id(db, id)
+    Ok(by_id(db, id)?.map(|stored| PlanRecord { resumed: false, ..stored }))
 }
 
 /// See [`crate::ledger::Ledger::unfinished`].

@@ -159,7 +159,7 @@ async fn only_an_approved_proposal_is_unfinished() {
     assert_eq!(ledger.unfinished().await.unwrap(), [], "nobody said yes to it");
     ledger.record(&crashed, unreported(State::Proposed, &Outcome::default()), at(2)).await.unwrap();
     let taken = ledger.take_proposed(&crashed.id, "alice", at(3)).await.unwrap().unwrap();
-    assert_eq!(ledger.unfinished().await.unwrap(), [taken]);
+    assert_eq!(ledger.unfinished().await.unwrap(), [begun(taken)]);
 }
 
 #[tokio::test]
@@ -531,4 +531,14 @@ fn a_store_of_an_earlier_version_is_refused_with_what_to_do() {
         let error = open(&path).unwrap_err().to_string();
         assert!(error.contains("earlier keepwatch") && error.contains("move the file away"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_a_person_approved_is_handed_to_nobody_else() {
+    let store = Sqlite::open_in_memory().unwrap();
+    let (case, proposal) = (again("bucket"), proposal(vec![examples::versioning("invoices")]));
+    let stored = store.claim(&claim(&case, &proposal), at(0)).await.unwrap().unwrap();
+    store.record(&stored, unreported(State::Proposed, &Outcome::default()), at(0)).await.unwrap();
+    assert!(store.take_proposed(&stored.id, "alice", at(1)).await.unwrap().is_some_and(|taken| !taken.resumed));
+    assert!(store.claim(&claim(&case, &proposal), at(2)).await.unwrap().is_none());
 }
