@@ -104,8 +104,7 @@ fn roles(config: &Config) -> Result<(), Complaint> {
 fn never(config: &Config) -> Result<(), Complaint> {
     for arn in &config.never.break_glass {
         let is_exact = is_identity(arn, config) && !arn.contains('*');
-        let why =
-            "`break_glass` takes exact ARNs of users and roles, such as `arn:…:iam::111122223333:user/break-glass`";
+        let why = "`break_glass` takes exact ARNs of users, roles or root, such as `arn:…:iam::111122223333:user/break-glass`";
         refuse(!is_exact, arn, why)?;
     }
     for pattern in &config.never.contain {
@@ -115,7 +114,7 @@ fn never(config: &Config) -> Result<(), Complaint> {
     Ok(())
 }
 
-/// Whether it is the ARN of a user or role of the guarded partition.
+/// Whether it is the ARN of a user, a role or the root user of the guarded partition.
 fn is_identity(text: &str, config: &Config) -> bool {
     Arn::read(text).is_some_and(|Arn { partition, service, region, account, resource }| {
         let is_account = account == "*" || (account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit()));
@@ -158,6 +157,8 @@ mod tests {
         {
             assert!(refused(exact, nobody).contains("`break_glass` takes exact ARNs"), "{nobody}");
         }
+        let root = SHIPPED.replacen(exact, "arn:aws:iam::111122223333:root", 1);
+        assert!(Config::parse(&root).is_ok(), "root is the commonest break-glass identity");
         for nobody in ["securecart-payments", "", "arn:aws:iam::111122223333:group/x"] {
             assert!(
                 refused("arn:aws:iam::*:role/securecart-payments", nobody).contains("`contain` takes ARNs"),

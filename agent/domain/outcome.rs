@@ -39,10 +39,7 @@ impl Outcome {
     /// Whether every step was taken, or need not be.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.steps.iter().all(|step| match step {
-            StepOutcome::Done | StepOutcome::Unverified | StepOutcome::Already | StepOutcome::Gone => true,
-            StepOutcome::Failed { .. } | StepOutcome::Postponed { .. } => false,
-        })
+        !self.steps.iter().any(StepOutcome::failed)
     }
 
     /// Why the plan is worth another try, if it is.
@@ -73,6 +70,15 @@ impl fmt::Display for StepOutcome {
 }
 
 impl StepOutcome {
+    /// Whether the step was needed and not taken.
+    #[must_use]
+    pub const fn failed(&self) -> bool {
+        match self {
+            Self::Failed { .. } | Self::Postponed { .. } => true,
+            Self::Done | Self::Unverified | Self::Already | Self::Gone => false,
+        }
+    }
+
     /// Whether the step changed something that an undo must take back.
     #[must_use]
     pub const fn changed(&self) -> bool {

@@ -150,8 +150,10 @@ pub(super) fn heading(case: &CaseRecord) -> &'static str {
     for record in &case.steps {
         match &record.outcome {
             None => waits = true,
-            Some(outcome) if outcome.changed() => done = true,
-            Some(_) => failed = true,
+            Some(outcome) => {
+                done |= outcome.changed();
+                failed |= outcome.failed();
+            }
         }
     }
     match (case.update, done, failed, waits) {

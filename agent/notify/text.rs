@@ -33,6 +33,8 @@ fn runbooks(case: &CaseRecord) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::case::CaseUpdate;
+    use crate::domain::outcome::StepOutcome;
     use crate::notify::examples;
 
     #[test]
@@ -72,5 +74,15 @@ mod tests {
         let mut case = examples::contained();
         case.account_name = "prod\n\u{1b}[2Jok".to_owned();
         assert!(render(&examples::incident(), &case).lines().all(|line| !line.contains('\u{1b}')));
+    }
+
+    #[test]
+    fn what_was_right_already_when_it_was_approved_is_no_failure() {
+        let mut case = CaseRecord { update: CaseUpdate::Approval, ..examples::contained() };
+        for step in &mut case.steps {
+            step.outcome = Some(StepOutcome::Gone);
+        }
+        let text = render(&examples::incident(), &case);
+        assert!(text.starts_with("KW-7F3A2C01.1: reported, not changed"), "{text}");
     }
 }

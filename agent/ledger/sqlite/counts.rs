@@ -44,11 +44,11 @@ pub(super) fn repairs_of(db: &Connection, arn: &str, since: Timestamp) -> Result
 }
 
 /// See [`crate::ledger::Ledger::taken_back`]. It counts from the claim on: the undo's own
-/// changes must not be answered while it is at work.
+/// changes must not be answered while it is at work. One that changed nothing counts no more.
 pub(super) fn taken_back(db: &Connection, arn: &str, since: Timestamp) -> Result<bool, SqliteError> {
     let mut statement = db.prepare_cached(
         "SELECT count(*) FROM steps s JOIN plans p ON p.id = s.plan
-         WHERE s.resource = ? AND p.authority = 'undo' AND p.claimed >= ?",
+         WHERE s.resource = ? AND s.counts AND p.authority = 'undo' AND p.claimed >= ?",
     )?;
     Ok(statement.query_row(params![arn, micros(since)], |row| row.get::<_, u32>(0))? > 0)
 }

@@ -542,3 +542,16 @@ async fn what_a_person_approved_is_handed_to_nobody_else() {
     assert!(store.take_proposed(&stored.id, "alice", at(1)).await.unwrap().is_some_and(|taken| !taken.resumed));
     assert!(store.claim(&claim(&case, &proposal), at(2)).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn an_undo_that_changed_nothing_leaves_repairs_allowed() {
+    let store = memory();
+    let undo = case(DedupKey::Undo { plan: "KW-7F3A2C01.1".to_owned() });
+    let step = examples::versioning("logs");
+    let stored = claimed(&store, &undo, &plan(vec![step])).await;
+    let arn = "arn:aws:s3:::logs";
+    assert!(store.taken_back(arn, at(0)).await.unwrap(), "while it is at work");
+    let failed = outcome(&[StepOutcome::Failed { error: "not allowed".to_owned() }]);
+    store.record(&stored, unreported(State::Done, &failed), at(2)).await.unwrap();
+    assert!(!store.taken_back(arn, at(0)).await.unwrap());
+}
